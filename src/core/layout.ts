@@ -1,0 +1,47 @@
+/**
+ * Where the channels of an array lie.
+ *
+ * Both layouts are one form: `samples` x `channels` x `plane` (channels first) or
+ * `samples` x `plane` x `channels` (channels last), row major.
+ */
+
+/** An array's shape as the kernels see it. All sizes are element counts. */
+export interface Layout {
+  /** First axis: samples of the batch on this rank. */
+  readonly samples: number;
+  readonly channels: number;
+  /** Product of the trailing axes: values of one (sample, channel) plane. 1 for shape (N, C). */
+  readonly plane: number;
+  readonly channelsLast: boolean;
+}
+
+/** Values per channel on this rank. */
+export function valuesPerChannel(layout: Layout): number {
+  return layout.samples * layout.plane;
+}
+
+/**
+ * The layout of `shape`: (N, C, +), or (N, +, C) with `channelsLast`. Any number of trailing axes.
+ * The caller has checked that there are at least two axes.
+ */
+export function layoutOf(shape: readonly number[], channelsLast: boolean): Layout {
+  const channelAxis = channelsLast ? shape.length - 1 : 1;
+  let plane = 1;
+  for (let axis = 1; axis < shape.length; axis++) if (axis !== channelAxis) plane *= shape[axis];
+  return { samples: shape[0], channels: shape[channelAxis], plane, channelsLast };
+}
+
+/** Number of elements of `shape`. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Whether two shapes are the same. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+}
+
+/** `(2, 3)`, and `(2,)` for one axis, as NumPy writes it. */
+export function formatShape(shape: readonly number[]): string {
+  return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(', ')})`;
+}

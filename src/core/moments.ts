@@ -1,0 +1,75 @@
+/**
+ * Channel moments: count, mean and M2 (the sum of squared differences from the mean).
+ *
+ * They form a monoid: the identity is a count of 0, `combine` merges two disjoint sets of values
+ * (Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+ * Variances", 1979). Merged in a fixed rank order the result is bitwise the same on every rank.
+ *
+ * Packed for the wire: [count, mean of each channel, M2 of each channel], all float64. The count
+ * is shared by all channels, since a rank holds as many values of one channel as of another.
+ */
+
+/** Length of packed moments of `channels` channels. */
+export function packedLength(channels: number): number {
+  return 1 + 2 * channels;
+}
+
+/** Moments of all channels over one set of values. */
+export interface Moments {
+  /** Values per channel. */
+  count: number;
+  readonly mean: Float64Array;
+  /** Sum of squared differences from the mean, per channel. */
+  readonly m2: Float64Array;
+}
+
+/** Moments that view `packed`. */
+export function viewPacked(packed: Float64Array, channels: number): Moments {
+  return {
+    count: packed[0],
+    mean: packed.subarray(1, 1 + channels),
+    m2: packed.subarray(1 + channels, 1 + 2 * channels),
+  };
+}
+
+/** The identity of the merge: no values at all. */
+export function emptyMoments(channels: number): Moments {
+  return { count: 0, mean: new Float64Array(channels), m2: new Float64Array(channels) };
+}
+
+/**
+ * Merges `other` into `into`, in place.
+ *
+ *     delta = mean_b - mean_a
+ *     mean  = mean_a + delta * n_b / n
+ *     M2    = M2_a + M2_b + delta^2 * n_a * n_b / n
+ */
+export function combine(into: Moments, other: Moments): void {
+  if (other.count === 0) return;
+  if (into.count === 0) {
+    // Copied, not computed: delta^2 * 0 would be NaN where a mean's square overflows.
+    into.count = other.count;
+    into.mean.set(other.mean);
+    into.m2.set(other.m2);
+    return;
+  }
+  const count = into.count + other.count;
+  const share = other.count / count;
+  const weight = into.count * share;
+  for (let c = 0; c < into.mean.length; c++) {
+    const delta = other.mean[c] - into.mean[c];
+    into.mean[c] += delta * share;
+    into.m2[c] += other.m2[c] + delta * delta * weight;
+  }
+  into.count = count;
+}
+
+/** Merges packed moments of several ranks, laid one behind the other, in rank order. */
+export function mergeRanks(gathered: Float64Array, ranks: number, channels: number): Moments {
+  const merged = emptyMoments(channels);
+  const length = packedLength(channels);
+  for (let rank = 0; rank < ranks; rank++) {
+    combine(merged, viewPacked(gathered.subarray(rank * length, (rank + 1) * length), channels));
+  }
+  return merged;
+}

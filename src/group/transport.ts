@@ -1,0 +1,70 @@
+/**
+ * The seam between groups and what carries their data: solo, threads, MPI.
+ *
+ * A transport may assume what {@link ProcessGroup} has checked: arrays of one kind, matching
+ * lengths, a root inside the group. It owes every caller a deadline, and an error that names the
+ * ranks and their calls when they disagree.
+ */
+
+/** Arrays that a collective moves. Any buffer will do, shared ones included. */
+export type CollectiveArray = Float64Array | Float32Array | Int32Array;
+
+/** How an all-reduce combines the ranks' elements. */
+export type ReduceOp = 'sum' | 'max' | 'min';
+
+/** Operations, as errors name them. `raise` joins a collective with an error instead of data. */
+export type CollectiveKind = 'allReduce' | 'allGather' | 'broadcast' | 'barrier' | 'raise';
+
+/** One collective: what the ranks' fingerprints must agree on, and this rank's arrays. */
+export interface Collective {
+  readonly kind: CollectiveKind;
+  /** Combination of an all-reduce; 'sum' otherwise. */
+  readonly op: ReduceOp;
+  /** Group rank whose data a broadcast sends; 0 otherwise. */
+  readonly root: number;
+  /** What this rank gives. Empty for a barrier. */
+  readonly input: CollectiveArray;
+  /** Where the result goes; may be `input` itself. An all-gather's is `size` times as long. */
+  readonly output: CollectiveArray;
+  /** What the call belongs to, such as "SyncBatchNorm 'bn2'"; '' when the caller gave none. */
+  readonly label: string;
+  /** Milliseconds until the call fails; Infinity: never. */
+  readonly timeout: number;
+  /** Of `raise`: the text that every other rank's call fails with. */
+  readonly message: string;
+}
+
+/** A collective under way. */
+export interface Work<T> {
+  /**
+   * Blocks until the collective is over and returns its result. For Node and workers: a browser's
+   * main thread must not block, and gets an error that says so.
+   */
+  wait(): T;
+  /** The same without blocking. */
+  done(): Promise<T>;
+}
+
+/** Carries the collectives of one group for one of its ranks. */
+export interface Transport {
+  /** Starts a collective; collectives of one group run in the order of their starts. */
+  start(call: Collective): Work<void>;
+  /** Frees what the group held. Outstanding works fail. */
+  close(): void;
+}
+
+/** The ranks of one launch, as one of them sees them. */
+export interface World {
+  /** 'solo', 'thread' or 'mpi'. */
+  readonly kind: string;
+  readonly rank: number;
+  readonly size: number;
+  /** World ranks on this rank's host, in rising order. */
+  readonly hostRanks: readonly number[];
+  /** Seconds that a collective may take when its caller names no other deadline. */
+  readonly timeout: number;
+  /** A transport among `ranks` (world ranks, this one included), for the group called `name`. */
+  connect(name: string, ranks: readonly number[]): Transport;
+  /** Leaves the world; other ranks that still wait for this one fail. */
+  release(): void;
+}

@@ -1,0 +1,119 @@
+/**
+ * The plain kernels: the specification of the other ones, and their fallback. Float64 arithmetic,
+ * two passes for the variance, as short as the formulas of Ioffe and Szegedy, "Batch
+ * Normalization" (2015), and of docs/derivation.md for the gradient.
+ */
+
+import type { FloatArray } from '../core/dtype.js';
+import { type Layout, valuesPerChannel } from '../core/layout.js';
+import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
+
+/**
+ * Visits the elements of one channel as runs: from `start` to before `end`, `stride` apart.
+ * The order is by sample, then by position, in both layouts.
+ */
+function forEachRun(
+  { samples, channels, plane, channelsLast }: Layout,
+  channel: number,
+  visit: (start: number, end: number, stride: number) => void,
+): void {
+  const stride = channelsLast ? channels : 1;
+  const first = channelsLast ? channel : channel * plane;
+  for (let sample = 0; sample < samples; sample++) {
+    const start = sample * channels * plane + first;
+    visit(start, start + plane * stride, stride);
+  }
+}
+
+function moments(
+  mean: Float64Array,
+  m2: Float64Array,
+  x: FloatArray,
+  layout: Layout,
+  { from, to }: ChannelRange,
+): void {
+  const count = valuesPerChannel(layout);
+  for (let c = from; c < to; c++) {
+    let sum = 0;
+    forEachRun(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) sum += x[i];
+    });
+    const center = count === 0 ? 0 : sum / count;
+    let squares = 0;
+    forEachRun(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) squares += (x[i] - center) ** 2;
+    });
+    mean[c] = center;
+    m2[c] = squares;
+  }
+}
+
+function normalize(
+  y: FloatArray,
+  x: FloatArray,
+  { mean, invstd, weight, bias }: Normalization,
+  layout: Layout,
+  { from, to }: ChannelRange,
+): void {
+  for (let c = from; c < to; c++) {
+    const center = mean[c];
+    const scale = invstd[c] * (weight === null ? 1 : weight[c]);
+    const shift = bias === null ? 0 : bias[c];
+    forEachRun(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) y[i] = (x[i] - center) * scale + shift;
+    });
+  }
+}
+
+function gradientSums(
+  sums: GradientSums,
+  dy: FloatArray,
+  x: FloatArray,
+  { mean, invstd }: Normalization,
+  layout: Layout,
+  { from, to }: ChannelRange,
+): void {
+  for (let c = from; c < to; c++) {
+    const center = mean[c];
+    let sumDy = 0;
+    let sumDyX = 0;
+    forEachRun(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) {
+        sumDy += dy[i];
+        sumDyX += dy[i] * (x[i] - center);
+      }
+    });
+    sums.dy[c] = sumDy;
+    sums.dyXhat[c] = sumDyX * invstd[c];
+  }
+}
+
+function inputGradient(
+  dx: FloatArray,
+  dy: FloatArray,
+  x: FloatArray,
+  { mean, invstd, weight }: Normalization,
+  means: GradientSums | null,
+  layout: Layout,
+  { from, to }: ChannelRange,
+): void {
+  for (let c = from; c < to; c++) {
+    const center = mean[c];
+    const scale = invstd[c] * (weight === null ? 1 : weight[c]);
+    const meanDy = means === null ? 0 : means.dy[c];
+    const slope = means === null ? 0 : means.dyXhat[c] * invstd[c];
+    forEachRun(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) {
+        dx[i] = (dy[i] - meanDy - (x[i] - center) * slope) * scale;
+      }
+    });
+  }
+}
+
+export const plainKernels: Kernels = {
+  name: 'plain',
+  moments,
+  normalize,
+  gradientSums,
+  inputGradient,
+};
