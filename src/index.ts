@@ -1,1 +1,41 @@
-export {};
+/** Public names of `syncbn`; see README.md. */
+
+export type { DType, FloatArray, TensorData } from './core/dtype.js';
+export {
+  CollectiveError,
+  DeadlineError,
+  MismatchError,
+  RankFailedError,
+} from './core/errors.js';
+export { Parameter } from './core/parameter.js';
+export { Tensor } from './core/tensor.js';
+export {
+  type AllReduceOptions,
+  type BroadcastOptions,
+  type CollectiveOptions,
+  ProcessGroup,
+} from './group/process-group.js';
+export {
+  createThreadWorld,
+  failThreadWorld,
+  type ThreadWorldHandle,
+  type ThreadWorldOptions,
+} from './group/thread/world.js';
+export type { CollectiveArray, ReduceOp, Work } from './group/transport.js';
+export {
+  createGroup,
+  destroyGroup,
+  type GroupLike,
+  getGroupRankFromWorldRank,
+  getGroupSize,
+  getLocalRank,
+  getLocalRankSize,
+  getProcessGroupRanks,
+  getRank,
+  getWorldRankFromGroupRank,
+  type InitOptions,
+  init,
+  isInitialized,
+  release,
+  WORLD_GROUP,
+} from './group/world.js';
