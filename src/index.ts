@@ -39,3 +39,32 @@ export {
   release,
   WORLD_GROUP,
 } from './group/world.js';
+export {
+  type BackwardOptions,
+  ForwardContext,
+  type ForwardOptions,
+} from './layers/batch-norm.js';
+export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
+export {
+  GlobalBatchNorm,
+  type GlobalBatchNormOptions,
+  type InitialValues,
+} from './layers/global-batch-norm.js';
+export {
+  type HeOptions,
+  Initializer,
+  type InitializerName,
+  initializers,
+  type NormalOptions,
+  type RandomOptions,
+  type TruncatedNormalOptions,
+  type XavierOptions,
+} from './layers/initializers.js';
+export type { StateDict } from './layers/state-dict.js';
+export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-norm.js';
+export {
+  type AverageOptions,
+  averageGradients,
+  broadcastParameters,
+  type GradientHolder,
+} from './parallel/average-gradients.js';
