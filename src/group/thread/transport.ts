@@ -119,8 +119,11 @@ export class ThreadTransport implements Transport, Progress, Slots {
     return this.#area.at;
   }
 
-  /** Looks for a reason why the collectives under way can never end, and fails them if so. */
-  check(deadline: number, blocking: boolean): void {
+  /**
+   * Looks for a reason why the collectives under way can never end, and fails them if so.
+   * @param search whether to look for a circle of ranks, too, which takes longer
+   */
+  check(deadline: number, search: boolean): void {
     const work = this.#queue[0];
     if (work === undefined) return;
     const error = this.#failure(work.number, work.call);
@@ -128,7 +131,7 @@ export class ThreadTransport implements Transport, Progress, Slots {
       this.#failAll(error);
       return;
     }
-    const circle = blocking ? findCircle(this.#area.segment, this.#rank) : null;
+    const circle = search ? findCircle(this.#area.segment, this.#rank) : null;
     if (circle !== null) this.#break(circle);
     else if (performance.now() > deadline) this.#break(this.#deadlineText(work));
   }
@@ -336,8 +339,8 @@ class ThreadWork implements Work<void>, Awaited {
     return this.number;
   }
 
-  check(): void {
-    this.#transport.check(this.#deadline, this.#blocking);
+  check(idle: boolean): void {
+    this.#transport.check(this.#deadline, idle && this.#blocking);
   }
 
   finish(): void {

@@ -16,8 +16,11 @@ export interface Progress {
 /** What a rank waits for. */
 export interface Awaited {
   readonly settled: boolean;
-  /** Called every now and then while the rank sleeps; settles the wait if it is hopeless. */
-  check(): void;
+  /**
+   * Called whenever the rank was woken for nothing, and every now and then while it sleeps (then
+   * `idle`); settles the wait if it is hopeless.
+   */
+  check(idle: boolean): void;
   /** Says what blocks this rank, for the other ranks' search for a circle. */
   readonly blockedArea: number;
   readonly blockedCall: number;
@@ -66,7 +69,9 @@ export class Waiting {
         const bell = this.#arm();
         this.#advanceAll();
         if (awaited.settled) break;
-        this.#sleep(bell, awaited);
+        const rung = this.#sleep(bell);
+        this.#advanceAll();
+        if (!awaited.settled) awaited.check(!rung);
       }
     } finally {
       this.#markBlocked(0, 0);
@@ -82,7 +87,9 @@ export class Waiting {
         const bell = this.#arm();
         this.#advanceAll();
         if (awaited.settled) return;
-        if (!(await this.#bellAfter(bell))) awaited.check();
+        const rung = await this.#bellAfter(bell);
+        this.#advanceAll();
+        if (!awaited.settled) awaited.check(!rung);
       }
     } finally {
       this.#sleepers--;
@@ -109,20 +116,19 @@ export class Waiting {
     if (this.#sleepers === 0) this.#segment.store(this.#rank, RANK.parked, 0);
   }
 
-  #sleep(bell: number, awaited: Awaited): void {
-    let outcome: string;
+  /** Whether the bell rang before it was time for a check. */
+  #sleep(bell: number): boolean {
     try {
-      outcome = Atomics.wait(this.#segment.words, this.#bell, bell, CHECK_MS);
+      return Atomics.wait(this.#segment.words, this.#bell, bell, CHECK_MS) !== 'timed-out';
     } catch (cause) {
       throw new TypeError(
         'wait: this thread must not block (a browser forbids it on the main thread); await done() instead',
         { cause },
       );
     }
-    if (outcome === 'timed-out') awaited.check();
   }
 
-  /** Whether the bell rang before it was time for a check. */
+  /** The same without blocking. */
   async #bellAfter(bell: number): Promise<boolean> {
     let timer: ReturnType<typeof setTimeout> | undefined;
     // The timer also keeps Node alive: a pending waitAsync alone does not.
