@@ -140,6 +140,7 @@ export class Ranks {
     const missing = this.#threads.filter((thread) => !thread.started).map(({ rank }) => rank);
     const late = missing.length === 1 ? 'it' : `ranks ${missing.join(', ')}`;
     this.#fail(missing[0], `${late} did not start within ${seconds} s`);
+    this.#endAll();
   }
 
   #endAll(): void {
