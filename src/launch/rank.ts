@@ -33,6 +33,15 @@ function watchFailures(): void {
   });
 }
 
+function sendResult(value: unknown): void {
+  try {
+    report({ kind: 'result', value });
+  } catch (cause) {
+    const why = describeError(cause);
+    throw new TypeError(`main returned what cannot be copied to the launcher: ${why}`, { cause });
+  }
+}
+
 /** Makes `import` and `require` read TypeScript; tsx's own `--import` works in main threads only. */
 async function registerTsx({ esm, cjs }: TsxModules): Promise<void> {
   for (const url of [esm, cjs]) {
@@ -51,7 +60,7 @@ async function runScript(): Promise<void> {
   // A CommonJS script has its exports under `default`.
   const main = script.main ?? script.default?.main;
   if (plan.program || typeof main !== 'function') return;
-  report({ kind: 'result', value: await main(plan.data) });
+  sendResult(await main(plan.data));
   // A listener that main left on the port must not keep the thread alive.
   parentPort?.unref();
 }
