@@ -52,12 +52,31 @@ async function registerTsx({ esm, cjs }: TsxModules): Promise<void> {
 
 type Main = (data: unknown) => unknown;
 
+interface Script {
+  readonly main?: Main;
+  /** A CommonJS script has its exports here. */
+  readonly default?: { readonly main?: Main };
+}
+
+/** `await init()` at the top is how most scripts begin, and tsx's own message names no remedy. */
+async function importScript(): Promise<Script> {
+  try {
+    return await import(plan.script);
+  } catch (cause) {
+    if (plan.tsx === null || !/top-level await/i.test(String(cause))) throw cause;
+    throw new SyntaxError(
+      `${fileURLToPath(plan.script)} has a top-level await, which only ES modules may have: ` +
+        'name it .mts, or write "type": "module" into its package.json',
+      { cause },
+    );
+  }
+}
+
 async function runScript(): Promise<void> {
   if (plan.program) process.argv[1] = fileURLToPath(plan.script);
   if (plan.tsx !== null) await registerTsx(plan.tsx);
   report({ kind: 'started' });
-  const script = (await import(plan.script)) as { main?: Main; default?: { main?: Main } };
-  // A CommonJS script has its exports under `default`.
+  const script = await importScript();
   const main = script.main ?? script.default?.main;
   if (plan.program || typeof main !== 'function') return;
   sendResult(await main(plan.data));

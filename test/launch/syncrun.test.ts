@@ -70,6 +70,13 @@ test('without tsx, a script that needs it is an error that says how to get it', 
   expect(stderr).toContain('install it with: npm install --save-dev tsx');
 });
 
+test('a top-level await where tsx takes the script for CommonJS is explained', async () => {
+  const cwd = workspace({ 'package.json': '{}', 'view.tsx': 'await null; export {};' });
+  const { code, stderr } = await syncrun(cwd, '--worker_num=1', '--join', 'view.tsx');
+  expect(code).toBe(1);
+  expect(stderr).toContain('name it .mts, or write "type": "module" into its package.json');
+});
+
 describe('logs', () => {
   test('hold output, errors, warnings and what was thrown, in order, before a rank blocks', async () => {
     const cwd = workspace({
