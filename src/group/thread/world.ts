@@ -3,6 +3,7 @@
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { openArea } from './area.js';
+import type { Failure } from './failure-record.js';
 import { RANK, Segment } from './segment.js';
 import { ThreadTransport } from './transport.js';
 import { Waiting } from './waiting.js';
@@ -51,6 +52,11 @@ export function failThreadWorld(handle: ThreadWorldHandle, text: string): void {
   const segment = new Segment(handle.segment);
   segment.failure.write(handle.rank, text);
   segment.ringAll();
+}
+
+/** The rank that ended the world and why, or null while none has. The first failure stands. */
+export function readThreadFailure(handle: ThreadWorldHandle): Failure | null {
+  return new Segment(handle.segment).failure.read();
 }
 
 /** Notes that the thread of a rank has ended; ranks that wait for it fail at once. */

@@ -1,0 +1,6 @@
+/** `syncbn/launch`: a world of ranks from a program; `syncrun` does the same from a shell. */
+
+export { RankFailedError } from '../core/errors.js';
+export { type Launch, type LaunchOptions, launch, type RankResult } from './launch.js';
+export type { OutputStream } from './protocol.js';
+export type { RankEvents } from './rank-thread.js';
