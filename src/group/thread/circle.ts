@@ -18,13 +18,24 @@ interface Edge {
   readonly call: number;
 }
 
-/** Text that names a circle which `rank` waits for, or null. The same text on all its ranks. */
-export function findCircle(segment: Segment, rank: number): string | null {
+/** Ranks that wait for one another. */
+export interface Circle {
+  /** Names them all; the same text on each. */
+  readonly text: string;
+  /** The groups that they wait in; none of them can go on. */
+  readonly areas: readonly GroupArea[];
+}
+
+/** A circle which `rank` is in or waits for, or null. */
+export function findCircle(segment: Segment, rank: number): Circle | null {
   const found = search(segment, rank, []);
   if (found === null || !found.every((edge) => stillHolds(segment, edge))) return null;
   const first = found.reduce((low, edge, i) => (edge.rank < found[low].rank ? i : low), 0);
   const circle = [...found.slice(first), ...found.slice(0, first)];
-  return `ranks wait for one another: ${circle.map(describeEdge).join('; ')}`;
+  return {
+    text: `ranks wait for one another: ${circle.map(describeEdge).join('; ')}`,
+    areas: circle.map(({ area }) => area),
+  };
 }
 
 /** Depth first from `rank`; `path` holds the edges walked. Returns the edges of a circle. */

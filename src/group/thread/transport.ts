@@ -132,8 +132,8 @@ export class ThreadTransport implements Transport, Progress, Slots {
       return;
     }
     const circle = search ? findCircle(this.#area.segment, this.#rank) : null;
-    if (circle !== null) this.#break(circle);
-    else if (performance.now() > deadline) this.#break(this.#deadlineText(work));
+    if (circle !== null) this.#break(circle.text, [...circle.areas, this.#area]);
+    else if (performance.now() > deadline) this.#break(this.#deadlineText(work), [this.#area]);
   }
 
   get #rank(): number {
@@ -271,10 +271,12 @@ export class ThreadTransport implements Transport, Progress, Slots {
     );
   }
 
-  /** Ends the group for all its members: their steps no longer match. */
-  #break(text: string): void {
-    this.#area.failure.write(this.#rank, text);
-    this.#area.ringMembers(this.#rank);
+  /** Ends groups for all their members: their steps no longer match. */
+  #break(text: string, areas: readonly GroupArea[]): void {
+    for (const area of areas) {
+      area.failure.write(this.#rank, text);
+      area.ringMembers(this.#rank);
+    }
     this.#failAll(new DeadlineError(this.#area.failure.read()?.text ?? text));
   }
 
