@@ -1,8 +1,11 @@
 /** Per-channel scalars: the shift of the moments, what normalises, and the exact moments. */
 
+/** Below these many values, roundings do not average out: sums are kept nearer to the mean. */
+const FEW: usize = 64;
+
 /** The value of a per-channel parameter, or `otherwise` where there is none (pointer 0). */
 export function parameter<T>(pointer: usize, channel: usize, otherwise: f64): f64 {
-  return pointer == 0 ? otherwise : <f64>load<T>(pointer + channel * sizeof<T>());
+  return pointer === 0 ? otherwise : <f64>load<T>(pointer + channel * sizeof<T>());
 }
 
 /**
@@ -29,7 +32,7 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
   const d = load<T>(last + (count >> 1) * size);
   const mean = <T>((a + b) * <T>0.25 + (c + d) * <T>0.25);
   const range = max(max(a, b), max(c, d)) - min(min(a, b), min(c, d));
-  return abs(mean) <= range ? <T>0 : mean;
+  return rows * count >= FEW && abs(mean) <= range ? <T>0 : mean;
 }
 
 /**
@@ -37,14 +40,15 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
  *
  *     mean = shift + sum / n,    M2 = squares - sum^2 / n
  *
- * lose digits where the shift is over 4 standard deviations away, and where squares overflow or
- * underflow. NaN and infinity are not sound either.
+ * lose digits where the shift is over 4 standard deviations away (2 for few values), and where
+ * squares overflow or underflow. NaN and infinity are not sound either.
  */
 export function sound<T>(count: f64, sum: f64, squares: f64): bool {
   const spread = squares - (sum * sum) / count;
-  const tiny: f64 = sizeof<T>() == 4 ? 1e-30 : 1e-290;
-  if (squares == 0 && sum == 0) return true;
-  return spread < Infinity && sum * sum <= 16 * count * spread && spread >= tiny * count;
+  const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
+  if (squares === 0 && sum === 0) return true;
+  const reach: f64 = count < <f64>FEW ? 4 : 16;
+  return spread < Infinity && sum * sum <= reach * count * spread && spread >= tiny * count;
 }
 
 /** Mean and M2 by two float64 passes; slow, for values that float32 squares can not hold. */
@@ -78,8 +82,8 @@ export function exactMoments<T>(
 
 /**
  * What is subtracted from x in sum(dy * (x - mean)): the mean, rounded to T, or 0 where four
- * values show that x spreads at least as far as the mean is from 0. `invstd` would not do: it
- * holds eps.
+ * values show that x spreads at least as far as the mean is from 0. `invstd` alone would not do:
+ * it holds eps.
  */
 export function gradientShiftOf<T>(
   x: usize,
@@ -87,7 +91,9 @@ export function gradientShiftOf<T>(
   stride: usize,
   bytes: usize,
   mean: f64,
+  invstd: f64,
 ): T {
+  if (centerOf<T>(mean, invstd) !== 0) return <T>mean;
   const size: usize = sizeof<T>();
   const count = bytes / size;
   const middle = x + (rows >> 1) * stride + (count >> 1) * size;

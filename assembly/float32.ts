@@ -9,7 +9,7 @@
  * Up to 31 bytes behind the arrays are read, never used.
  */
 
-import type { Off, On } from './lanes';
+import { Off, On } from './lanes';
 import { planeBackward } from './plane-backward';
 import { planeForward } from './plane-forward';
 import { rowGradientSums } from './row-gradient-sums';

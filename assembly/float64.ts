@@ -1,6 +1,6 @@
 /** The exports for float64, arguments as in float32.ts. */
 
-import type { Off, On } from './lanes';
+import { Off, On } from './lanes';
 import { planeBackward } from './plane-backward';
 import { planeForward } from './plane-forward';
 import { rowGradientSums } from './row-gradient-sums';

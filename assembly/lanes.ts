@@ -33,7 +33,7 @@ export function nmadd<T>(a: v128, b: v128, c: v128): v128 {
 
 /** Whether code for channels near zero is worth its size: in float64 it is not. */
 export function hasNear<T>(): bool {
-  return sizeof<T>() == 4;
+  return sizeof<T>() === 4;
 }
 
 /** x - center, or x itself in code for channels whose center is 0. */
@@ -43,7 +43,7 @@ export function differ<T, Near>(x: v128, center: v128): v128 {
 
 /** Two float64 lanes that add up to all lanes of `v`. */
 export function promote<T>(v: v128): v128 {
-  if (sizeof<T>() == 8) return v;
+  if (sizeof<T>() === 8) return v;
   const high = v128.shuffle<i64>(v, v, 1, 0);
   return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(high));
 }
@@ -60,12 +60,12 @@ export function addTo(p: usize, v: v128): void {
 
 /** One value into lane 0, zeros behind it. */
 export function loadOne<T>(p: usize): v128 {
-  return sizeof<T>() == 8 ? v128.load64_zero(p) : v128.load32_zero(p);
+  return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
 }
 
 /** Lane 0 to memory. */
 export function storeOne<T>(p: usize, v: v128): void {
-  if (sizeof<T>() == 8) v128.store64_lane(p, v, 0);
+  if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
   else v128.store32_lane(p, v, 0);
 }
 

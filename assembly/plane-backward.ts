@@ -16,8 +16,8 @@ import {
   loadOne,
   madd,
   nmadd,
-  type Off,
-  type On,
+  Off,
+  On,
   on,
   pairSum,
   promote,
@@ -189,8 +189,8 @@ export function planeBackward<T, G, S>(
       const s = load<f64>(invstdA + c * 8);
       const center = centerOf<T>(m, s);
       const scale = s * parameter<T>(weight, c, 1);
-      const slope = meanDy == 0 ? <f64>0 : load<f64>(meanDyXhat + c * 8) * s * scale;
-      const level = meanDy == 0 ? <f64>0 : load<f64>(meanDy + c * 8) * scale;
+      const slope = meanDy === 0 ? <f64>0 : load<f64>(meanDyXhat + c * 8) * s * scale;
+      const level = meanDy === 0 ? <f64>0 : load<f64>(meanDy + c * 8) * scale;
       v128.store(record, v128.splat<T>(center), CENTER);
       v128.store(record, v128.splat<T>(<T>scale), SCALE);
       v128.store(record, v128.splat<T>(<T>slope), SLOPE);
@@ -198,7 +198,14 @@ export function planeBackward<T, G, S>(
     }
     if (on<S>()) {
       const m = load<f64>(meanB + c * 8);
-      const shift = gradientShiftOf<T>(b + c * plane, samples, stride, plane, m);
+      const shift = gradientShiftOf<T>(
+        b + c * plane,
+        samples,
+        stride,
+        plane,
+        m,
+        load<f64>(invstdB + c * 8),
+      );
       v128.store(record, v128.splat<T>(shift), SHIFT);
       v128.store(record, zero, SUM);
       v128.store(record, zero, PRODUCTS);
@@ -208,7 +215,7 @@ export function planeBackward<T, G, S>(
     let at = n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       const near =
-        (!on<G>() || load<T>(record, CENTER) == 0) && (!on<S>() || load<T>(record, SHIFT) == 0);
+        (!on<G>() || load<T>(record, CENTER) === 0) && (!on<S>() || load<T>(record, SHIFT) === 0);
       if (hasNear<T>() && near) {
         backwardPlane<T, G, S, On>(dx + at, dyA + at, a + at, dyB + at, b + at, record, plane);
       } else {

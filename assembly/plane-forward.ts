@@ -17,8 +17,8 @@ import {
   lastBytes,
   loadOne,
   madd,
-  type Off,
-  type On,
+  Off,
+  On,
   on,
   pairSum,
   promote,
@@ -178,7 +178,7 @@ export function planeForward<T, N, M>(
     let at = n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       const near =
-        (!on<N>() || load<T>(record, CENTER) == 0) && (!on<M>() || load<T>(record, SHIFT) == 0);
+        (!on<N>() || load<T>(record, CENTER) === 0) && (!on<M>() || load<T>(record, SHIFT) === 0);
       if (hasNear<T>() && near) forwardPlane<T, N, M, On>(y + at, a + at, b + at, record, plane);
       else forwardPlane<T, N, M, Off>(y + at, a + at, b + at, record, plane);
       at += plane;

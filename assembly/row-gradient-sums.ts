@@ -1,7 +1,7 @@
 /** Stage `gradient-sums` by rows: see rows.ts for what a row is. */
 
 import { exactGradientSums, gradientShiftOf } from './channel';
-import { differ, hasNear, madd, type Off, type On } from './lanes';
+import { differ, hasNear, madd, Off, On } from './lanes';
 import { arrayBytes, channelsOfRun, gather, ROWS, spread } from './rows';
 import { scratch } from './scratch';
 
@@ -30,13 +30,13 @@ function sumRows<T, Near>(
       const h = v128.load(shift + p);
       const ga = v128.load(da + p);
       const gb = v128.load(db + p);
-      let q = v128.load(products + p);
-      q = madd<T>(differ<T, Near>(v128.load(a + p), h), ga, q);
+      let q = v128.mul<T>(differ<T, Near>(v128.load(a + p), h), ga);
       q = madd<T>(differ<T, Near>(v128.load(b + p), h), gb, q);
       const gc = v128.load(dc + p);
       const gd = v128.load(dd + p);
       q = madd<T>(differ<T, Near>(v128.load(c + p), h), gc, q);
-      v128.store(products + p, madd<T>(differ<T, Near>(v128.load(d + p), h), gd, q));
+      q = madd<T>(differ<T, Near>(v128.load(d + p), h), gd, q);
+      v128.store(products + p, v128.add<T>(v128.load(products + p), q));
       const g = v128.add<T>(v128.add<T>(ga, gb), v128.add<T>(gc, gd));
       v128.store(sums + p, v128.add<T>(v128.load(sums + p), g));
     }
@@ -84,14 +84,22 @@ export function rowGradientSums<T>(
     for (let c: usize = 0; c < k; c++) {
       const at = x + start + c * repeat * size;
       const m = load<f64>(mean + (from + c) * 8);
-      const value = gradientShiftOf<T>(at, rows, stride, repeat * size, m);
-      if (value != 0) near = false;
+      const value = gradientShiftOf<T>(
+        at,
+        rows,
+        stride,
+        repeat * size,
+        m,
+        load<f64>(invstd + (from + c) * 8),
+      );
+      if (value !== 0) near = false;
       spread<T>(shift, c, repeat, value);
     }
     memory.fill(sums, 0, 2 * bytes + 16 * run);
     const width = k * repeat * size;
     for (let r: usize = 0; r < rows; r += ROWS) {
       const part = min(ROWS, rows - r);
+      if (r > 0) memory.fill(sums, 0, 2 * bytes);
       const at = start + r * stride;
       if (hasNear<T>() && near)
         sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width);

@@ -1,7 +1,7 @@
 /** Stage `input-gradient` by rows: see rows.ts for what a row is. */
 
 import { centerOf, parameter } from './channel';
-import { differ, hasNear, loadOne, madd, nmadd, type Off, type On, storeOne } from './lanes';
+import { differ, hasNear, loadOne, madd, nmadd, Off, On, storeOne } from './lanes';
 import { arrayBytes, channelsOfRun, rowsOfChunk, spread } from './rows';
 import { scratch } from './scratch';
 
@@ -102,9 +102,9 @@ export function rowInputGradient<T>(
       const i = load<f64>(invstd + channel * 8);
       const middle = centerOf<T>(m, i);
       const s = i * parameter<T>(weight, channel, 1);
-      const slope = meanDy == 0 ? <f64>0 : load<f64>(meanDyXhat + channel * 8) * i * s;
-      const level = meanDy == 0 ? <f64>0 : load<f64>(meanDy + channel * 8) * s;
-      if (middle != 0) near = false;
+      const slope = meanDy === 0 ? <f64>0 : load<f64>(meanDyXhat + channel * 8) * i * s;
+      const level = meanDy === 0 ? <f64>0 : load<f64>(meanDy + channel * 8) * s;
+      if (middle !== 0) near = false;
       spread<T>(center, c, repeat, middle);
       spread<T>(center + SCALE * bytes, c, repeat, <T>s);
       spread<T>(center + SLOPE * bytes, c, repeat, <T>slope);
@@ -114,7 +114,7 @@ export function rowInputGradient<T>(
     const width = k * repeat * size;
     let end = rows;
     while (end > 0) {
-      const part = end % chunk == 0 ? chunk : end % chunk;
+      const part = end % chunk === 0 ? chunk : end % chunk;
       end -= part;
       const at = start + end * stride;
       if (hasNear<T>() && near)

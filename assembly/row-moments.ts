@@ -1,7 +1,7 @@
 /** Stage `moments` by rows: see rows.ts for what a row is, plane-forward.ts for the arithmetic. */
 
 import { exactMoments, shiftOf, sound } from './channel';
-import { differ, hasNear, madd, type Off, type On } from './lanes';
+import { differ, hasNear, madd, Off, On } from './lanes';
 import { arrayBytes, channelsOfRun, gather, ROWS, spread } from './rows';
 import { scratch } from './scratch';
 
@@ -24,20 +24,20 @@ function momentRows<T, Near>(
     for (let p: usize = 0; p < width; p += 32) {
       const h0 = v128.load(shift + p, 0);
       const h1 = v128.load(shift + p, 16);
-      let q0 = v128.load(squares + p, 0);
-      let q1 = v128.load(squares + p, 16);
       const a0 = differ<T, Near>(v128.load(a + p, 0), h0);
       const a1 = differ<T, Near>(v128.load(a + p, 16), h1);
       const b0 = differ<T, Near>(v128.load(b + p, 0), h0);
       const b1 = differ<T, Near>(v128.load(b + p, 16), h1);
-      q0 = madd<T>(b0, b0, madd<T>(a0, a0, q0));
-      q1 = madd<T>(b1, b1, madd<T>(a1, a1, q1));
+      const q0 = madd<T>(b0, b0, v128.mul<T>(a0, a0));
+      const q1 = madd<T>(b1, b1, v128.mul<T>(a1, a1));
       const c0 = differ<T, Near>(v128.load(c + p, 0), h0);
       const c1 = differ<T, Near>(v128.load(c + p, 16), h1);
       const d0 = differ<T, Near>(v128.load(d + p, 0), h0);
       const d1 = differ<T, Near>(v128.load(d + p, 16), h1);
-      v128.store(squares + p, madd<T>(d0, d0, madd<T>(c0, c0, q0)), 0);
-      v128.store(squares + p, madd<T>(d1, d1, madd<T>(c1, c1, q1)), 16);
+      const r0 = madd<T>(d0, d0, madd<T>(c0, c0, q0));
+      v128.store(squares + p, v128.add<T>(v128.load(squares + p, 0), r0), 0);
+      const r1 = madd<T>(d1, d1, madd<T>(c1, c1, q1));
+      v128.store(squares + p, v128.add<T>(v128.load(squares + p, 16), r1), 16);
       const s0 = v128.add<T>(v128.add<T>(a0, b0), v128.add<T>(c0, d0));
       const s1 = v128.add<T>(v128.add<T>(a1, b1), v128.add<T>(c1, d1));
       v128.store(sums + p, v128.add<T>(v128.load(sums + p, 0), s0), 0);
@@ -57,7 +57,7 @@ function momentRows<T, Near>(
 /** Whether all shifts of a run are 0. */
 function nearZero<T>(shift: usize, channels: usize, repeat: usize): bool {
   for (let c: usize = 0; c < channels; c++) {
-    if (load<T>(shift + c * repeat * sizeof<T>()) != 0) return false;
+    if (load<T>(shift + c * repeat * sizeof<T>()) !== 0) return false;
   }
   return true;
 }
@@ -96,6 +96,7 @@ export function rowMoments<T>(
       const near = nearZero<T>(shift, k, repeat);
       for (let r: usize = 0; r < rows; r += ROWS) {
         const part = min(ROWS, rows - r);
+        if (r > 0) memory.fill(sums, 0, 2 * bytes);
         const at = start + r * stride;
         if (hasNear<T>() && near)
           momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size);
@@ -108,7 +109,7 @@ export function rowMoments<T>(
         const sum = load<f64>(total + c * 8);
         if (!sound<T>(count, sum, load<f64>(totalSquares + c * 8))) good = false;
       }
-      if (good || attempt == 1) break;
+      if (good || attempt === 1) break;
       // The four values misled: once more, from the means that came out.
       for (let c: usize = 0; c < k; c++) {
         const value = <f64>load<T>(shift + c * repeat * size) + load<f64>(total + c * 8) / count;

@@ -1,7 +1,7 @@
 /** Stage `normalize` by rows: see rows.ts for what a row is. */
 
 import { centerOf, parameter } from './channel';
-import { differ, hasNear, loadOne, madd, type Off, type On, storeOne } from './lanes';
+import { differ, hasNear, loadOne, madd, Off, On, storeOne } from './lanes';
 import { arrayBytes, channelsOfRun, rowsOfChunk, spread } from './rows';
 import { scratch } from './scratch';
 
@@ -85,7 +85,7 @@ export function rowNormalize<T>(
       const middle = centerOf<T>(m, i);
       const s = <T>(i * parameter<T>(weight, from + c, 1));
       const o = parameter<T>(bias, from + c, 0) - (m - <f64>middle) * <f64>s;
-      if (middle != 0) near = false;
+      if (middle !== 0) near = false;
       spread<T>(center, c, repeat, middle);
       spread<T>(scale, c, repeat, s);
       spread<T>(offset, c, repeat, <T>o);
@@ -94,7 +94,7 @@ export function rowNormalize<T>(
     const width = k * repeat * size;
     let end = rows;
     while (end > 0) {
-      const part = end % chunk == 0 ? chunk : end % chunk;
+      const part = end % chunk === 0 ? chunk : end % chunk;
       end -= part;
       const at = start + end * stride;
       if (hasNear<T>() && near)

@@ -7,6 +7,8 @@
  * vector are read (the heap pads its arrays) but never used or written.
  */
 
+import { promote } from './lanes';
+
 /** Rows that float32 sums of one position run over before they are promoted to float64. */
 export const ROWS: usize = 64;
 
@@ -21,7 +23,7 @@ const CHUNK: usize = 128 << 10;
  * else about 800 values, a multiple of 8 channels where there are that many.
  */
 export function channelsOfRun(channels: usize, repeat: usize): usize {
-  if (repeat == 1) return channels;
+  if (repeat === 1) return channels;
   const fit = RUN / repeat;
   return min(channels, max(8, fit & ~7));
 }
@@ -41,7 +43,7 @@ export function arrayBytes<T>(count: usize): usize {
  * through the channels upwards.
  */
 export function spread<T>(target: usize, channel: usize, repeat: usize, value: T): void {
-  if (repeat == 1) {
+  if (repeat === 1) {
     store<T>(target + channel * sizeof<T>(), value);
     return;
   }
@@ -51,32 +53,29 @@ export function spread<T>(target: usize, channel: usize, repeat: usize, value: T
   for (let p = start; p < end; p += 16) v128.store(p, v);
 }
 
-/** Adds the sums of all positions to the float64 sums of their channels, and clears them. */
+/** Adds the sums of all positions to the float64 sums of their channels. */
 export function gather<T>(target: usize, sums: usize, channels: usize, repeat: usize): void {
   const size: usize = sizeof<T>();
-  if (repeat == 1) {
+  if (repeat === 1) {
     for (let c: usize = 0; c < channels; c++) {
       store<f64>(target + c * 8, load<f64>(target + c * 8) + <f64>load<T>(sums + c * size));
     }
-  } else {
-    const lanes = 16 / size;
-    const whole = repeat - (repeat % lanes);
-    for (let c: usize = 0; c < channels; c++) {
-      const start = sums + c * repeat * size;
-      let v = i64x2.splat(0);
-      for (let p = start; p < start + whole * size; p += 16) v = v128.add<T>(v, v128.load(p));
-      let sum = laneSum<T>(v);
-      for (let i = whole; i < repeat; i++) sum += <f64>load<T>(start + i * size);
-      store<f64>(target + c * 8, load<f64>(target + c * 8) + sum);
-    }
+    return;
   }
-  memory.fill(sums, 0, arrayBytes<T>(channels * repeat));
-}
-
-function laneSum<T>(v: v128): f64 {
-  if (sizeof<T>() == 8) return f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
-  const low = f64x2.promote_low_f32x4(v);
-  const high = f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0));
-  const both = f64x2.add(low, high);
-  return f64x2.extract_lane(both, 0) + f64x2.extract_lane(both, 1);
+  const bytes = repeat * size;
+  for (let c: usize = 0, start = sums; c < channels; c++, start += bytes) {
+    let v = i64x2.splat(0);
+    let p = start;
+    // Two vectors at a time: promotion costs more than a sum.
+    for (const pairs = start + (bytes & ~31); p < pairs; p += 32) {
+      v = f64x2.add(v, promote<T>(v128.add<T>(v128.load(p, 0), v128.load(p, 16))));
+    }
+    if (bytes & 16) {
+      v = f64x2.add(v, promote<T>(v128.load(p)));
+      p += 16;
+    }
+    let sum = load<f64>(target + c * 8) + f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
+    for (const end = start + bytes; p < end; p += size) sum += <f64>load<T>(p);
+    store<f64>(target + c * 8, sum);
+  }
 }

@@ -16,10 +16,10 @@ export function scratch(bytes: usize): usize {
     start = 0;
     size = 0;
     if (ASC_FEATURE_RELAXED_SIMD) {
-      if (old != 0) release(old);
+      if (old !== 0) release(old);
       start = allocate(bytes);
     } else {
-      if (old != 0) heap.free(old);
+      if (old !== 0) heap.free(old);
       start = heap.alloc(bytes);
     }
     size = bytes;

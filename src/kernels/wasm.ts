@@ -215,8 +215,8 @@ export class WasmKernels implements Kernels {
     const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
     const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
     const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
-    const meanDy = windows.input(SLOTS.meanDy, means && means.dy, from, to, 8);
-    const meanDyXhat = windows.input(SLOTS.meanDyXhat, means && means.dyXhat, from, to, 8);
+    const meanDy = windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
+    const meanDyXhat = windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
     if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
       const { channelsLast, channels, plane, samples } = layout;
       const values = channelsLast ? 1 : plane;
@@ -281,8 +281,8 @@ export class WasmKernels implements Kernels {
       by.mean.byteOffset + from * 8,
       by.invstd.byteOffset + from * 8,
       windows.input(SLOTS.weight, by.weight, from, to, bytes),
-      windows.input(SLOTS.meanDy, means && means.dy, from, to, 8),
-      windows.input(SLOTS.meanDyXhat, means && means.dyXhat, from, to, 8),
+      windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8),
+      windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8),
       sums.dy.byteOffset + next.from * 8,
       sums.dyXhat.byteOffset + next.from * 8,
       dy.byteOffset + nextAt,

@@ -92,7 +92,7 @@ export function oracleOf(c: Case): Case {
 }
 
 /** Expects every result of `c` at the oracle, as near as SEMANTICS.md asks. */
-export function expectNear(c: Case, oracle: Case, relative = c.dtype === 'float32' ? 1e-6 : 1e-12) {
+export function expectNear(c: Case, oracle: Case, relative = c.dtype === 'float32' ? 1e-6 : 1e-11) {
   const count = Math.max(1, valuesPerChannel(c.layout));
   const errors = {
     mean: worstError(c.mean, oracle.mean, 1),
@@ -237,15 +237,15 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
           [3, 1040],
           [2, 3],
         ]) {
-          const layout = { samples, channels: 7, plane, channelsLast: false };
-          const c = makeCase(kernels, source, layout, dtype, mean);
-          runStages(kernels, c, [all(layout)]);
-          const f = makeCase(kernels, source, layout, dtype, mean);
           const [first, second, last] = [
             [0, 3],
             [3, 6],
             [6, 7],
           ].map(([from, to]) => ({ from, to }));
+          const layout = { samples, channels: 7, plane, channelsLast: false };
+          const c = makeCase(kernels, source, layout, dtype, mean);
+          runStages(kernels, c, [first, second, last]);
+          const f = makeCase(kernels, source, layout, dtype, mean);
           kernels.moments(f.mean, f.m2, f.x, layout, first);
           f.invstd.set(c.invstd);
           kernels.normalizeMoments(f.y, f.x, f, layout, first, f.mean, f.m2, second);
