@@ -1,6 +1,6 @@
 /** Per-channel scalars: the shift of the moments, what normalises, and the exact moments. */
 
-/** Below these many values, roundings do not average out: sums are kept nearer to the mean. */
+/** Below these many values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
 
 /** The value of a per-channel parameter, or `otherwise` where there is none (pointer 0). */
@@ -32,7 +32,7 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
   const d = load<T>(last + (count >> 1) * size);
   const mean = <T>((a + b) * <T>0.25 + (c + d) * <T>0.25);
   const range = max(max(a, b), max(c, d)) - min(min(a, b), min(c, d));
-  return rows * count >= FEW && abs(mean) <= range ? <T>0 : mean;
+  return rows * count >= FEW && abs(mean) <= range * <T>0.5 ? <T>0 : mean;
 }
 
 /**
@@ -40,15 +40,14 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
  *
  *     mean = shift + sum / n,    M2 = squares - sum^2 / n
  *
- * lose digits where the shift is over 4 standard deviations away (2 for few values), and where
- * squares overflow or underflow. NaN and infinity are not sound either.
+ * lose digits where the shift is over 2 standard deviations away, and where squares overflow or
+ * underflow. NaN and infinity are not sound either.
  */
 export function sound<T>(count: f64, sum: f64, squares: f64): bool {
   const spread = squares - (sum * sum) / count;
   const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
   if (squares === 0 && sum === 0) return true;
-  const reach: f64 = count < <f64>FEW ? 4 : 16;
-  return spread < Infinity && sum * sum <= reach * count * spread && spread >= tiny * count;
+  return spread < Infinity && sum * sum <= 4 * count * spread && spread >= tiny * count;
 }
 
 /** Mean and M2 by two float64 passes; slow, for values that float32 squares can not hold. */

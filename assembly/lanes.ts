@@ -8,8 +8,14 @@
 /** Bytes that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
 export const TURN: usize = 64;
 
-/** Turns until chains of sums are promoted to float64. */
-export const DEPTH: usize = 16;
+/**
+ * Turns until chains of sums are promoted to float64. Half where a shift is subtracted: values far
+ * from 0 lie on a coarse grid, squares of multiples of a grid are 0 or 1 modulo 4, and a chain
+ * that is past 2^25 grid steps always rounds the 1 away.
+ */
+export function depthOf<Near>(): usize {
+  return on<Near>() ? 16 : 8;
+}
 
 /** Flags of generic kernels: a part that is compiled in, and one that is left out. */
 export type On = i32;

@@ -9,7 +9,7 @@
 import { centerOf, exactGradientSums, gradientShiftOf, parameter } from './channel';
 import {
   addTo,
-  DEPTH,
+  depthOf,
   differ,
   hasNear,
   lastBytes,
@@ -75,7 +75,7 @@ function backwardPlane<T, G, S, Near>(
   let q3 = zero;
   let turns = plane / TURN;
   while (turns > 0) {
-    let chain = on<S>() ? min(turns, DEPTH) : turns;
+    let chain = on<S>() ? min(turns, depthOf<Near>()) : turns;
     turns -= chain;
     do {
       if (on<S>()) {

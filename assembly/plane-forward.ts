@@ -11,7 +11,7 @@
 import { centerOf, exactMoments, parameter, shiftOf, sound } from './channel';
 import {
   addTo,
-  DEPTH,
+  depthOf,
   differ,
   hasNear,
   lastBytes,
@@ -60,7 +60,7 @@ function forwardPlane<T, N, M, Near>(
   let q3 = zero;
   let turns = plane / TURN;
   while (turns > 0) {
-    let chain = on<M>() ? min(turns, DEPTH) : turns;
+    let chain = on<M>() ? min(turns, depthOf<Near>()) : turns;
     turns -= chain;
     do {
       if (on<M>()) {

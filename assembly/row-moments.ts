@@ -2,7 +2,7 @@
 
 import { exactMoments, shiftOf, sound } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';
-import { arrayBytes, channelsOfRun, gather, ROWS, spread } from './rows';
+import { arrayBytes, channelsOfRun, gather, rowsOfChain, spread } from './rows';
 import { scratch } from './scratch';
 
 /** Adds x - shift and its square over `rows` rows to the sums of each position. */
@@ -94,8 +94,9 @@ export function rowMoments<T>(
     for (let attempt = 0; attempt < 2; attempt++) {
       memory.fill(sums, 0, 2 * bytes + 16 * run);
       const near = nearZero<T>(shift, k, repeat);
-      for (let r: usize = 0; r < rows; r += ROWS) {
-        const part = min(ROWS, rows - r);
+      const chain = rowsOfChain(near);
+      for (let r: usize = 0; r < rows; r += chain) {
+        const part = min(chain, rows - r);
         if (r > 0) memory.fill(sums, 0, 2 * bytes);
         const at = start + r * stride;
         if (hasNear<T>() && near)

@@ -9,8 +9,13 @@
 
 import { promote } from './lanes';
 
-/** Rows that float32 sums of one position run over before they are promoted to float64. */
-export const ROWS: usize = 64;
+/**
+ * Rows that float32 sums of one position run over before they are promoted to float64; they are
+ * added by fours. Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
+ */
+export function rowsOfChain(near: bool): usize {
+  return near ? 64 : 32;
+}
 
 /** Values of a run, about: its sums stay in the first-level cache. */
 const RUN: usize = 800;
