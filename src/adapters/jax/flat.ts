@@ -1,0 +1,21 @@
+/** Trees of arrays as one flat array, so that they cross to the other ranks in one piece. */
+
+import { jit, numpy as np, tree } from '@jax-js/jax';
+import type { Tree } from './stage.js';
+
+/** All elements of a tree's arrays, in the order of its leaves; shape (n), float32. */
+export const flatten = jit((arrays: Tree): np.Array => {
+  const leaves = tree.leaves<np.Array>(arrays);
+  return np.concatenate(leaves.map((leaf) => leaf.reshape([-1]).astype(np.float32)));
+});
+
+/** New arrays in the form and on the devices of `like`, from their elements. */
+export function unflatten<T extends Tree>(values: Float64Array, like: T): T {
+  let at = 0;
+  return tree.map(({ shape, size, dtype, device }: np.Array) => {
+    const own = Float32Array.from(values.subarray(at, at + size));
+    at += size;
+    const array = np.array(own, { shape, device });
+    return dtype === np.float32 ? array : array.astype(dtype);
+  }, like) as T;
+}
