@@ -5,7 +5,7 @@
 
 import { nn, numpy as np } from '@jax-js/jax';
 import { SyncBatchNorm, type SyncBatchNormOptions } from 'syncbn';
-import { convolve, maxPool, network, stage } from 'syncbn/jax';
+import { convolve, maxPool, type Network, network, type Stage, stage, type Tree } from 'syncbn/jax';
 
 /** Numbers in [-1, 1) that are the same on every rank (Lehmer's generator). */
 export function numbers(count: number, seed: number): Float32Array {
@@ -32,11 +32,22 @@ function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
 }
 
 /** Batch norm over all axes but the last, of the batch that it is given. */
-function plainNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
+export function plainNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
   const axes = x.shape.slice(0, -1).map((_, axis) => axis);
   const centered = x.ref.sub(np.mean(x, axes));
   const variance = np.mean(np.square(centered.ref), axes);
-  return centered.div(np.sqrt(variance.add(1e-5))).mul(weight).add(bias);
+  return centered
+    .div(np.sqrt(variance.add(1e-5)))
+    .mul(weight)
+    .add(bias);
+}
+
+/** What a layer in inference does that has not learnt anything: mean 0 and variance 1. */
+export function freshNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
+  return x
+    .div(Math.sqrt(1 + 1e-5))
+    .mul(weight)
+    .add(bias);
 }
 
 type Affine = { weight: np.Array; bias: np.Array };
@@ -75,10 +86,11 @@ export const mlp = {
     },
     x: np.Array,
     labels: np.Array,
+    norm = plainNorm,
   ) {
-    const first = plainNorm(np.dot(x, p.linear1.w), p.bn1.weight, p.bn1.bias);
+    const first = norm(np.dot(x, p.linear1.w), p.bn1.weight, p.bn1.bias);
     const second = np.dot(nn.relu(first), p.linear2.w).add(p.linear2.b);
-    const third = np.tanh(plainNorm(second, p.bn2.weight, p.bn2.bias));
+    const third = np.tanh(norm(second, p.bn2.weight, p.bn2.bias));
     return crossEntropy(np.dot(third, p.head.w), labels);
   },
 };
@@ -90,8 +102,7 @@ export const mlp = {
 export const cnn = {
   shape: [6, 6, 2],
   cut(options: SyncBatchNormOptions = {}) {
-    const layer = (name: string) =>
-      new SyncBatchNorm(4, { name, channelsLast: true, ...options });
+    const layer = (name: string) => new SyncBatchNorm(4, { name, channelsLast: true, ...options });
     return network(
       {
         conv1: stage(
@@ -138,16 +149,31 @@ export const cnn = {
     },
     x: np.Array,
     labels: np.Array,
+    norm = plainNorm,
   ) {
     const first = convolve(x, p.conv1.kernel);
-    const skip = nn.relu(plainNorm(first.ref, p.bn1.weight, p.bn1.bias));
+    const skip = nn.relu(norm(first.ref, p.bn1.weight, p.bn1.bias));
     const positive = skip.ref.greater(0.1).astype(np.float32);
-    const second = plainNorm(convolve(skip.ref, p.conv2.kernel), p.bn2.weight, p.bn2.bias);
-    const third = plainNorm(convolve(nn.relu(second), p.conv3.kernel), p.bn3.weight, p.bn3.bias);
+    const second = norm(convolve(skip.ref, p.conv2.kernel), p.bn2.weight, p.bn2.bias);
+    const third = norm(convolve(nn.relu(second), p.conv3.kernel), p.bn3.weight, p.bn3.bias);
     const sum = nn.relu(third.add(skip.mul(positive)));
     return crossEntropy(np.dot(maxPool(sum).reshape([-1, 36]), p.head.w), labels);
   },
 };
+
+/** A model by its name, with its parameters and layers as trees that tests can walk. */
+export interface TestModel {
+  readonly shape: number[];
+  cut(options?: SyncBatchNormOptions): Network<Record<string, Stage | SyncBatchNorm>, np.Array>;
+  uncut(
+    parameters: Tree,
+    x: np.Array,
+    labels: np.Array,
+    norm?: (x: np.Array, weight: np.Array, bias: np.Array) => np.Array,
+  ): np.Array;
+}
+
+export const models = { mlp, cnn } as unknown as Record<'mlp' | 'cnn', TestModel>;
 
 /** Images and labels from sample `from` up to `to` of one endless data set. */
 export function samples(shape: number[], from: number, to: number): [np.Array, np.Array] {
