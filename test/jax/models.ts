@@ -26,7 +26,7 @@ export function randomArray(shape: number[], seed: number, scale = 1): np.Array 
 
 export const CLASSES = 5;
 
-function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
+export function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
   const hits = nn.logSoftmax(logits, -1).mul(nn.oneHot(labels, CLASSES));
   return np.sum(hits, -1).mean().neg();
 }

@@ -6,16 +6,17 @@ import type { Tree } from './stage.js';
 /** All elements of a tree's arrays, in the order of its leaves; shape (n), float32. */
 export const flatten = jit((arrays: Tree): np.Array => {
   const leaves = tree.leaves<np.Array>(arrays);
-  return np.concatenate(leaves.map((leaf) => leaf.reshape([-1]).astype(np.float32)));
+  return np.concatenate(leaves.map((leaf) => leaf.reshape([-1])));
 });
 
-/** New arrays in the form and on the devices of `like`, from their elements. */
+/** New float32 arrays in the form and on the devices of `like`, from their elements. */
 export function unflatten<T extends Tree>(values: Float64Array, like: T): T {
   let at = 0;
-  return tree.map(({ shape, size, dtype, device }: np.Array) => {
+  return tree.map(({ shape, size, device }: np.Array) => {
+    // jax-js makes no empty array from values.
+    if (size === 0) return np.zeros(shape, { device });
     const own = Float32Array.from(values.subarray(at, at + size));
     at += size;
-    const array = np.array(own, { shape, device });
-    return dtype === np.float32 ? array : array.astype(dtype);
+    return np.array(own, { shape, device });
   }, like) as T;
 }
