@@ -62,6 +62,7 @@ export {
 } from './layers/initializers.js';
 export type { StateDict } from './layers/state-dict.js';
 export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-norm.js';
+export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
   averageGradients,

@@ -19,14 +19,8 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
-import {
-  groupMoments,
-  type Normalization,
-  normalizationBy,
-  normalizationOf,
-  normalize,
-  type Scope,
-} from '../ops/forward.js';
+import { BlockPlan } from '../ops/blocks.js';
+import { forward, normalizationBy, normalize, type Scope } from '../ops/forward.js';
 import type { CommonSetup } from './common-options.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
@@ -49,19 +43,20 @@ export interface BackwardOptions {
 
 /** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
 export class ForwardContext {
-  /** Null once the backward call has used it. */
+  /** Null once the backward call has used it, and after a call in place. */
   saved: Saved | null;
-  readonly shape: readonly number[];
-  readonly dtype: DType;
+  readonly input: Tensor;
   readonly group: ProcessGroup;
 
-  constructor(saved: Saved, shape: readonly number[], dtype: DType, group: ProcessGroup) {
+  constructor(saved: Saved | null, input: Tensor, group: ProcessGroup) {
     this.saved = saved;
-    this.shape = shape;
-    this.dtype = dtype;
+    this.input = input;
     this.group = group;
   }
 }
+
+/** What a pass adds to its input for the backward pass. */
+type PassRecord = Omit<Saved, 'x' | 'layout'>;
 
 /** Constructor arguments that the subclasses have checked. */
 export interface BatchNormSetup extends CommonSetup {
@@ -81,6 +76,7 @@ export abstract class BatchNorm {
   readonly #setup: BatchNormSetup;
   #training: boolean;
   #last: ForwardContext | null = null;
+  readonly #blocks = new BlockPlan();
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
@@ -172,14 +168,14 @@ export abstract class BatchNorm {
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
     const y = floatsFor(out);
-    const { by, count } =
+    const pass =
       group === null
-        ? { by: this.#fixedNormalization(), count: null }
-        : this.#batchNormalization(values, layout, group);
-    normalize(y, values, by, layout);
+        ? this.#fixedPass(y, values, layout)
+        : this.#batchPass(y, values, layout, group);
     storeFloats(y, out);
-    const saved = { x: values, layout, by, count };
-    const context = new ForwardContext(saved, x.shape, x.dtype, group ?? soloGroup);
+    // What was normalised in place is gone.
+    const saved = out === x ? null : { x: values, layout, ...pass };
+    const context = new ForwardContext(saved, x, group ?? soloGroup);
     return { output: out, context };
   }
 
@@ -230,12 +226,8 @@ export abstract class BatchNorm {
    * @throws RangeError for a count of 1, and by `onNonFinite: 'throw'`
    */
   learn(moments: Moments): void {
+    this.#admit(moments.count);
     if (moments.count === 0) return;
-    if (moments.count === 1) {
-      throw new RangeError(
-        `${this.label}: training needs more than one value per channel over the group, got 1`,
-      );
-    }
     if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
       this.track(moments);
       return;
@@ -264,7 +256,8 @@ export abstract class BatchNorm {
   }
 
   #scope(group: ProcessGroup): Scope {
-    return { group, label: this.label, reproducible: this.#setup.reproducible };
+    const { label, reproducible } = this.#setup;
+    return { group, label, reproducible, plan: this.#blocks };
   }
 
   #affine() {
@@ -276,19 +269,29 @@ export abstract class BatchNorm {
     };
   }
 
-  #fixedNormalization(): Normalization {
+  /** Normalises by the running statistics. */
+  #fixedPass(y: FloatArray, x: FloatArray, layout: Layout): PassRecord {
     const { mean, variance } = this.running!;
-    return normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
+    const by = normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
+    normalize(y, x, by, layout);
+    return { by, count: null, channelsPerBlock: layout.channels };
   }
 
-  #batchNormalization(
-    x: FloatArray,
-    layout: Layout,
-    group: ProcessGroup,
-  ): { by: Normalization; count: number } {
-    const moments = groupMoments(x, layout, this.#scope(group));
+  /** Normalises by the statistics of the group's batch, which running statistics learn. */
+  #batchPass(y: FloatArray, x: FloatArray, layout: Layout, group: ProcessGroup): PassRecord {
+    const { by, moments } = forward(y, x, layout, this.#affine(), this.#scope(group), (count) =>
+      this.#admit(count),
+    );
     if (this.#training) this.learn(moments);
-    return { by: normalizationOf(moments, this.#affine()), count: moments.count };
+    return { by, count: moments.count, channelsPerBlock: this.#blocks.backward };
+  }
+
+  /** Every rank of the group knows the count, so all throw alike. */
+  #admit(count: number): void {
+    if (count !== 1 || !this.#training) return;
+    throw new RangeError(
+      `${this.label}: training needs more than one value per channel over the group, got 1`,
+    );
   }
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
@@ -333,14 +336,19 @@ export abstract class BatchNorm {
       throw new Error(`${this.label}: backward needs a forward call before it`);
     }
     if (context.saved === null) {
-      throw new Error(`${this.label}: backward has used this forward call already`);
-    }
-    if (!sameShape(dy.shape, context.shape) || dy.dtype !== context.dtype) {
-      throw new RangeError(
-        `${this.label}: expected the gradient of an output of shape ${formatShape(context.shape)} and ` +
-          `dtype ${context.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
+      throw new Error(
+        `${this.label}: backward has used this forward call already, or it was in place`,
       );
     }
+    const { input } = context;
+    if (!sameShape(dy.shape, input.shape) || dy.dtype !== input.dtype) {
+      throw new RangeError(
+        `${this.label}: expected the gradient of an output of shape ${formatShape(input.shape)} and ` +
+          `dtype ${input.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
+      );
+    }
+    // Throws where the input was disposed: its memory may hold something else by now.
+    input.data;
     return { saved: context.saved, out: checkOut(out, dy, this.label) };
   }
 }

@@ -34,12 +34,7 @@ export interface Saved {
  * with both sums and n over the group; without the two sums for fixed statistics, which send
  * nothing.
  */
-export function backward(
-  dx: FloatArray,
-  dy: FloatArray,
-  saved: Saved,
-  scope: Scope,
-): GradientSums {
+export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
   const kernels = defaultKernels();
   const { x, layout, by, count } = saved;
   const sums = zeroSums(layout.channels);

@@ -81,9 +81,12 @@ export function reduceMoments(
     );
     const votes = packed.slice(packedLength(channels));
     return chain(group.allReduce(m2, { label }), () =>
-      chain(votes.length === 0 ? finished(votes) : group.allReduce(votes, { op: 'min', label }), () => ({
-        ...{ count, mean, m2, votes },
-      })),
+      chain(
+        votes.length === 0 ? finished(votes) : group.allReduce(votes, { op: 'min', label }),
+        () => ({
+          ...{ count, mean, m2, votes },
+        }),
+      ),
     );
   });
 }
