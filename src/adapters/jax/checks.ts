@@ -31,7 +31,7 @@ function checkEntry(key: string, layer: unknown, name: string): void {
   if (layer.dtype !== 'float32') {
     throw new RangeError(`${name}: '${key}' has dtype ${layer.dtype}; jax-js computes in float32`);
   }
-  if (layer.plan().reproducible) {
+  if (layer.parts().reproducible) {
     throw new RangeError(
       `${name}: '${key}' cannot be reproducible; jax-js' own sums depend on how a batch is split`,
     );

@@ -61,7 +61,7 @@ function affineOf(
   parameters: Tree,
   fixed: { scale: np.Array; shift: np.Array },
 ): [np.Array, np.Array] {
-  const { scale, shift } = layer.plan();
+  const { scale, shift } = layer.parts();
   const trained = parameters as Record<string, np.Array>;
   return [
     scale?.trainable === true ? trained[scale.name].ref : fixed.scale,
