@@ -38,6 +38,15 @@ describe('network refuses', () => {
     ],
     ['names that are numbers', () => network({ '1': bn() }, { loss }), RangeError, /got '1'/],
     [
+      'one layer at two places',
+      () => {
+        const layer = bn();
+        return network({ a: layer, b: layer }, { loss });
+      },
+      RangeError,
+      /'a' and 'b' are one layer/,
+    ],
+    [
       'float64 layers',
       () => network({ bn: new SyncBatchNorm(6, { dtype: 'float64' }) }, { loss }),
       RangeError,

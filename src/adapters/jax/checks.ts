@@ -14,7 +14,15 @@ export function checkEntries(layers: unknown, options: unknown, name: string): v
   if (typeof layers !== 'object' || layers === null) {
     throw new TypeError(`${name}: expected an object of stages and layers, got ${String(layers)}`);
   }
-  for (const [key, layer] of Object.entries(layers)) checkEntry(key, layer, name);
+  const seen = new Map<unknown, string>();
+  for (const [key, layer] of Object.entries(layers)) {
+    checkEntry(key, layer, name);
+    const first = seen.get(layer);
+    if (first !== undefined && layer instanceof BatchNorm) {
+      throw new RangeError(`${name}: '${first}' and '${key}' are one layer; each needs its own`);
+    }
+    seen.set(layer, key);
+  }
 }
 
 function checkEntry(key: string, layer: unknown, name: string): void {
