@@ -82,7 +82,7 @@ export function packCorrection(
 ): np.Array {
   const channels = invstd.length;
   const rows = new Float32Array(2 * channels);
-  for (let c = 0; count > 0 && c < channels; c++) {
+  for (let c = 0; count * samples > 0 && c < channels; c++) {
     rows[c] = sums[c] / count / samples;
     rows[channels + c] = (-(invstd[c] ** 3) * sums[channels + c]) / count / samples;
   }
