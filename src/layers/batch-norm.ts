@@ -163,7 +163,7 @@ export abstract class BatchNorm {
     x: Tensor,
     options: ForwardOptions = {},
   ): { output: Tensor; context: ForwardContext } {
-    const group = this.usesBatchStatistics() ? this.batchGroup() : null;
+    const group = this.statisticsGroup();
     const out = this.#tellingPeers(
       () => group,
       'forward',
@@ -193,7 +193,7 @@ export abstract class BatchNorm {
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
     const context = options.context ?? this.#last;
     const { saved, out } = this.#tellingPeers(
-      () => context?.group ?? (this.usesBatchStatistics() ? this.batchGroup() : null),
+      () => context?.group ?? this.statisticsGroup(),
       'backward',
       () => this.#checkBackward(dy, context, options),
     );
@@ -206,6 +206,61 @@ export abstract class BatchNorm {
     fillGradient(scale, sums.dyXhat, options.accumulate === true);
     fillGradient(shift, sums.dy, options.accumulate === true);
     return out;
+  }
+
+  /** What an adapter needs of the layer, which then normalises by itself. */
+  parts(): {
+    readonly running: RunningStatistics | null;
+    readonly scale: Parameter | null;
+    readonly shift: Parameter | null;
+    readonly reproducible: boolean;
+  } {
+    const { scale, shift, reproducible } = this.#setup;
+    return { running: this.running, scale, shift, reproducible };
+  }
+
+  /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
+  statisticsGroup(): ProcessGroup | null {
+    return this.usesBatchStatistics() ? this.batchGroup() : null;
+  }
+
+  /**
+   * Takes in a batch's moments over the group, as `forward` does in training. All ranks hold the
+   * same moments here, so all throw, skip and update alike.
+   * @throws RangeError for a count of 1, and by `onNonFinite: 'throw'`
+   */
+  learn(moments: Moments): void {
+    if (moments.count === 0) return;
+    if (moments.count === 1) {
+      throw new RangeError(
+        `${this.label}: training needs more than one value per channel over the group, got 1`,
+      );
+    }
+    if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
+      this.track(moments);
+      return;
+    }
+    if (this.#setup.onNonFinite === 'throw') {
+      throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
+    }
+    this.skippedUpdates++;
+  }
+
+  /** @throws RangeError unless an input may have this shape */
+  checkShape(shape: readonly number[]): void {
+    const { ranks, label, numFeatures } = this.#setup;
+    if (!ranks.accept(shape.length)) {
+      throw new RangeError(
+        `${label}: expected an input with ${ranks.text} axes, got shape ${formatShape(shape)}`,
+      );
+    }
+    const { channels } = layoutOf(shape, this.channelsLast);
+    if (channels !== numFeatures) {
+      const axis = this.channelsLast ? 'the last axis' : 'axis 1';
+      throw new RangeError(
+        `${label}: expected ${numFeatures} channels on ${axis}, got ${channels} in shape ${formatShape(shape)}`,
+      );
+    }
   }
 
   #scope(group: ProcessGroup): Scope {
@@ -232,26 +287,8 @@ export abstract class BatchNorm {
     group: ProcessGroup,
   ): { by: Normalization; count: number } {
     const moments = groupMoments(x, layout, this.#scope(group));
-    if (this.#training) this.#learn(moments);
+    if (this.#training) this.learn(moments);
     return { by: normalizationOf(moments, this.#affine()), count: moments.count };
-  }
-
-  /** All ranks hold the same moments here, so all throw, skip and update alike. */
-  #learn(moments: Moments): void {
-    if (moments.count === 0) return;
-    if (moments.count === 1) {
-      throw new RangeError(
-        `${this.label}: training needs more than one value per channel over the group, got 1`,
-      );
-    }
-    if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
-      this.track(moments);
-      return;
-    }
-    if (this.#setup.onNonFinite === 'throw') {
-      throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
-    }
-    this.skippedUpdates++;
   }
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
@@ -269,22 +306,11 @@ export abstract class BatchNorm {
   }
 
   #checkForward(x: Tensor, { out }: ForwardOptions): Tensor {
-    const { ranks, label, dtype, numFeatures } = this.#setup;
+    const { label, dtype } = this.#setup;
     if (!(x instanceof Tensor)) {
       throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
     }
-    if (!ranks.accept(x.shape.length)) {
-      throw new RangeError(
-        `${label}: expected an input with ${ranks.text} axes, got shape ${formatShape(x.shape)}`,
-      );
-    }
-    const { channels } = layoutOf(x.shape, this.channelsLast);
-    if (channels !== numFeatures) {
-      const axis = this.channelsLast ? 'the last axis' : 'axis 1';
-      throw new RangeError(
-        `${label}: expected ${numFeatures} channels on ${axis}, got ${channels} in shape ${formatShape(x.shape)}`,
-      );
-    }
+    this.checkShape(x.shape);
     if (computeDType(x.dtype) !== computeDType(dtype)) {
       const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
       throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);

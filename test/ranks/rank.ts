@@ -7,6 +7,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
 import { misbehave } from './misbehave.js';
+import type { Share, StepScript } from './run-jax.js';
 import { type LayerScript, runLayer } from './run-layer.js';
 import { runParallel } from './run-parallel.js';
 
@@ -23,6 +24,11 @@ export interface Reply {
 }
 
 const TASKS: Record<string, (data: never) => unknown> = {
+  // Loaded where they are used: jax-js costs each rank a third of a second.
+  'jax-steps': async (data: StepScript) => (await import('./run-jax.js')).runSteps(data),
+  'jax-broadcast': async (data: { seed: number; root: number }) =>
+    (await import('./run-jax.js')).runBroadcast(data),
+  'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
   layer: (data: LayerScript) => runLayer(data),
   misbehave,
