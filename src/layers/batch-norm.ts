@@ -159,7 +159,7 @@ export abstract class BatchNorm {
     x: Tensor,
     options: ForwardOptions = {},
   ): { output: Tensor; context: ForwardContext } {
-    const group = this.usesBatchStatistics() ? this.batchGroup() : null;
+    const group = this.statisticsGroup();
     const out = this.#tellingPeers(
       () => group,
       'forward',
@@ -189,7 +189,7 @@ export abstract class BatchNorm {
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
     const context = options.context ?? this.#last;
     const { saved, out } = this.#tellingPeers(
-      () => context?.group ?? (this.usesBatchStatistics() ? this.batchGroup() : null),
+      () => context?.group ?? this.statisticsGroup(),
       'backward',
       () => this.#checkBackward(dy, context, options),
     );
@@ -204,20 +204,20 @@ export abstract class BatchNorm {
     return out;
   }
 
-  /**
-   * What a caller needs that normalises by itself, as the adapters do. `group`: the ranks whose
-   * batch a call takes in the present mode, null where it takes `running`, the running statistics.
-   */
-  plan(): {
-    readonly group: ProcessGroup | null;
+  /** What an adapter needs of the layer, which then normalises by itself. */
+  parts(): {
     readonly running: RunningStatistics | null;
     readonly scale: Parameter | null;
     readonly shift: Parameter | null;
     readonly reproducible: boolean;
   } {
     const { scale, shift, reproducible } = this.#setup;
-    const group = this.usesBatchStatistics() ? this.batchGroup() : null;
-    return { group, running: this.running, scale, shift, reproducible };
+    return { running: this.running, scale, shift, reproducible };
+  }
+
+  /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
+  statisticsGroup(): ProcessGroup | null {
+    return this.usesBatchStatistics() ? this.batchGroup() : null;
   }
 
   /**

@@ -3,11 +3,14 @@
 import { init as initJax, jit, numpy as np, tree, valueAndGrad } from '@jax-js/jax';
 import { init, SyncBatchNorm, Tensor } from 'syncbn';
 import type { Tree } from 'syncbn/jax';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { Share, StepReport, StepScript } from '../ranks/run-jax.js';
 import { mlp, models, plainNorm, randomArray, samples, type TestModel } from './models.js';
+
+// Every rank compiles the network for itself: a second or two each where nothing else runs.
+vi.setConfig({ testTimeout: 240_000 });
 
 beforeAll(async () => {
   await initJax('wasm');

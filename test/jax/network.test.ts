@@ -166,6 +166,27 @@ describe('a step', () => {
     }
   });
 
+  test('traces each stage anew for another batch size only', () => {
+    let traces = 0;
+    const tanh = stage((x) => {
+      traces++;
+      return np.tanh(x);
+    });
+    const net = network(
+      { a: new SyncBatchNorm(6), tanh, b: new SyncBatchNorm(6) },
+      { loss: (x, labels: np.Array) => np.sum(np.sin(x)).mul(labels.mean()) },
+    );
+    const tracesOf = (size: number) => {
+      const before = traces;
+      const batch = randomArray([size, 6], size);
+      net.lossAndGradients(net.initialParameters(), batch, np.ones([size])).wait();
+      return traces - before;
+    };
+    const compiling = tracesOf(4);
+    expect(compiling).toBeGreaterThan(0);
+    expect([4, 4, 5, 4, 5, 6, 6].map(tracesOf)).toEqual([0, 0, compiling, 0, 0, compiling, 0]);
+  });
+
   test('gives gradients in the form of the parameters, in whatever order they are', () => {
     const net = mlp.cut();
     const { head, bn1, ...rest } = net.initialParameters();

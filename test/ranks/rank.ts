@@ -26,6 +26,8 @@ export interface Reply {
 const TASKS: Record<string, (data: never) => unknown> = {
   // Loaded where they are used: jax-js costs each rank a third of a second.
   'jax-steps': async (data: StepScript) => (await import('./run-jax.js')).runSteps(data),
+  'jax-broadcast': async (data: { seed: number; root: number }) =>
+    (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
   layer: (data: LayerScript) => runLayer(data),

@@ -2,7 +2,7 @@
 
 import { init, numpy as np, tree } from '@jax-js/jax';
 import { GlobalBatchNorm, type SyncBatchNormOptions } from 'syncbn';
-import { network, stage } from 'syncbn/jax';
+import { broadcastTree, network, stage } from 'syncbn/jax';
 import { liveArrayCounter } from '../jax/live-arrays.js';
 import { models, randomArray, samples } from '../jax/models.js';
 
@@ -103,4 +103,12 @@ export async function runBlocks({ from, to }: Share): Promise<StepReport> {
     running: [Float64Array.of(...norm.movingMean.toFloats(), ...norm.movingVariance.toFloats())],
     leaked: 0,
   };
+}
+
+/** The arrays that this rank has after a broadcast of trees that differ by their seeds. */
+export async function runBroadcast(given: { seed: number; root: number }): Promise<Float32Array[]> {
+  await init('wasm');
+  const arrays = { a: randomArray([3, 2], given.seed), b: [randomArray([4], given.seed + 10)] };
+  const { a, b } = await broadcastTree(arrays, { root: given.root }).done();
+  return [a, ...b].map((array) => array.dataSync() as Float32Array);
 }

@@ -1,7 +1,6 @@
 /** The same arrays on every rank. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
-import type { ProcessGroup } from '../../group/process-group.js';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { drive, read, result, type Steps } from './drive.js';
@@ -27,17 +26,20 @@ export function broadcastTree<T extends Tree>(
   arrays: T,
   options: BroadcastTreeOptions = {},
 ): Work<T> {
-  const group = findGroup(options.group, 'broadcastTree');
-  return drive(broadcastSteps(arrays, group, options.root ?? 0));
+  return drive(broadcastSteps(arrays, options));
 }
 
-function* broadcastSteps<T extends Tree>(arrays: T, group: ProcessGroup, root: number): Steps<T> {
+function* broadcastSteps<T extends Tree>(
+  arrays: T,
+  { group, root = 0 }: BroadcastTreeOptions,
+): Steps<T> {
   const held = new Held();
   held.hold(arrays);
   try {
+    const ranks = findGroup(group, 'broadcastTree');
     if (tree.leaves<np.Array>(arrays).length === 0) return held.release(arrays);
     const values = Float64Array.from(yield* read(call(flatten, arrays)));
-    yield* result(group.broadcast(values, { root, label: 'broadcastTree' }));
+    yield* result(ranks.broadcast(values, { root, label: 'broadcastTree' }));
     return unflatten(values, arrays);
   } finally {
     held.dispose();

@@ -14,7 +14,15 @@ export function checkEntries(layers: unknown, options: unknown, name: string): v
   if (typeof layers !== 'object' || layers === null) {
     throw new TypeError(`${name}: expected an object of stages and layers, got ${String(layers)}`);
   }
-  for (const [key, layer] of Object.entries(layers)) checkEntry(key, layer, name);
+  const seen = new Map<unknown, string>();
+  for (const [key, layer] of Object.entries(layers)) {
+    checkEntry(key, layer, name);
+    const first = seen.get(layer);
+    if (first !== undefined && layer instanceof BatchNorm) {
+      throw new RangeError(`${name}: '${first}' and '${key}' are one layer; each needs its own`);
+    }
+    seen.set(layer, key);
+  }
 }
 
 function checkEntry(key: string, layer: unknown, name: string): void {
@@ -31,7 +39,7 @@ function checkEntry(key: string, layer: unknown, name: string): void {
   if (layer.dtype !== 'float32') {
     throw new RangeError(`${name}: '${key}' has dtype ${layer.dtype}; jax-js computes in float32`);
   }
-  if (layer.plan().reproducible) {
+  if (layer.parts().reproducible) {
     throw new RangeError(
       `${name}: '${key}' cannot be reproducible; jax-js' own sums depend on how a batch is split`,
     );

@@ -7,7 +7,7 @@
 import { type Device, jit, numpy as np } from '@jax-js/jax';
 import { Tensor } from '../../core/tensor.js';
 import type { Work } from '../../group/transport.js';
-import { findGroup, type GroupLike } from '../../group/world.js';
+import type { GroupLike } from '../../group/world.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
 import type { SyncBatchNorm } from '../../layers/sync-batch-norm.js';
@@ -123,13 +123,13 @@ export class Network<E extends Layers, L extends Tree> {
     labels: L,
     options: StepOptions = {},
   ): Work<LossAndGradients<ParametersOf<E>>> {
-    const group = findGroup(this.#group, this.name);
     const steps = trainingStep(this.#segments, {
       parameters,
       batch,
       labels,
       names: Object.keys(this.layers),
-      group: options.average === false ? null : group,
+      processGroup: this.#group,
+      average: options.average ?? true,
       label: this.name,
     });
     return drive(steps as Steps<LossAndGradients<ParametersOf<E>>>);
@@ -186,7 +186,7 @@ export class Network<E extends Layers, L extends Tree> {
           `${name}: ${layer.label} with useBatchStatistics: true cannot predict alone`,
         );
       }
-      const fixed = layer.plan().running === null ? null : runningStatistics(layer);
+      const fixed = layer.parts().running === null ? null : runningStatistics(layer);
       return packStatistics(fixed, layer, device);
     });
   }
@@ -196,7 +196,7 @@ function inferenceStatistics(packed: np.Array): StatisticsOf {
   return (x, layer) => {
     layer.checkShape(x.shape);
     const given = unpackStatistics(packed);
-    return layer.plan().running === null ? localStatistics(x, given, layer) : given;
+    return layer.parts().running === null ? localStatistics(x, given, layer) : given;
   };
 }
 

@@ -27,7 +27,7 @@ export class Peers {
   fail(error: unknown, label: string): void {
     const told: ProcessGroup[] = this.#inside === null ? [] : [this.#inside];
     for (const group of [this.#meetings[this.#next], this.#meetings.at(-1)]) {
-      if (group === undefined || this.#next >= this.#meetings.length) continue;
+      if (group === undefined || group.rank < 0 || this.#next >= this.#meetings.length) continue;
       if (told.some(({ ranks }) => group.ranks.every((rank) => ranks.includes(rank)))) continue;
       told.push(group);
       // Not waited for: whoever comes to this collective finds the error there.

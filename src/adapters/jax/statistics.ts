@@ -41,7 +41,7 @@ export function batchStatistics(moments: Moments, layer: BatchNorm, group: Proce
 
 /** Running statistics. */
 export function runningStatistics(layer: BatchNorm): Applied {
-  const { mean, variance } = layer.plan().running!;
+  const { mean, variance } = layer.parts().running!;
   const invstd = Float64Array.from(variance.toFloats(), (v) => 1 / Math.sqrt(v + layer.eps));
   return { group: null, count: 0, mean: mean.toFloats(), invstd };
 }
@@ -59,7 +59,7 @@ export function packStatistics(
     rows[channels + c] = applied.mean[c] - rows[c];
     rows[2 * channels + c] = applied.invstd[c];
   }
-  const { scale, shift } = layer.plan();
+  const { scale, shift } = layer.parts();
   rows.fill(1, 3 * channels, 4 * channels);
   if (scale !== null) rows.set(scale.data.toFloats(), 3 * channels);
   if (shift !== null) rows.set(shift.data.toFloats(), 4 * channels);
@@ -82,7 +82,7 @@ export function packCorrection(
 ): np.Array {
   const channels = invstd.length;
   const rows = new Float32Array(2 * channels);
-  for (let c = 0; count > 0 && c < channels; c++) {
+  for (let c = 0; count * samples > 0 && c < channels; c++) {
     rows[c] = sums[c] / count / samples;
     rows[channels + c] = (-(invstd[c] ** 3) * sums[channels + c]) / count / samples;
   }

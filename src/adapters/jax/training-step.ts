@@ -8,6 +8,7 @@ import { type Device, numpy as np, tree } from '@jax-js/jax';
 import { packedLength, viewPacked } from '../../core/moments.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import type { Work } from '../../group/transport.js';
+import { findGroup, type GroupLike } from '../../group/world.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
 import { exchangeMoments, exchangeSums } from '../../ops/exchange.js';
 import { checkParameters, flowOf } from './checks.js';
@@ -46,8 +47,9 @@ export interface StepInput {
   readonly labels: Tree;
   /** Of the network's layers. */
   readonly names: readonly string[];
-  /** Ranks to average over; null: loss and gradients stay this rank's own. */
-  readonly group: ProcessGroup | null;
+  readonly processGroup: GroupLike;
+  /** Whether to average over the group; otherwise loss and gradients stay this rank's own. */
+  readonly average: boolean;
   readonly label: string;
 }
 
@@ -60,9 +62,11 @@ export function* trainingStep(
   held.hold([input.parameters, input.batch, input.labels]);
   let peers: Peers | null = null;
   try {
-    peers = new Peers(meetings(segments, input));
+    const found = findGroup(input.processGroup, input.label);
+    const group = input.average && found.size > 1 ? found : null;
+    peers = new Peers(meetings(segments, group));
     checkParameters(input.parameters, input.names, input.label);
-    return yield* new TrainingStep(segments, input, held, peers).run();
+    return yield* new TrainingStep(segments, input, group, held, peers).run();
   } catch (error) {
     peers?.fail(error, input.label);
     throw error;
@@ -72,8 +76,8 @@ export function* trainingStep(
 }
 
 /** The groups of the collectives to come, in their order. */
-function meetings({ inner }: Segments, { group }: StepInput): ProcessGroup[] {
-  const layers = inner.map(({ next }) => next[1].plan().group);
+function meetings({ inner }: Segments, group: ProcessGroup | null): ProcessGroup[] {
+  const layers = inner.map(({ next }) => next[1].statisticsGroup());
   return [...layers, ...[...layers].reverse(), group].filter(
     (met): met is ProcessGroup => met !== null && met.size > 1,
   );
@@ -82,6 +86,8 @@ function meetings({ inner }: Segments, { group }: StepInput): ProcessGroup[] {
 class TrainingStep {
   readonly #segments: Segments;
   readonly #input: StepInput;
+  /** Ranks to average over; null where nothing is averaged. */
+  readonly #group: ProcessGroup | null;
   readonly #held: Held;
   readonly #peers: Peers;
   readonly #flow: Flow;
@@ -95,9 +101,16 @@ class TrainingStep {
   #loss: np.Array | null = null;
   readonly #gradients: Record<string, Tree> = {};
 
-  constructor(segments: Segments, input: StepInput, held: Held, peers: Peers) {
+  constructor(
+    segments: Segments,
+    input: StepInput,
+    group: ProcessGroup | null,
+    held: Held,
+    peers: Peers,
+  ) {
     this.#segments = segments;
     this.#input = input;
+    this.#group = group;
     this.#held = held;
     this.#peers = peers;
     this.#flow = flowOf(input.batch, input.label);
@@ -108,8 +121,7 @@ class TrainingStep {
   *run(): Steps<LossAndGradients<Record<string, Tree>>> {
     yield* this.#forward();
     yield* this.#backward();
-    const { group } = this.#input;
-    return group !== null && group.size > 1 ? yield* this.#average(group) : yield* this.#own();
+    return this.#group === null ? yield* this.#own() : yield* this.#average(this.#group);
   }
 
   *#forward(): Steps<void> {
@@ -146,7 +158,7 @@ class TrainingStep {
     x: np.Array,
     values: Float32Array | null,
   ): Steps<Applied> {
-    const { group } = layer.plan();
+    const group = layer.statisticsGroup();
     if (group === null) return runningStatistics(layer);
     const channels = layer.numFeatures;
     const packed =
