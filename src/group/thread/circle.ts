@@ -18,13 +18,20 @@ interface Edge {
   readonly call: number;
 }
 
-/** Text that names a circle which `rank` waits for, or null. The same text on all its ranks. */
-export function findCircle(segment: Segment, rank: number): string | null {
+/** A circle: what names it, the same on all its ranks, and the groups that they wait in. */
+export interface Circle {
+  readonly text: string;
+  readonly areas: readonly GroupArea[];
+}
+
+/** A circle which `rank` waits for, or null. */
+export function findCircle(segment: Segment, rank: number): Circle | null {
   const found = search(segment, rank, []);
   if (found === null || !found.every((edge) => stillHolds(segment, edge))) return null;
   const first = found.reduce((low, edge, i) => (edge.rank < found[low].rank ? i : low), 0);
   const circle = [...found.slice(first), ...found.slice(0, first)];
-  return `ranks wait for one another: ${circle.map(describeEdge).join('; ')}`;
+  const text = `ranks wait for one another: ${circle.map(describeEdge).join('; ')}`;
+  return { text, areas: circle.map(({ area }) => area) };
 }
 
 /** Depth first from `rank`; `path` holds the edges walked. Returns the edges of a circle. */

@@ -129,8 +129,13 @@ export class ThreadTransport implements Transport, Progress, Slots {
       return;
     }
     const circle = blocking ? findCircle(this.#area.segment, this.#rank) : null;
-    if (circle !== null) this.#break(circle);
-    else if (performance.now() > deadline) this.#break(this.#deadlineText(work));
+    if (circle !== null) {
+      // Whoever finds it tells them all: a rank that is let go is in no circle any more.
+      for (const area of circle.areas) breakArea(area, this.#rank, circle.text);
+      this.#break(circle.text);
+    } else if (performance.now() > deadline) {
+      this.#break(this.#deadlineText(work));
+    }
   }
 
   get #rank(): number {
@@ -270,8 +275,7 @@ export class ThreadTransport implements Transport, Progress, Slots {
 
   /** Ends the group for all its members: their steps no longer match. */
   #break(text: string): void {
-    this.#area.failure.write(this.#rank, text);
-    this.#area.ringMembers(this.#rank);
+    breakArea(this.#area, this.#rank, text);
     this.#failAll(new DeadlineError(this.#area.failure.read()?.text ?? text));
   }
 
@@ -280,6 +284,12 @@ export class ThreadTransport implements Transport, Progress, Slots {
     this.#queue.length = 0;
     this.#waiting.remove(this);
   }
+}
+
+/** Makes a group unusable for all its members, with `text` as the reason. */
+function breakArea(area: GroupArea, rank: number, text: string): void {
+  area.failure.write(rank, text);
+  area.ringMembers(rank);
 }
 
 /** What a member is in, read from its descriptor of `step`. */
