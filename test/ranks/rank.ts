@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
+import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import { type LayerScript, runLayer } from './run-layer.js';
 import { runParallel } from './run-parallel.js';
@@ -24,6 +25,7 @@ export interface Reply {
 
 const TASKS: Record<string, (data: never) => unknown> = {
   collectives: (data: CollectiveScript) => runCollectives(data),
+  groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => runLayer(data),
   misbehave,
   parallel: runParallel,
