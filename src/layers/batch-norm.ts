@@ -167,7 +167,7 @@ export abstract class BatchNorm {
     const out = this.#tellingPeers(
       () => group,
       'forward',
-      () => this.#checkForward(x, options),
+      () => this.#checkForward(x, options, group),
     );
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
@@ -268,10 +268,15 @@ export abstract class BatchNorm {
     }
   }
 
-  #checkForward(x: Tensor, { out }: ForwardOptions): Tensor {
+  #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {
     const { ranks, label, dtype, numFeatures } = this.#setup;
     if (!(x instanceof Tensor)) {
       throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
+    }
+    if (group !== null && group.rank < 0) {
+      throw new RangeError(
+        `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
+      );
     }
     if (!ranks.accept(x.shape.length)) {
       throw new RangeError(
@@ -289,7 +294,7 @@ export abstract class BatchNorm {
       const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
       throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
     }
-    if (out === x && this.#training && this.usesBatchStatistics()) {
+    if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
     return checkOut(out, x, label);
@@ -330,6 +335,15 @@ function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor 
     );
   }
   return out;
+}
+
+/** Whether two tensors share memory. */
+function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
 }
 
 /** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
