@@ -49,13 +49,13 @@ export interface BackwardOptions {
 
 /** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
 export class ForwardContext {
-  /** Null once the backward call has used it. */
+  /** Null once the backward call has used it, and where y was written over x. */
   saved: Saved | null;
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly group: ProcessGroup;
 
-  constructor(saved: Saved, shape: readonly number[], dtype: DType, group: ProcessGroup) {
+  constructor(saved: Saved | null, shape: readonly number[], dtype: DType, group: ProcessGroup) {
     this.saved = saved;
     this.shape = shape;
     this.dtype = dtype;
@@ -178,7 +178,7 @@ export abstract class BatchNorm {
         : this.#batchNormalization(values, layout, group);
     normalize(y, values, by, layout);
     storeFloats(y, out);
-    const saved = { x: values, layout, by, count };
+    const saved = overlaps(out, x) ? null : { x: values, layout, by, count };
     const context = new ForwardContext(saved, x.shape, x.dtype, group ?? soloGroup);
     return { output: out, context };
   }
@@ -312,7 +312,9 @@ export abstract class BatchNorm {
       throw new Error(`${this.label}: backward needs a forward call before it`);
     }
     if (context.saved === null) {
-      throw new Error(`${this.label}: backward has used this forward call already`);
+      throw new Error(
+        `${this.label}: backward has used this forward call already, or its output lies over its input`,
+      );
     }
     if (!sameShape(dy.shape, context.shape) || dy.dtype !== context.dtype) {
       throw new RangeError(
