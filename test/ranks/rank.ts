@@ -8,7 +8,7 @@ import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
-import { type LayerScript, runLayer } from './run-layer.js';
+import { type LayerScript, runLayer, runLayers } from './run-layer.js';
 import { runParallel } from './run-parallel.js';
 
 export interface Task {
@@ -27,6 +27,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   collectives: (data: CollectiveScript) => runCollectives(data),
   groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => runLayer(data),
+  layers: (data: LayerScript[]) => runLayers(data),
   misbehave,
   parallel: runParallel,
 };
