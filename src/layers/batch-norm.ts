@@ -10,13 +10,13 @@ import {
   type FloatArray,
   narrow,
 } from '../core/dtype.js';
-import { describeError } from '../core/errors.js';
 import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
+import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
 import {
@@ -256,16 +256,8 @@ export abstract class BatchNorm {
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
   #tellingPeers<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
-    try {
-      return check();
-    } catch (error) {
-      const group = isInitialized() ? groupOf() : null;
-      if (group !== null && group.size > 1 && group.rank >= 0) {
-        // Not waited for: whoever comes to this collective finds the error there.
-        group.raise(`${describeError(error)} (in ${call})`, { label: this.label });
-      }
-      throw error;
-    }
+    const known = () => (isInitialized() ? groupOf() : null);
+    return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
   #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {

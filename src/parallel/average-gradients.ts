@@ -5,10 +5,9 @@
  */
 
 import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
-import { describeError } from '../core/errors.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
-import type { ProcessGroup } from '../group/process-group.js';
+import { tellingPeers } from '../group/tell-peers.js';
 import { findGroup, type GroupLike } from '../group/world.js';
 
 /** Something with a gradient: a parameter, or an array of gradients, changed in place. */
@@ -42,10 +41,12 @@ export function averageGradients(
   options: AverageOptions = {},
 ): void {
   const group = findGroup(options.group, 'averageGradients');
-  const { own, total, label, targets } = tellingPeers(group, 'averageGradients', () => ({
-    ...weightsOf(options),
-    targets: [...holders].map(gradientOf),
-  }));
+  const { own, total, label, targets } = tellingPeers(
+    () => group,
+    'averageGradients',
+    '',
+    () => ({ ...weightsOf(options), targets: [...holders].map(gradientOf) }),
+  );
   const length = targets.reduce((sum, { data }) => sum + data.length, 0);
   const flat = new Float64Array(length + 1);
   let at = 0;
@@ -58,17 +59,6 @@ export function averageGradients(
   flat[length] = total;
   group.allReduce(flat, { label }).wait();
   scatter(flat, targets);
-}
-
-/** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
-function tellingPeers<T>(group: ProcessGroup, label: string, check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    // Not waited for: whoever comes to this collective finds the error there.
-    if (group.size > 1 && group.rank >= 0) group.raise(describeError(error), { label });
-    throw error;
-  }
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
@@ -147,12 +137,13 @@ export function broadcastParameters(
   const label = 'broadcastParameters';
   const group = findGroup(options.group, label);
   const { root = 0 } = options;
-  const targets = tellingPeers(group, label, () => {
+  const check = () => {
     group.checkRoot(root, label);
     return [...holders].map((holder) =>
       targetOf(holder instanceof Parameter ? holder.data : holder, label),
     );
-  });
+  };
+  const targets = tellingPeers(() => group, label, '', check);
   for (const target of targets) {
     const values = Float64Array.from(target.read());
     group.broadcast(values, { root, label }).wait();
