@@ -228,6 +228,18 @@ describe.each(['SyncBatchNorm', 'GlobalBatchNorm'] as const)(
       },
     );
 
+    it('several times in a row fails all ranks each time, though that rank waits for none', async () => {
+      const results = await sharedWorld(3).results<PassResult[]>('layer', (rank) => ({
+        kind,
+        numFeatures: 2,
+        options: kind === 'GlobalBatchNorm' ? { deviceNumEachGroup: 3 } : {},
+        passes: Array.from({ length: 5 }, () => (rank === 1 ? { ...right, x: wrong } : right)),
+      }));
+      const names = results.map((passes) => passes.map(({ error }) => error?.name));
+      const others = Array.from({ length: 5 }, () => 'RankFailedError');
+      expect(names).toEqual([others, others.map(() => 'RangeError'), others]);
+    });
+
     it('over a backward call without a forward call fails all ranks', async () => {
       const results = await sharedWorld(2).results<PassResult[]>('layer', (rank) => ({
         kind,

@@ -9,7 +9,7 @@ import { type CollectiveScript, runCollectives } from './collectives.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import { type LayerScript, runLayer, runLayers } from './run-layer.js';
-import { runParallel } from './run-parallel.js';
+import { runParallel, trainModel } from './run-parallel.js';
 
 export interface Task {
   id: number;
@@ -29,6 +29,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   layer: (data: LayerScript) => runLayer(data),
   layers: (data: LayerScript[]) => runLayers(data),
   misbehave,
+  model: trainModel,
   parallel: runParallel,
 };
 
