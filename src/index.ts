@@ -39,12 +39,12 @@ export {
   release,
   WORLD_GROUP,
 } from './group/world.js';
+export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
 export {
   type BackwardOptions,
   ForwardContext,
   type ForwardOptions,
-} from './layers/batch-norm.js';
-export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
+} from './layers/context.js';
 export {
   GlobalBatchNorm,
   type GlobalBatchNormOptions,
@@ -66,6 +66,7 @@ export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
   averageGradients,
+  type BroadcastParametersOptions,
   broadcastParameters,
   type GradientHolder,
 } from './parallel/average-gradients.js';

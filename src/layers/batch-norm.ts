@@ -3,60 +3,28 @@
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
-import {
-  allocateFloats,
-  computeDType,
-  type DType,
-  type FloatArray,
-  narrow,
-} from '../core/dtype.js';
-import { describeError } from '../core/errors.js';
+import { computeDType, type DType, type FloatArray } from '../core/dtype.js';
 import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
+import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
 import { forward, normalizationBy, normalize, type Scope } from '../ops/forward.js';
 import type { CommonSetup } from './common-options.js';
+import {
+  type BackwardOptions,
+  ForwardContext,
+  type ForwardOptions,
+  type PassRecord,
+} from './context.js';
+import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
-
-/** Options of a forward call. */
-export interface ForwardOptions {
-  /** Where y goes: of x's shape and dtype; x itself in inference only. Default: a new tensor. */
-  out?: Tensor;
-}
-
-/** Options of a backward call. */
-export interface BackwardOptions {
-  /** The forward call to go back through. Default: the last one. Each can be used once. */
-  context?: ForwardContext;
-  /** Where dx goes: of dy's shape and dtype, dy itself included. Default: a new tensor. */
-  out?: Tensor;
-  /** Whether the parameters' gradients are added to those of earlier calls. Default false. */
-  accumulate?: boolean;
-}
-
-/** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
-export class ForwardContext {
-  /** Null once the backward call has used it, and after a call in place. */
-  saved: Saved | null;
-  readonly input: Tensor;
-  readonly group: ProcessGroup;
-
-  constructor(saved: Saved | null, input: Tensor, group: ProcessGroup) {
-    this.saved = saved;
-    this.input = input;
-    this.group = group;
-  }
-}
-
-/** What a pass adds to its input for the backward pass. */
-type PassRecord = Omit<Saved, 'x' | 'layout'>;
 
 /** Constructor arguments that the subclasses have checked. */
 export interface BatchNormSetup extends CommonSetup {
@@ -163,7 +131,7 @@ export abstract class BatchNorm {
     const out = this.#tellingPeers(
       () => group,
       'forward',
-      () => this.#checkForward(x, options),
+      () => this.#checkForward(x, options, group),
     );
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
@@ -173,8 +141,7 @@ export abstract class BatchNorm {
         ? this.#fixedPass(y, values, layout)
         : this.#batchPass(y, values, layout, group);
     storeFloats(y, out);
-    // What was normalised in place is gone.
-    const saved = out === x ? null : { x: values, layout, ...pass };
+    const saved = overlaps(out, x) ? null : { x: values, layout, ...pass };
     const context = new ForwardContext(saved, x, group ?? soloGroup);
     return { output: out, context };
   }
@@ -296,29 +263,26 @@ export abstract class BatchNorm {
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
   #tellingPeers<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
-    try {
-      return check();
-    } catch (error) {
-      const group = isInitialized() ? groupOf() : null;
-      if (group !== null && group.size > 1 && group.rank >= 0) {
-        // Not waited for: whoever comes to this collective finds the error there.
-        group.raise(`${describeError(error)} (in ${call})`, { label: this.label });
-      }
-      throw error;
-    }
+    const known = () => (isInitialized() ? groupOf() : null);
+    return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
-  #checkForward(x: Tensor, { out }: ForwardOptions): Tensor {
+  #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {
     const { label, dtype } = this.#setup;
     if (!(x instanceof Tensor)) {
       throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
+    }
+    if (group !== null && group.rank < 0) {
+      throw new RangeError(
+        `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
+      );
     }
     this.checkShape(x.shape);
     if (computeDType(x.dtype) !== computeDType(dtype)) {
       const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
       throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
     }
-    if (out === x && this.#training && this.usesBatchStatistics()) {
+    if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
     return checkOut(out, x, label);
@@ -337,7 +301,7 @@ export abstract class BatchNorm {
     }
     if (context.saved === null) {
       throw new Error(
-        `${this.label}: backward has used this forward call already, or it was in place`,
+        `${this.label}: backward has used this forward call already, or its output lies over its input`,
       );
     }
     const { input } = context;
@@ -351,38 +315,4 @@ export abstract class BatchNorm {
     input.data;
     return { saved: context.saved, out: checkOut(out, dy, this.label) };
   }
-}
-
-/** The tensor that a result goes into: `out` where it fits `like`, or a new one. */
-function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor {
-  if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
-  if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
-  if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
-    throw new RangeError(
-      `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
-        `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
-    );
-  }
-  return out;
-}
-
-/** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
-function floatsFor(out: Tensor): FloatArray {
-  return out.data instanceof Uint16Array ? allocateFloats(out.dtype, out.size) : out.data;
-}
-
-function storeFloats(values: FloatArray, out: Tensor): void {
-  if (values !== out.data) narrow(values, out.data, out.dtype);
-}
-
-function fillGradient(parameter: Parameter | null, sums: Float64Array, accumulate: boolean): void {
-  if (parameter?.trainable !== true) return;
-  const { data } = parameter;
-  const old = accumulate ? parameter.grad?.toFloats() : undefined;
-  parameter.grad ??= Tensor.zeros(data.shape, data.dtype);
-  narrow(
-    old === undefined ? sums : sums.map((sum, c) => sum + old[c]),
-    parameter.grad.data,
-    data.dtype,
-  );
 }
