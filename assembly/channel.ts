@@ -17,22 +17,30 @@ export function centerOf<T>(mean: f64, invstd: f64): T {
 }
 
 /**
- * The shift of the moments, from four values spread over a channel: their mean, or 0 where they
+ * The shift of the moments, from eight values spread over a channel: their mean, or 0 where they
  * lie about 0. Squares of differences from it, even as float32, keep the variance.
  * `rows` runs of `bytes` each, `stride` bytes apart, both > 0.
  */
 export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): T {
   const size: usize = sizeof<T>();
   const count = bytes / size;
-  const middle = x + (rows >> 1) * stride;
-  const last = x + (rows - 1) * stride;
-  const a = load<T>(x + (count >> 2) * size);
-  const b = load<T>(x + (count - 1 - (count >> 2)) * size);
-  const c = load<T>(middle + (count >> 1) * size);
-  const d = load<T>(last + (count >> 1) * size);
-  const mean = <T>((a + b) * <T>0.25 + (c + d) * <T>0.25);
-  const range = max(max(a, b), max(c, d)) - min(min(a, b), min(c, d));
-  return rows * count >= FEW && abs(mean) <= range * <T>0.5 ? <T>0 : mean;
+  let sum = <T>0;
+  let low = load<T>(x);
+  let high = low;
+  for (let i: usize = 0; i < 8; i++) {
+    // Rows upwards, places within them in another order.
+    const place = (((i * 10) & 14) + 1) * count;
+    const value = load<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * size);
+    sum += value;
+    low = min(low, value);
+    high = max(high, value);
+  }
+  return shiftFrom<T>(sum * <T>0.125, low, high, rows * count);
+}
+
+/** The shift for `count` values: some have mean `mean` and lie between `low` and `high`. */
+export function shiftFrom<T>(mean: T, low: T, high: T, count: usize): T {
+  return count >= FEW && abs(mean) <= (high - low) * <T>0.5 ? <T>0 : mean;
 }
 
 /**
