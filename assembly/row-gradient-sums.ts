@@ -23,9 +23,9 @@ function sumRows<T, Near>(
   rows: usize,
   stride: usize,
   width: usize,
+  tall: usize,
 ): void {
   const zero = i64x2.splat(0);
-  const tall = max(4, min(8, rowsOfStrip(stride)));
   for (let r: usize = 0; r < rows; r += tall) {
     const last = min(tall, rows - r);
     for (let p: usize = 0; p < width; p += 64) {
@@ -84,6 +84,7 @@ export function rowGradientSums<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
+  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -115,8 +116,8 @@ export function rowGradientSums<T>(
       const part = min(chain, rows - r);
       const at = start + r * stride;
       if (hasNear<T>() && near)
-        sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width);
-      else sumRows<T, Off>(sums, products, shift, dy + at, x + at, part, stride, width);
+        sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
+      else sumRows<T, Off>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
       gather<T>(total, sums, k, repeat);
       gather<T>(totalProducts, products, k, repeat);
     }

@@ -95,7 +95,7 @@ export function rowInputGradient<T>(
   const bytes = arrayBytes<T>(run * repeat);
   const center = scratch(4 * bytes);
   const chunk = rowsOfChunk(stride);
-  const tall = rowsOfStrip(stride);
+  const tall = rowsOfStrip(rows, stride);
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     let near = true;

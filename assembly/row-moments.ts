@@ -22,9 +22,9 @@ function momentRows<T, Near>(
   rows: usize,
   stride: usize,
   width: usize,
+  tall: usize,
 ): void {
   const zero = i64x2.splat(0);
-  const tall = max(4, min(8, rowsOfStrip(stride)));
   for (let r: usize = 0; r < rows; r += tall) {
     const start = x + r * stride;
     const last = min(tall, rows - r);
@@ -107,6 +107,7 @@ export function rowMoments<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
+  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -133,8 +134,8 @@ export function rowMoments<T>(
         const part = min(chain, rows - r);
         const at = start + r * stride;
         if (hasNear<T>() && near)
-          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size);
-        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size);
+          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
+        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
         gather<T>(total, sums, k, repeat);
         gather<T>(totalSquares, squares, k, repeat);
       }

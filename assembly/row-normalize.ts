@@ -82,7 +82,7 @@ export function rowNormalize<T>(
   const scale = center + bytes;
   const offset = scale + bytes;
   const chunk = rowsOfChunk(stride);
-  const tall = rowsOfStrip(stride);
+  const tall = rowsOfStrip(rows, stride);
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     let near = true;

@@ -38,12 +38,17 @@ export function rowsOfChunk(stride: usize): usize {
   return max(4, (CHUNK / stride) & ~3);
 }
 
+/** Arrays larger than this stream from DRAM, where prefetching wants nearly sequential reads. */
+const CACHED: usize = 12 << 20;
+
 /**
  * Rows of a strip of 64 bytes that is gone down while its coefficients stay in registers: 16,
- * fewer where rows are so far apart that they fall on the same places of the first-level cache.
+ * fewer where rows are so far apart that they fall on the same places of the first-level cache,
+ * and where `rows` rows are more than the caches hold.
  */
-export function rowsOfStrip(stride: usize): usize {
-  return max(2, min(16, 16384 / stride));
+export function rowsOfStrip(rows: usize, stride: usize): usize {
+  const most: usize = rows * stride > CACHED ? 4 : 16;
+  return max(2, min(most, 16384 / stride));
 }
 
 /** Bytes of an array with `count` values of T, its last vector whole, 16-byte aligned. */
