@@ -24,23 +24,21 @@ export function centerOf<T>(mean: f64, invstd: f64): T {
 export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): T {
   const size: usize = sizeof<T>();
   const count = bytes / size;
-  let sum = <T>0;
-  let low = load<T>(x);
+  // Vectors with one value in all lanes: scalar minima of WebAssembly take four times as long.
+  let sum = i64x2.splat(0);
+  let low = v128.load_splat<T>(x);
   let high = low;
   for (let i: usize = 0; i < 8; i++) {
     // Rows upwards, places within them in another order.
     const place = (((i * 10) & 14) + 1) * count;
-    const value = load<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * size);
-    sum += value;
-    low = min(low, value);
-    high = max(high, value);
+    const value = v128.load_splat<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * size);
+    sum = v128.add<T>(sum, value);
+    low = v128.pmin<T>(low, value);
+    high = v128.pmax<T>(high, value);
   }
-  return shiftFrom<T>(sum * <T>0.125, low, high, rows * count);
-}
-
-/** The shift for `count` values: some have mean `mean` and lie between `low` and `high`. */
-export function shiftFrom<T>(mean: T, low: T, high: T, count: usize): T {
-  return count >= FEW && abs(mean) <= (high - low) * <T>0.5 ? <T>0 : mean;
+  const mean = v128.extract_lane<T>(sum, 0) * <T>0.125;
+  const range = v128.extract_lane<T>(v128.sub<T>(high, low), 0);
+  return rows * count >= FEW && abs(mean) <= range * <T>0.5 ? <T>0 : mean;
 }
 
 /**

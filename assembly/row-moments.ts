@@ -73,13 +73,13 @@ function shiftRows<T>(shift: usize, x: usize, rows: usize, stride: usize, width:
     for (let i: usize = 0; i < 16; i++) {
       const value = v128.load(x + p + ((i * rows) >> 4) * stride);
       sum = v128.add<T>(sum, value);
-      low = v128.min<T>(low, value);
-      high = v128.max<T>(high, value);
+      low = v128.pmin<T>(low, value);
+      high = v128.pmax<T>(high, value);
     }
     v128.store(shift + p, v128.mul<T>(sum, v128.splat<T>(<T>0.0625)));
     const half = v128.mul<T>(v128.sub<T>(high, low), v128.splat<T>(<T>0.5));
     const near = v128.le<T>(v128.abs<T>(v128.load(shift + p)), half);
-    // As shiftFrom: nothing is near where the values are few.
+    // As shiftOf: nothing is near where the values are few.
     if (rows >= 64) v128.store(shift + p, v128.andnot(v128.load(shift + p), near));
   }
 }
