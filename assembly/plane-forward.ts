@@ -191,7 +191,7 @@ export function planeForward<T, N, M>(
     let sum = pairSum(record + SUM);
     let squares = pairSum(record + SQUARES);
     if (!sound<T>(count, sum, squares)) {
-      // The four values misled: once more, from the mean that came out.
+      // The sampled values misled: once more, from the mean that came out.
       const shift = <T>(<f64>load<T>(record, SHIFT) + sum / count);
       v128.store(record, v128.splat<T>(shift), SHIFT);
       v128.store(record, zero, SUM);

@@ -2,10 +2,18 @@
 
 import { exactGradientSums, gradientShiftOf } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';
-import { arrayBytes, channelsOfRun, gather, rowsOfChain, spread } from './rows';
+import {
+  arrayBytes,
+  channelsOfRun,
+  gather,
+  putSums,
+  rowsOfChain,
+  rowsOfStrip,
+  spread,
+} from './rows';
 import { scratch } from './scratch';
 
-/** Adds dy and dy * (x - shift) over `rows` rows to the sums of each position. */
+/** Puts the sums of dy and dy * (x - shift) over `rows` rows, for each position. */
 function sumRows<T, Near>(
   sums: usize,
   products: usize,
@@ -15,40 +23,45 @@ function sumRows<T, Near>(
   rows: usize,
   stride: usize,
   width: usize,
+  tall: usize,
 ): void {
-  let r: usize = 0;
-  for (; r + 4 <= rows; r += 4) {
-    const a = x + r * stride;
-    const b = a + stride;
-    const c = b + stride;
-    const d = c + stride;
-    const da = dy + r * stride;
-    const db = da + stride;
-    const dc = db + stride;
-    const dd = dc + stride;
-    for (let p: usize = 0; p < width; p += 16) {
-      const h = v128.load(shift + p);
-      const ga = v128.load(da + p);
-      const gb = v128.load(db + p);
-      let q = v128.mul<T>(differ<T, Near>(v128.load(a + p), h), ga);
-      q = madd<T>(differ<T, Near>(v128.load(b + p), h), gb, q);
-      const gc = v128.load(dc + p);
-      const gd = v128.load(dd + p);
-      q = madd<T>(differ<T, Near>(v128.load(c + p), h), gc, q);
-      q = madd<T>(differ<T, Near>(v128.load(d + p), h), gd, q);
-      v128.store(products + p, v128.add<T>(v128.load(products + p), q));
-      const g = v128.add<T>(v128.add<T>(ga, gb), v128.add<T>(gc, gd));
-      v128.store(sums + p, v128.add<T>(v128.load(sums + p), g));
-    }
-  }
-  for (; r < rows; r++) {
-    const a = x + r * stride;
-    const da = dy + r * stride;
-    for (let p: usize = 0; p < width; p += 16) {
-      const g = v128.load(da + p);
-      const d = differ<T, Near>(v128.load(a + p), v128.load(shift + p));
-      v128.store(sums + p, v128.add<T>(v128.load(sums + p), g));
-      v128.store(products + p, madd<T>(d, g, v128.load(products + p)));
+  const zero = i64x2.splat(0);
+  for (let r: usize = 0; r < rows; r += tall) {
+    const last = min(tall, rows - r);
+    for (let p: usize = 0; p < width; p += 64) {
+      const h0 = v128.load(shift + p, 0);
+      const h1 = v128.load(shift + p, 16);
+      const h2 = v128.load(shift + p, 32);
+      const h3 = v128.load(shift + p, 48);
+      let s0 = zero;
+      let s1 = zero;
+      let s2 = zero;
+      let s3 = zero;
+      let q0 = zero;
+      let q1 = zero;
+      let q2 = zero;
+      let q3 = zero;
+      let a = x + r * stride + p;
+      let g = dy + r * stride + p;
+      let left = last;
+      do {
+        const g0 = v128.load(g, 0);
+        s0 = v128.add<T>(s0, g0);
+        q0 = madd<T>(differ<T, Near>(v128.load(a, 0), h0), g0, q0);
+        const g1 = v128.load(g, 16);
+        s1 = v128.add<T>(s1, g1);
+        q1 = madd<T>(differ<T, Near>(v128.load(a, 16), h1), g1, q1);
+        const g2 = v128.load(g, 32);
+        s2 = v128.add<T>(s2, g2);
+        q2 = madd<T>(differ<T, Near>(v128.load(a, 32), h2), g2, q2);
+        const g3 = v128.load(g, 48);
+        s3 = v128.add<T>(s3, g3);
+        q3 = madd<T>(differ<T, Near>(v128.load(a, 48), h3), g3, q3);
+        a += stride;
+        g += stride;
+      } while (--left > 0);
+      putSums<T>(sums + p, r === 0, s0, s1, s2, s3);
+      putSums<T>(products + p, r === 0, q0, q1, q2, q3);
     }
   }
 }
@@ -71,6 +84,7 @@ export function rowGradientSums<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
+  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -95,16 +109,15 @@ export function rowGradientSums<T>(
       if (value !== 0) near = false;
       spread<T>(shift, c, repeat, value);
     }
-    memory.fill(sums, 0, 2 * bytes + 16 * run);
+    memory.fill(total, 0, 16 * run);
     const width = k * repeat * size;
     const chain = rowsOfChain(near);
     for (let r: usize = 0; r < rows; r += chain) {
       const part = min(chain, rows - r);
-      if (r > 0) memory.fill(sums, 0, 2 * bytes);
       const at = start + r * stride;
       if (hasNear<T>() && near)
-        sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width);
-      else sumRows<T, Off>(sums, products, shift, dy + at, x + at, part, stride, width);
+        sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
+      else sumRows<T, Off>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
       gather<T>(total, sums, k, repeat);
       gather<T>(totalProducts, products, k, repeat);
     }

@@ -2,7 +2,7 @@
 
 import { centerOf, parameter } from './channel';
 import { differ, hasNear, loadOne, madd, nmadd, Off, On, storeOne } from './lanes';
-import { arrayBytes, channelsOfRun, rowsOfChunk, spread } from './rows';
+import { arrayBytes, channelsOfRun, rowsOfChunk, rowsOfStrip, spread } from './rows';
 import { scratch } from './scratch';
 
 /** Where the coefficients of all positions lie: four arrays, each `bytes` long. */
@@ -22,47 +22,49 @@ function gradientRows<T, Near>(
   width: usize,
 ): void {
   const whole = width & ~15;
-  let r: usize = 0;
-  for (; r + 2 <= rows; r += 2) {
-    const at = r * stride;
-    const x0 = x + at;
-    const x1 = x0 + stride;
-    const g0 = dy + at;
-    const g1 = g0 + stride;
-    const t0 = dx + at;
-    const t1 = t0 + stride;
-    for (let p: usize = 0; p < whole; p += 16) {
-      const q = center + p;
-      const m = v128.load(q);
-      const s = v128.load(q + SCALE * bytes);
-      const k = v128.load(q + SLOPE * bytes);
-      const o = v128.load(q + OFFSET * bytes);
-      const d0 = differ<T, Near>(v128.load(x0 + p), m);
-      v128.store(t0 + p, nmadd<T>(d0, k, madd<T>(v128.load(g0 + p), s, o)));
-      const d1 = differ<T, Near>(v128.load(x1 + p), m);
-      v128.store(t1 + p, nmadd<T>(d1, k, madd<T>(v128.load(g1 + p), s, o)));
+  let p: usize = 0;
+  for (; p + 32 <= whole; p += 32) {
+    const q = center + p;
+    const m0 = v128.load(q, 0);
+    const m1 = v128.load(q, 16);
+    const s0 = v128.load(q + SCALE * bytes, 0);
+    const s1 = v128.load(q + SCALE * bytes, 16);
+    const k0 = v128.load(q + SLOPE * bytes, 0);
+    const k1 = v128.load(q + SLOPE * bytes, 16);
+    const o0 = v128.load(q + OFFSET * bytes, 0);
+    const o1 = v128.load(q + OFFSET * bytes, 16);
+    let a = x + p;
+    let g = dy + p;
+    let t = dx + p;
+    for (let left = rows; left > 0; left--) {
+      const d0 = differ<T, Near>(v128.load(a, 0), m0);
+      const d1 = differ<T, Near>(v128.load(a, 16), m1);
+      v128.store(t, nmadd<T>(d0, k0, madd<T>(v128.load(g, 0), s0, o0)), 0);
+      v128.store(t, nmadd<T>(d1, k1, madd<T>(v128.load(g, 16), s1, o1)), 16);
+      a += stride;
+      g += stride;
+      t += stride;
     }
   }
-  for (; r < rows; r++) {
-    const at = r * stride;
-    for (let p: usize = 0; p < whole; p += 16) {
-      const q = center + p;
-      const d = differ<T, Near>(v128.load(x + at + p), v128.load(q));
-      const g = madd<T>(
-        v128.load(dy + at + p),
-        v128.load(q + SCALE * bytes),
-        v128.load(q + OFFSET * bytes),
-      );
-      v128.store(dx + at + p, nmadd<T>(d, v128.load(q + SLOPE * bytes), g));
-    }
-  }
-  for (let p = whole; p < width; p += sizeof<T>()) {
+  for (; p < whole; p += 16) {
     const q = center + p;
     const m = v128.load(q);
     const s = v128.load(q + SCALE * bytes);
     const k = v128.load(q + SLOPE * bytes);
     const o = v128.load(q + OFFSET * bytes);
-    for (r = 0; r < rows; r++) {
+    for (let r: usize = 0; r < rows; r++) {
+      const at = r * stride + p;
+      const d = differ<T, Near>(v128.load(x + at), m);
+      v128.store(dx + at, nmadd<T>(d, k, madd<T>(v128.load(dy + at), s, o)));
+    }
+  }
+  for (; p < width; p += sizeof<T>()) {
+    const q = center + p;
+    const m = v128.load(q);
+    const s = v128.load(q + SCALE * bytes);
+    const k = v128.load(q + SLOPE * bytes);
+    const o = v128.load(q + OFFSET * bytes);
+    for (let r: usize = 0; r < rows; r++) {
       const at = r * stride + p;
       const d = differ<T, Near>(loadOne<T>(x + at), m);
       storeOne<T>(dx + at, nmadd<T>(d, k, madd<T>(loadOne<T>(dy + at), s, o)));
@@ -93,6 +95,7 @@ export function rowInputGradient<T>(
   const bytes = arrayBytes<T>(run * repeat);
   const center = scratch(4 * bytes);
   const chunk = rowsOfChunk(stride);
+  const tall = rowsOfStrip(rows, stride);
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     let near = true;
@@ -116,10 +119,14 @@ export function rowInputGradient<T>(
     while (end > 0) {
       const part = end % chunk === 0 ? chunk : end % chunk;
       end -= part;
-      const at = start + end * stride;
-      if (hasNear<T>() && near)
-        gradientRows<T, On>(dx + at, dy + at, x + at, center, bytes, part, stride, width);
-      else gradientRows<T, Off>(dx + at, dy + at, x + at, center, bytes, part, stride, width);
+      // Short strips: the coefficients of 32 bytes stay in registers down a strip.
+      for (let r = end; r < end + part; r += tall) {
+        const strip = min(tall, end + part - r);
+        const at = start + r * stride;
+        if (hasNear<T>() && near)
+          gradientRows<T, On>(dx + at, dy + at, x + at, center, bytes, strip, stride, width);
+        else gradientRows<T, Off>(dx + at, dy + at, x + at, center, bytes, strip, stride, width);
+      }
     }
   }
 }

@@ -2,10 +2,18 @@
 
 import { exactMoments, shiftOf, sound } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';
-import { arrayBytes, channelsOfRun, gather, rowsOfChain, spread } from './rows';
+import {
+  arrayBytes,
+  channelsOfRun,
+  gather,
+  putSums,
+  rowsOfChain,
+  rowsOfStrip,
+  spread,
+} from './rows';
 import { scratch } from './scratch';
 
-/** Adds x - shift and its square over `rows` rows to the sums of each position. */
+/** Puts the sums of x - shift and its square over `rows` rows, for each position. */
 function momentRows<T, Near>(
   sums: usize,
   squares: usize,
@@ -14,43 +22,65 @@ function momentRows<T, Near>(
   rows: usize,
   stride: usize,
   width: usize,
+  tall: usize,
 ): void {
-  let r: usize = 0;
-  for (; r + 4 <= rows; r += 4) {
-    const a = x + r * stride;
-    const b = a + stride;
-    const c = b + stride;
-    const d = c + stride;
-    for (let p: usize = 0; p < width; p += 32) {
+  const zero = i64x2.splat(0);
+  for (let r: usize = 0; r < rows; r += tall) {
+    const start = x + r * stride;
+    const last = min(tall, rows - r);
+    for (let p: usize = 0; p < width; p += 64) {
       const h0 = v128.load(shift + p, 0);
       const h1 = v128.load(shift + p, 16);
-      const a0 = differ<T, Near>(v128.load(a + p, 0), h0);
-      const a1 = differ<T, Near>(v128.load(a + p, 16), h1);
-      const b0 = differ<T, Near>(v128.load(b + p, 0), h0);
-      const b1 = differ<T, Near>(v128.load(b + p, 16), h1);
-      const q0 = madd<T>(b0, b0, v128.mul<T>(a0, a0));
-      const q1 = madd<T>(b1, b1, v128.mul<T>(a1, a1));
-      const c0 = differ<T, Near>(v128.load(c + p, 0), h0);
-      const c1 = differ<T, Near>(v128.load(c + p, 16), h1);
-      const d0 = differ<T, Near>(v128.load(d + p, 0), h0);
-      const d1 = differ<T, Near>(v128.load(d + p, 16), h1);
-      const r0 = madd<T>(d0, d0, madd<T>(c0, c0, q0));
-      v128.store(squares + p, v128.add<T>(v128.load(squares + p, 0), r0), 0);
-      const r1 = madd<T>(d1, d1, madd<T>(c1, c1, q1));
-      v128.store(squares + p, v128.add<T>(v128.load(squares + p, 16), r1), 16);
-      const s0 = v128.add<T>(v128.add<T>(a0, b0), v128.add<T>(c0, d0));
-      const s1 = v128.add<T>(v128.add<T>(a1, b1), v128.add<T>(c1, d1));
-      v128.store(sums + p, v128.add<T>(v128.load(sums + p, 0), s0), 0);
-      v128.store(sums + p, v128.add<T>(v128.load(sums + p, 16), s1), 16);
+      const h2 = v128.load(shift + p, 32);
+      const h3 = v128.load(shift + p, 48);
+      let s0 = zero;
+      let s1 = zero;
+      let s2 = zero;
+      let s3 = zero;
+      let q0 = zero;
+      let q1 = zero;
+      let q2 = zero;
+      let q3 = zero;
+      let a = start + p;
+      let left = last;
+      do {
+        const d0 = differ<T, Near>(v128.load(a, 0), h0);
+        s0 = v128.add<T>(s0, d0);
+        q0 = madd<T>(d0, d0, q0);
+        const d1 = differ<T, Near>(v128.load(a, 16), h1);
+        s1 = v128.add<T>(s1, d1);
+        q1 = madd<T>(d1, d1, q1);
+        const d2 = differ<T, Near>(v128.load(a, 32), h2);
+        s2 = v128.add<T>(s2, d2);
+        q2 = madd<T>(d2, d2, q2);
+        const d3 = differ<T, Near>(v128.load(a, 48), h3);
+        s3 = v128.add<T>(s3, d3);
+        q3 = madd<T>(d3, d3, q3);
+        a += stride;
+      } while (--left > 0);
+      putSums<T>(sums + p, r === 0, s0, s1, s2, s3);
+      putSums<T>(squares + p, r === 0, q0, q1, q2, q3);
     }
   }
-  for (; r < rows; r++) {
-    const a = x + r * stride;
-    for (let p: usize = 0; p < width; p += 16) {
-      const d = differ<T, Near>(v128.load(a + p), v128.load(shift + p));
-      v128.store(sums + p, v128.add<T>(v128.load(sums + p), d));
-      v128.store(squares + p, madd<T>(d, d, v128.load(squares + p)));
+}
+
+/** shiftOf of every position of a row, from sixteen rows. */
+function shiftRows<T>(shift: usize, x: usize, rows: usize, stride: usize, width: usize): void {
+  for (let p: usize = 0; p < width; p += 16) {
+    let low = v128.load(x + p);
+    let high = low;
+    let sum = i64x2.splat(0);
+    for (let i: usize = 0; i < 16; i++) {
+      const value = v128.load(x + p + ((i * rows) >> 4) * stride);
+      sum = v128.add<T>(sum, value);
+      low = v128.pmin<T>(low, value);
+      high = v128.pmax<T>(high, value);
     }
+    v128.store(shift + p, v128.mul<T>(sum, v128.splat<T>(<T>0.0625)));
+    const half = v128.mul<T>(v128.sub<T>(high, low), v128.splat<T>(<T>0.5));
+    const near = v128.le<T>(v128.abs<T>(v128.load(shift + p)), half);
+    // As shiftOf: nothing is near where the values are few.
+    if (rows >= 64) v128.store(shift + p, v128.andnot(v128.load(shift + p), near));
   }
 }
 
@@ -77,6 +107,7 @@ export function rowMoments<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
+  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -87,21 +118,24 @@ export function rowMoments<T>(
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     const start = x + from * repeat * size;
-    for (let c: usize = 0; c < k; c++) {
-      const value = shiftOf<T>(start + c * repeat * size, rows, stride, repeat * size);
-      spread<T>(shift, c, repeat, value);
+    if (repeat === 1) {
+      shiftRows<T>(shift, start, rows, stride, k * size);
+    } else {
+      for (let c: usize = 0; c < k; c++) {
+        const value = shiftOf<T>(start + c * repeat * size, rows, stride, repeat * size);
+        spread<T>(shift, c, repeat, value);
+      }
     }
     for (let attempt = 0; attempt < 2; attempt++) {
-      memory.fill(sums, 0, 2 * bytes + 16 * run);
+      memory.fill(total, 0, 16 * run);
       const near = nearZero<T>(shift, k, repeat);
       const chain = rowsOfChain(near);
       for (let r: usize = 0; r < rows; r += chain) {
         const part = min(chain, rows - r);
-        if (r > 0) memory.fill(sums, 0, 2 * bytes);
         const at = start + r * stride;
         if (hasNear<T>() && near)
-          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size);
-        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size);
+          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
+        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
         gather<T>(total, sums, k, repeat);
         gather<T>(totalSquares, squares, k, repeat);
       }
@@ -111,7 +145,7 @@ export function rowMoments<T>(
         if (!sound<T>(count, sum, load<f64>(totalSquares + c * 8))) good = false;
       }
       if (good || attempt === 1) break;
-      // The four values misled: once more, from the means that came out.
+      // The sampled values misled: once more, from the means that came out.
       for (let c: usize = 0; c < k; c++) {
         const value = <f64>load<T>(shift + c * repeat * size) + load<f64>(total + c * 8) / count;
         spread<T>(shift, c, repeat, <T>value);

@@ -2,7 +2,7 @@
 
 import { centerOf, parameter } from './channel';
 import { differ, hasNear, loadOne, madd, Off, On, storeOne } from './lanes';
-import { arrayBytes, channelsOfRun, rowsOfChunk, spread } from './rows';
+import { arrayBytes, channelsOfRun, rowsOfChunk, rowsOfStrip, spread } from './rows';
 import { scratch } from './scratch';
 
 /** Normalises `rows` rows of `width` bytes by the coefficients of each position. */
@@ -17,39 +17,45 @@ function normalizeRows<T, Near>(
   width: usize,
 ): void {
   const whole = width & ~15;
-  let r: usize = 0;
-  for (; r + 4 <= rows; r += 4) {
-    const a = x + r * stride;
-    const b = a + stride;
-    const c = b + stride;
-    const d = c + stride;
-    const ya = y + r * stride;
-    const yb = ya + stride;
-    const yc = yb + stride;
-    const yd = yc + stride;
-    for (let p: usize = 0; p < whole; p += 16) {
-      const m = v128.load(center + p);
-      const s = v128.load(scale + p);
-      const o = v128.load(offset + p);
-      v128.store(ya + p, madd<T>(differ<T, Near>(v128.load(a + p), m), s, o));
-      v128.store(yb + p, madd<T>(differ<T, Near>(v128.load(b + p), m), s, o));
-      v128.store(yc + p, madd<T>(differ<T, Near>(v128.load(c + p), m), s, o));
-      v128.store(yd + p, madd<T>(differ<T, Near>(v128.load(d + p), m), s, o));
+  let p: usize = 0;
+  for (; p + 64 <= whole; p += 64) {
+    const m0 = v128.load(center + p, 0);
+    const m1 = v128.load(center + p, 16);
+    const m2 = v128.load(center + p, 32);
+    const m3 = v128.load(center + p, 48);
+    const s0 = v128.load(scale + p, 0);
+    const s1 = v128.load(scale + p, 16);
+    const s2 = v128.load(scale + p, 32);
+    const s3 = v128.load(scale + p, 48);
+    const o0 = v128.load(offset + p, 0);
+    const o1 = v128.load(offset + p, 16);
+    const o2 = v128.load(offset + p, 32);
+    const o3 = v128.load(offset + p, 48);
+    let a = x + p;
+    let t = y + p;
+    for (let left = rows; left > 0; left--) {
+      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 0), m0), s0, o0), 0);
+      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 16), m1), s1, o1), 16);
+      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 32), m2), s2, o2), 32);
+      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 48), m3), s3, o3), 48);
+      a += stride;
+      t += stride;
     }
   }
-  for (; r < rows; r++) {
-    const a = x + r * stride;
-    const ya = y + r * stride;
-    for (let p: usize = 0; p < whole; p += 16) {
-      const d = differ<T, Near>(v128.load(a + p), v128.load(center + p));
-      v128.store(ya + p, madd<T>(d, v128.load(scale + p), v128.load(offset + p)));
-    }
-  }
-  for (let p = whole; p < width; p += sizeof<T>()) {
+  for (; p < whole; p += 16) {
     const m = v128.load(center + p);
     const s = v128.load(scale + p);
     const o = v128.load(offset + p);
-    for (r = 0; r < rows; r++) {
+    for (let r: usize = 0; r < rows; r++) {
+      const d = differ<T, Near>(v128.load(x + r * stride + p), m);
+      v128.store(y + r * stride + p, madd<T>(d, s, o));
+    }
+  }
+  for (; p < width; p += sizeof<T>()) {
+    const m = v128.load(center + p);
+    const s = v128.load(scale + p);
+    const o = v128.load(offset + p);
+    for (let r: usize = 0; r < rows; r++) {
       const d = differ<T, Near>(loadOne<T>(x + r * stride + p), m);
       storeOne<T>(y + r * stride + p, madd<T>(d, s, o));
     }
@@ -76,6 +82,7 @@ export function rowNormalize<T>(
   const scale = center + bytes;
   const offset = scale + bytes;
   const chunk = rowsOfChunk(stride);
+  const tall = rowsOfStrip(rows, stride);
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     let near = true;
@@ -96,10 +103,14 @@ export function rowNormalize<T>(
     while (end > 0) {
       const part = end % chunk === 0 ? chunk : end % chunk;
       end -= part;
-      const at = start + end * stride;
-      if (hasNear<T>() && near)
-        normalizeRows<T, On>(y + at, x + at, center, scale, offset, part, stride, width);
-      else normalizeRows<T, Off>(y + at, x + at, center, scale, offset, part, stride, width);
+      // Short strips: the coefficients of 64 bytes stay in registers down a strip.
+      for (let r = end; r < end + part; r += tall) {
+        const strip = min(tall, end + part - r);
+        const at = start + r * stride;
+        if (hasNear<T>() && near)
+          normalizeRows<T, On>(y + at, x + at, center, scale, offset, strip, stride, width);
+        else normalizeRows<T, Off>(y + at, x + at, center, scale, offset, strip, stride, width);
+      }
     }
   }
 }

@@ -38,9 +38,22 @@ export function rowsOfChunk(stride: usize): usize {
   return max(4, (CHUNK / stride) & ~3);
 }
 
+/** Arrays larger than this stream from DRAM, where prefetching wants nearly sequential reads. */
+const CACHED: usize = 12 << 20;
+
+/**
+ * Rows of a strip of 64 bytes that is gone down while its coefficients stay in registers: 16,
+ * fewer where rows are so far apart that they fall on the same places of the first-level cache,
+ * and where `rows` rows are more than the caches hold.
+ */
+export function rowsOfStrip(rows: usize, stride: usize): usize {
+  const most: usize = rows * stride > CACHED ? 4 : 16;
+  return max(2, min(most, 16384 / stride));
+}
+
 /** Bytes of an array with `count` values of T, its last vector whole, 16-byte aligned. */
 export function arrayBytes<T>(count: usize): usize {
-  return (count * sizeof<T>() + 47) & ~15;
+  return (count * sizeof<T>() + 79) & ~15;
 }
 
 /**
@@ -58,6 +71,22 @@ export function spread<T>(target: usize, channel: usize, repeat: usize, value: T
   for (let p = start; p < end; p += 16) v128.store(p, v);
 }
 
+/**
+ * Puts four vectors of sums at `p`, or adds them to those that are there.
+ */
+export function putSums<T>(p: usize, fresh: bool, a: v128, b: v128, c: v128, d: v128): void {
+  if (!fresh) {
+    a = v128.add<T>(v128.load(p, 0), a);
+    b = v128.add<T>(v128.load(p, 16), b);
+    c = v128.add<T>(v128.load(p, 32), c);
+    d = v128.add<T>(v128.load(p, 48), d);
+  }
+  v128.store(p, a, 0);
+  v128.store(p, b, 16);
+  v128.store(p, c, 32);
+  v128.store(p, d, 48);
+}
+
 /** Adds the sums of all positions to the float64 sums of their channels. */
 export function gather<T>(target: usize, sums: usize, channels: usize, repeat: usize): void {
   const size: usize = sizeof<T>();
@@ -71,11 +100,13 @@ export function gather<T>(target: usize, sums: usize, channels: usize, repeat: u
   for (let c: usize = 0, start = sums; c < channels; c++, start += bytes) {
     let v = i64x2.splat(0);
     let p = start;
-    // Two vectors at a time: promotion costs more than a sum.
-    for (const pairs = start + (bytes & ~31); p < pairs; p += 32) {
-      v = f64x2.add(v, promote<T>(v128.add<T>(v128.load(p, 0), v128.load(p, 16))));
+    // Four vectors at a time: promotion costs more than sums.
+    for (const fours = start + (bytes & ~63); p < fours; p += 64) {
+      const a = v128.add<T>(v128.load(p, 0), v128.load(p, 16));
+      const b = v128.add<T>(v128.load(p, 32), v128.load(p, 48));
+      v = f64x2.add(v, promote<T>(v128.add<T>(a, b)));
     }
-    if (bytes & 16) {
+    for (const whole = start + (bytes & ~15); p < whole; ) {
       v = f64x2.add(v, promote<T>(v128.load(p)));
       p += 16;
     }

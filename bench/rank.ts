@@ -39,10 +39,9 @@ const { memory, rank, ranks, shapes, relaxed, seconds, mean } = workerData as Ra
 if (relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 const engine = createEngine({ relaxed });
 const kernels = new WasmKernels(engine);
-const limits = new WebAssembly.Instance(
-  new WebAssembly.Module(readFileSync(new URL('../build/limits.wasm', import.meta.url))),
-  { env: { memory: engine.memory } },
-).exports as Record<'copy' | 'triad', (...args: number[]) => void>;
+const limits = new WebAssembly.Instance(new WebAssembly.Module(readFileSync('build/limits.wasm')), {
+  env: { memory: engine.memory },
+}).exports as Record<'copy' | 'triad', (...args: number[]) => void>;
 const exchange = new Exchange(memory, rank, ranks);
 
 for (const shape of shapes) {

@@ -35,7 +35,7 @@ for (let rank = 0; rank < ranks; rank++) {
     seconds: Number(values.seconds),
     mean: Number(values.mean),
   };
-  const worker = new Worker(new URL('./rank.ts', import.meta.url), { workerData });
+  const worker = new Worker(new URL('./rank.js', import.meta.url), { workerData });
   worker.on('message', (measurement: Measurement) => report(measurement));
   worker.on('error', (error) => {
     console.error(error);

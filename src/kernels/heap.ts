@@ -7,7 +7,7 @@ import type { FloatArray } from '../core/dtype.js';
 import { type Engine, PAGE } from './engine.js';
 
 /** Kernels read whole vectors: up to these many bytes behind an array. */
-const PADDING = 32;
+const PADDING = 64;
 /** AssemblyScript's allocator keeps a block's size in 30 bits. */
 const MAX_BLOCK = 2 ** 30 - 16 - PADDING;
 

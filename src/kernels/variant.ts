@@ -35,15 +35,23 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
   return values * bytes < VECTOR || (values < SMALL_PLANE && rows >= SAMPLES);
 }
 
-/** Bytes of x in a block: see docs/algorithms.md. */
-const BLOCK_BYTES = { forward: 192 << 10, backward: 96 << 10 } as const;
+/** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */
+const BLOCK_BYTES = { forward: 256 << 10, backward: 128 << 10 } as const;
+/** Bytes side by side in memory that the hardware's prefetching needs ... */
+const RUN_BYTES = 48 << 10;
+/** ... even at the price of blocks that only the last-level cache holds, up to this size. */
+const LARGEST_BLOCK_BYTES = 1640 << 10;
 
 /** Channels of one block; all of them where a row has one value of each. */
 export function channelsPerBlock(layout: Layout, bytes: number, pass: Pass): number {
   const { channels, samples, plane } = layout;
-  if (layout.channelsLast || plane === 1) return Math.max(1, channels);
+  if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
-  const fit = Math.max(1, Math.floor(BLOCK_BYTES[pass] / channelBytes));
+  let fit = Math.max(1, Math.floor(BLOCK_BYTES[pass] / channelBytes));
+  if (!byRows(samples, plane, bytes)) {
+    const run = Math.floor(RUN_BYTES / (plane * bytes));
+    fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
+  }
   // Equal blocks: a last one of another length would leave the fused kernels' neighbour alone.
   const blocks = Math.max(1, Math.ceil(channels / fit));
   return Math.max(1, Math.ceil(channels / blocks));

@@ -125,13 +125,8 @@ export class WasmKernels implements Kernels {
     const bytes = x.BYTES_PER_ELEMENT;
     const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).normalizeMoments;
     const count = range.to - range.from;
-    const heap = this.heap;
-    if (
-      fused === undefined ||
-      samples === 0 ||
-      count !== next.to - next.from ||
-      !(heap.owns(x) && heap.owns(y) && heap.owns(mean) && heap.owns(m2))
-    ) {
+    const own = this.#own(x, y, mean, m2);
+    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
       this.normalize(y, x, by, layout, range);
       this.moments(mean, m2, x, layout, next);
       return;
@@ -258,14 +253,8 @@ export class WasmKernels implements Kernels {
     const bytes = x.BYTES_PER_ELEMENT;
     const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).inputGradientSums;
     const count = range.to - range.from;
-    const heap = this.heap;
-    if (
-      fused === undefined ||
-      samples === 0 ||
-      count !== next.to - next.from ||
-      !(heap.owns(x) && heap.owns(dy) && heap.owns(dx) && heap.owns(by.mean)) ||
-      !(heap.owns(by.invstd) && heap.owns(sums.dy) && heap.owns(sums.dyXhat))
-    ) {
+    const own = this.#own(x, dy, dx, by.mean) && this.#own(by.invstd, sums.dy, sums.dyXhat);
+    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
       this.inputGradient(dx, dy, x, by, means, layout, range);
       this.gradientSums(sums, dy, x, by, layout, next);
       return;
@@ -294,6 +283,12 @@ export class WasmKernels implements Kernels {
       channels * plane * bytes,
       plane,
     );
+  }
+
+  /** Whether all of them lie in the kernels' memory. */
+  #own(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray = a): boolean {
+    const heap = this.heap;
+    return heap.owns(a) && heap.owns(b) && heap.owns(c) && heap.owns(d);
   }
 
   /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */

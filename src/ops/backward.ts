@@ -11,6 +11,7 @@ import { defaultKernels } from '../kernels/select.js';
 import { blocksOf } from './blocks.js';
 import { exchangeSums } from './exchange.js';
 import { gatherSums, type Scope } from './forward.js';
+import { workspace } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
@@ -27,7 +28,7 @@ export interface Saved {
 
 /**
  * Writes the input gradient and returns the LOCAL sums of dy and dy * xhat, which are the
- * gradients of bias and weight. `dx` may be `dy`.
+ * gradients of bias and weight, valid until the next pass. `dx` may be `dy`.
  *
  *     dx = weight * invstd * (dy - sum(dy)/n - xhat * sum(dy * xhat)/n)
  *
@@ -36,27 +37,26 @@ export interface Saved {
  */
 export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
   const kernels = defaultKernels();
-  const { x, layout, by, count } = saved;
-  const sums = zeroSums(layout.channels);
-  const means = count === null ? null : zeroSums(layout.channels);
+  const { x, layout, count } = saved;
+  const work = workspace(kernels, layout.channels);
+  work.mean.set(saved.by.mean);
+  work.invstd.set(saved.by.invstd);
+  const by = { ...saved.by, mean: work.mean, invstd: work.invstd };
+  const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
+  const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
   const blocks = blocksOf(layout.channels, channelsPerBlock(saved, scope));
   kernels.gradientSums(sums, dy, x, by, layout, blocks[0]);
-  blocks.forEach((block, i) => {
+  for (let i = 0; i < blocks.length; i++) {
     if (means !== null) {
       if (scope.reproducible) reproducibleMeans(means, dy, saved, scope);
-      else groupMeans(means, sums, saved.count as number, block, scope);
+      else groupMeans(means, sums, saved.count as number, blocks[i], scope);
     }
     const next = blocks[i + 1];
-    if (next === undefined) kernels.inputGradient(dx, dy, x, by, means, layout, block);
-    else kernels.inputGradientSums(dx, dy, x, by, means, layout, block, sums, next);
-  });
+    if (next === undefined) kernels.inputGradient(dx, dy, x, by, means, layout, blocks[i]);
+    else kernels.inputGradientSums(dx, dy, x, by, means, layout, blocks[i], sums, next);
+  }
   return sums;
 }
-
-const zeroSums = (channels: number): GradientSums => ({
-  dy: new Float64Array(channels),
-  dyXhat: new Float64Array(channels),
-});
 
 /** Alone a rank takes its own blocks; exact sums come all at once. */
 function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope): number {

@@ -6,13 +6,14 @@
 import type { FloatArray } from '../core/dtype.js';
 import { PACKED_SUM } from '../core/exact-sum.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
-import { emptyMoments, type Moments, packedLength } from '../core/moments.js';
+import { type Moments, packedLength } from '../core/moments.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { ChannelRange, Normalization } from '../kernels/kernels.js';
 import { mergePacked, packSquares, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
 import { type BlockPlan, blocksOf, VOTES, vote } from './blocks.js';
 import { exchangeMoments } from './exchange.js';
+import { type Workspace, workspace } from './workspace.js';
 
 export type { Normalization } from '../kernels/kernels.js';
 
@@ -55,38 +56,38 @@ export function forward(
 ): BatchPass {
   if (scope.reproducible) return reproducibleForward(y, x, layout, affine, scope, admit);
   const kernels = defaultKernels();
-  const { channels } = layout;
   const pass = new BlockedPass(x, layout, affine, scope);
-  const blocks = blocksOf(channels, pass.channelsPerBlock());
-  const { mean, m2 } = pass.local;
+  const { mean, m2 } = pass.work;
+  const blocks = blocksOf(layout.channels, pass.channelsPerBlock());
   kernels.moments(mean, m2, x, layout, blocks[0]);
-  blocks.forEach((block, i) => {
-    pass.merge(block, i === 0);
-    if (i === 0) admit(pass.moments.count);
+  for (let i = 0; i < blocks.length; i++) {
+    pass.merge(blocks[i], i === 0);
+    if (i === 0) admit(pass.count);
     const next = blocks[i + 1];
-    if (next === undefined) kernels.normalize(y, x, pass.by, layout, block);
-    else kernels.normalizeMoments(y, x, pass.by, layout, block, mean, m2, next);
-  });
-  return pass;
+    if (next === undefined) kernels.normalize(y, x, pass.by, layout, blocks[i]);
+    else kernels.normalizeMoments(y, x, pass.by, layout, blocks[i], mean, m2, next);
+  }
+  return pass.result();
 }
 
-/** The statistics of a forward pass, as block after block comes in. */
-class BlockedPass implements BatchPass {
-  readonly moments: Moments;
+/** The statistics of a forward pass: those of this rank, and after `merge` those of the group. */
+class BlockedPass {
+  readonly work: Workspace;
+  /** What normalises the blocks that are merged. */
   readonly by: Normalization;
-  /** Of this rank; `moments` itself in a group of one. */
-  readonly local: Moments;
+  /** Values per channel: of this rank, and after the first merge of the group. */
+  count: number;
+  readonly #own: number;
   readonly #layout: Layout;
   readonly #eps: number;
   readonly #scope: Scope;
   readonly #dtype: 'float32' | 'float64';
 
   constructor(x: FloatArray, layout: Layout, { weight, bias, eps }: Affine, scope: Scope) {
-    this.moments = emptyMoments(layout.channels);
-    this.local = scope.group.size === 1 ? this.moments : emptyMoments(layout.channels);
-    this.local.count = valuesPerChannel(layout);
-    const invstd = new Float64Array(layout.channels);
-    this.by = { mean: this.moments.mean, invstd, weight, bias };
+    this.work = workspace(defaultKernels(), layout.channels);
+    this.by = { mean: this.work.mean, invstd: this.work.invstd, weight, bias };
+    this.#own = valuesPerChannel(layout);
+    this.count = this.#own;
     this.#layout = layout;
     this.#eps = eps;
     this.#scope = scope;
@@ -103,26 +104,45 @@ class BlockedPass implements BatchPass {
   /** Merges a block's moments over the group, and makes what normalises it. */
   merge(block: ChannelRange, first: boolean): void {
     if (this.#scope.group.size > 1) this.#exchange(block, first);
-    const { count, m2 } = this.moments;
-    const { invstd } = this.by;
+    const { m2, invstd } = this.work;
+    const { count } = this;
     for (let c = block.from; c < block.to; c++) {
       invstd[c] = 1 / Math.sqrt((count === 0 ? 0 : m2[c] / count) + this.#eps);
     }
   }
 
+  /** Copies of the statistics, which outlive the pass. */
+  result(): BatchPass {
+    const { mean, m2, invstd } = this.work;
+    const { weight } = this.by;
+    // Copied by hand: a slice of shared memory would be shared memory, too, and slow to make.
+    const center = Float64Array.from(mean);
+    return {
+      moments: { count: this.count, mean: center, m2: Float64Array.from(m2) },
+      // An optimizer may change the weight before the backward pass, which wants this one.
+      by: {
+        mean: center,
+        invstd: Float64Array.from(invstd),
+        weight: weight?.slice() ?? null,
+        bias: null,
+      },
+    };
+  }
+
   #exchange({ from, to }: ChannelRange, first: boolean): void {
     const { group, label, plan } = this.#scope;
+    const { mean, m2 } = this.work;
     const length = packedLength(to - from);
     const packed = new Float64Array(length + (first ? VOTES : 0));
-    packed[0] = this.local.count;
-    packed.set(this.local.mean.subarray(from, to), 1);
-    packed.set(this.local.m2.subarray(from, to), 1 + to - from);
+    packed[0] = this.#own;
+    packed.set(mean.subarray(from, to), 1);
+    packed.set(m2.subarray(from, to), 1 + to - from);
     if (first) vote(packed, length, defaultKernels(), this.#layout, this.#dtype);
-    const { count, mean, m2, votes } = exchangeMoments(group, packed, to - from, label).wait();
-    this.moments.count = count;
-    this.moments.mean.set(mean, from);
-    this.moments.m2.set(m2, from);
-    if (first) plan.agree(votes);
+    const merged = exchangeMoments(group, packed, to - from, label).wait();
+    this.count = merged.count;
+    mean.set(merged.mean, from);
+    m2.set(merged.m2, from);
+    if (first) plan.agree(merged.votes);
   }
 }
 
