@@ -195,7 +195,7 @@ export abstract class BatchNorm {
   learn(moments: Moments): void {
     this.#admit(moments.count);
     if (moments.count === 0) return;
-    if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
+    if (allFinite(moments, this.#setup.dtype) || this.#setup.onNonFinite === 'propagate') {
       this.track(moments);
       return;
     }

@@ -1,6 +1,6 @@
 /** Running mean and variance of the channels, and the rule that moves them towards a batch's. */
 
-import { type DType, narrow } from '../core/dtype.js';
+import type { DType, TensorData } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import { Tensor } from '../core/tensor.js';
 
@@ -24,25 +24,26 @@ export class RunningStatistics {
    */
   update({ count, mean, m2 }: Moments, share: number, unbiased: boolean): void {
     const divisor = unbiased ? count - 1 : count;
-    move(this.mean, mean, share);
-    move(
-      this.variance,
-      m2.map((sum) => sum / divisor),
-      share,
-    );
+    move(this.mean.data, mean, 1, share);
+    move(this.variance.data, m2, divisor, share);
   }
 }
 
-function move(running: Tensor, batch: Float64Array, share: number): void {
-  const old = running.toFloats();
-  narrow(
-    batch.map((value, c) => (1 - share) * old[c] + share * value),
-    running.data,
-    running.dtype,
-  );
+/** Running statistics are float32 or float64, so that no rounding is needed but the array's own. */
+function move(running: TensorData, sums: Float64Array, divisor: number, share: number): void {
+  for (let c = 0; c < sums.length; c++) {
+    running[c] = (1 - share) * running[c] + share * (sums[c] / divisor);
+  }
 }
 
-/** Whether all channels' moments are finite: no NaN or infinity was in the batch. */
-export function allFinite({ mean, m2 }: Moments): boolean {
-  return mean.every(Number.isFinite) && m2.every(Number.isFinite);
+const LARGEST = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
+
+/** Whether no channel's mean and variance are NaN, infinite, or more than `dtype` can hold. */
+export function allFinite({ count, mean, m2 }: Moments, dtype: 'float32' | 'float64'): boolean {
+  const largest = LARGEST[dtype];
+  const divisor = Math.max(1, count - 1);
+  for (let c = 0; c < mean.length; c++) {
+    if (!(Math.abs(mean[c]) <= largest && m2[c] / divisor <= largest)) return false;
+  }
+  return true;
 }

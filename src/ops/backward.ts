@@ -75,16 +75,24 @@ function groupMeans(
   { group, label }: Scope,
 ): void {
   const length = to - from;
-  const sums = new Float64Array(2 * length);
-  sums.set(local.dy.subarray(from, to));
-  sums.set(local.dyXhat.subarray(from, to), length);
-  if (group.size > 1) exchangeSums(group, sums, label).wait();
-  // An empty group has no element that would read these; 0 keeps NaN out of them.
-  const share = (sum: number) => (count === 0 ? 0 : sum / count);
-  for (let i = 0; i < length; i++) {
-    means.dy[from + i] = share(sums[i]);
-    means.dyXhat[from + i] = share(sums[length + i]);
+  let { dy, dyXhat } = local;
+  let first = from;
+  if (group.size > 1) {
+    const sums = new Float64Array(2 * length);
+    sums.set(dy.subarray(from, to));
+    sums.set(dyXhat.subarray(from, to), length);
+    exchangeSums(group, sums, label).wait();
+    [dy, dyXhat, first] = [sums.subarray(0, length), sums.subarray(length), 0];
   }
+  for (let i = 0; i < length; i++) {
+    means.dy[from + i] = meanOf(dy[first + i], count);
+    means.dyXhat[from + i] = meanOf(dyXhat[first + i], count);
+  }
+}
+
+/** An empty group has no element that would read its means; 0 keeps NaN out of them. */
+function meanOf(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count;
 }
 
 /** The same from exact sums, for all channels. */
@@ -100,7 +108,7 @@ function reproducibleMeans(
     packProducts(out.subarray(out.length >> 1), dy, x, by.mean, layout);
   });
   for (let c = 0; c < channels; c++) {
-    means.dy[c] = count ? values[c] / count : 0;
-    means.dyXhat[c] = count ? (values[channels + c] * by.invstd[c]) / count : 0;
+    means.dy[c] = meanOf(values[c], count as number);
+    means.dyXhat[c] = meanOf(values[channels + c] * by.invstd[c], count as number);
   }
 }

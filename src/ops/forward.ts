@@ -115,17 +115,11 @@ class BlockedPass {
   result(): BatchPass {
     const { mean, m2, invstd } = this.work;
     const { weight } = this.by;
-    // Copied by hand: a slice of shared memory would be shared memory, too, and slow to make.
-    const center = Float64Array.from(mean);
+    const center = copyOf(mean);
     return {
-      moments: { count: this.count, mean: center, m2: Float64Array.from(m2) },
+      moments: { count: this.count, mean: center, m2: copyOf(m2) },
       // An optimizer may change the weight before the backward pass, which wants this one.
-      by: {
-        mean: center,
-        invstd: Float64Array.from(invstd),
-        weight: weight?.slice() ?? null,
-        bias: null,
-      },
+      by: { mean: center, invstd: copyOf(invstd), weight: weight && copyOf(weight), bias: null },
     };
   }
 
@@ -144,6 +138,13 @@ class BlockedPass {
     m2.set(merged.m2, from);
     if (first) plan.agree(merged.votes);
   }
+}
+
+/** A copy outside the kernels' memory. */
+function copyOf<T extends FloatArray>(values: T): T {
+  const copy = new (values.constructor as new (length: number) => T)(values.length);
+  copy.set(values);
+  return copy;
 }
 
 /**
