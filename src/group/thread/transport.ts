@@ -4,22 +4,18 @@
  * the descriptors and absorbs the data. Nobody waits for a leader, and nobody waits twice.
  */
 
-import {
-  CollectiveError,
-  DeadlineError,
-  MismatchError,
-  RankFailedError,
-} from '../../core/errors.js';
-import { describeCall, encodeCall, hashLabel, isRaise } from '../fingerprint.js';
+import { CollectiveError, DeadlineError, RankFailedError } from '../../core/errors.js';
+import { describeCall, encodeCall } from '../fingerprint.js';
 import type { Collective, CollectiveArray, Transport, Work } from '../transport.js';
-import { DESCRIPTOR, type GroupArea, LABEL_BYTES, LINE, SLOT_BYTES } from './area.js';
+import { type GroupArea, LINE, SLOT_BYTES } from './area.js';
 import { findCircle } from './circle.js';
-import { readText, writeText } from './failure-record.js';
+import { Descriptors } from './descriptors.js';
 import { RANK } from './segment.js';
-import { type Program, programOf, type Slots } from './steps.js';
-import type { Awaited, Progress, Waiting } from './waiting.js';
+import { programOf, type Slots } from './steps.js';
+import type { Waiting } from './waiting.js';
+import { type Carrier, ThreadWork } from './work.js';
 
-export class ThreadTransport implements Transport, Progress, Slots {
+export class ThreadTransport implements Transport, Carrier, Slots {
   readonly members: number;
   readonly member: number;
   readonly #area: GroupArea;
@@ -30,8 +26,7 @@ export class ThreadTransport implements Transport, Progress, Slots {
   readonly #queue: ThreadWork[] = [];
   /** Views of the slots by kind of array, then 2 * member + parity. */
   readonly #views = new Map<unknown, CollectiveArray[]>();
-  /** Labels that this rank's two descriptors hold. */
-  readonly #labels = ['', ''];
+  readonly #descriptors: Descriptors;
   #calls = 0;
   #steps = 0;
   #closed = false;
@@ -42,6 +37,7 @@ export class ThreadTransport implements Transport, Progress, Slots {
     this.#area = area;
     this.#waiting = waiting;
     this.#words = area.words;
+    this.#descriptors = new Descriptors(area, member);
     this.#arrived = Int32Array.from(area.ranks, (_, m) => area.lineWord(m, LINE.arrived));
   }
 
@@ -109,7 +105,6 @@ export class ThreadTransport implements Transport, Progress, Slots {
     this.#area.ringMembers(this.#area.ranks[this.member]);
   }
 
-  /** Blocks until `work` has settled. */
   block(work: ThreadWork): void {
     this.#waiting.block(work);
   }
@@ -122,10 +117,6 @@ export class ThreadTransport implements Transport, Progress, Slots {
     return this.#area.at;
   }
 
-  /**
-   * Looks for a reason why the collectives under way can never end, and fails them if so.
-   * @param search whether to look for a circle of ranks, too, which takes longer
-   */
   check(deadline: number, search: boolean): void {
     const work = this.#queue[0];
     if (work === undefined) return;
@@ -145,33 +136,11 @@ export class ThreadTransport implements Transport, Progress, Slots {
 
   #publish(work: ThreadWork): void {
     const step = ++this.#steps;
-    if (work.index === 0) this.#describe(work, step);
+    if (work.index === 0) this.#descriptors.write(work.call, work.number, step);
     work.program.publish(this, work.index, step);
     Atomics.store(this.#words, this.#arrived[this.member], step);
     const { segment, ranks } = this.#area;
     for (let m = 0; m < ranks.length; m++) if (m !== this.member) segment.ring(ranks[m]);
-  }
-
-  #describe({ call, number }: ThreadWork, step: number): void {
-    const words = this.#words;
-    const at = this.#area.descriptorWord(this.member, step);
-    words[at + DESCRIPTOR.code] = encodeCall(call);
-    words[at + DESCRIPTOR.count] = call.input.length;
-    words[at + DESCRIPTOR.call] = number;
-    words[at + DESCRIPTOR.labelHash] = hashLabel(call.label);
-    if (call.kind === 'raise') {
-      this.#writeRaised(call.message, step);
-    }
-    if (this.#labels[step & 1] === call.label) return;
-    this.#labels[step & 1] = call.label;
-    const label = this.#area.labelWord(this.member, step);
-    words[at + DESCRIPTOR.labelBytes] = writeText(words, label, LABEL_BYTES, call.label);
-  }
-
-  /** The text of a `raise` goes where data would: its length, then UTF-8. */
-  #writeRaised(message: string, step: number): void {
-    const at = this.#area.slotByte(this.member, step) / 4;
-    this.#words[at] = writeText(this.#words, at + 1, SLOT_BYTES - 4, message);
   }
 
   #allArrived(): boolean {
@@ -183,46 +152,10 @@ export class ThreadTransport implements Transport, Progress, Slots {
   }
 
   #absorb(work: ThreadWork): void {
-    if (work.index === 0) this.#compareDescriptors(this.#steps);
+    if (work.index === 0) this.#descriptors.compare(this.#steps);
     work.program.absorb(this, work.index, this.#steps);
     work.index++;
     if (work.index === work.program.steps) work.finish();
-  }
-
-  /** All members have arrived, so all read the same descriptors and throw the same error. */
-  #compareDescriptors(step: number): void {
-    const words = this.#words;
-    const first = this.#area.descriptorWord(0, step);
-    let differs = -1;
-    for (let m = 0; m < this.members; m++) {
-      const at = this.#area.descriptorWord(m, step);
-      if (isRaise(words[at])) throw this.#raised(m, step);
-      if (
-        differs < 0 &&
-        (words[at] !== words[first] ||
-          words[at + DESCRIPTOR.count] !== words[first + DESCRIPTOR.count] ||
-          words[at + DESCRIPTOR.labelHash] !== words[first + DESCRIPTOR.labelHash])
-      ) {
-        differs = m;
-      }
-    }
-    if (differs >= 0) {
-      throw new MismatchError(
-        `ranks disagree in group '${this.#area.name}': rank ${this.#area.ranks[differs]} is in ` +
-          `${this.#describeMember(differs, step)}, rank ${this.#area.ranks[0]} in ${this.#describeMember(0, step)}`,
-      );
-    }
-  }
-
-  #raised(member: number, step: number): RankFailedError {
-    const at = this.#area.slotByte(member, step) / 4;
-    const rank = this.#area.ranks[member];
-    const text = readText(this.#words, at + 1, this.#words[at]);
-    return new RankFailedError(rank, `rank ${rank} failed: ${text}`);
-  }
-
-  #describeMember(member: number, step: number): string {
-    return describeMember(this.#area, member, step);
   }
 
   /** Why a collective cannot go on or start, or null. */
@@ -287,74 +220,5 @@ export class ThreadTransport implements Transport, Progress, Slots {
     for (const work of this.#queue) work.fail(error);
     this.#queue.length = 0;
     this.#waiting.remove(this);
-  }
-}
-
-/** What a member is in, read from its descriptor of `step`. */
-export function describeMember(area: GroupArea, member: number, step: number): string {
-  const { words } = area;
-  const at = area.descriptorWord(member, step);
-  const labelAt = area.labelWord(member, step);
-  const label = readText(words, labelAt, words[at + DESCRIPTOR.labelBytes]);
-  return describeCall(words[at], words[at + DESCRIPTOR.count], words[at + DESCRIPTOR.call], label);
-}
-
-/** A collective of a {@link ThreadTransport}, under way or over. */
-class ThreadWork implements Work<void>, Awaited {
-  readonly call: Collective;
-  /** Counts the group's collectives on this rank, from 1. */
-  readonly number: number;
-  readonly program: Program;
-  /** Step of the program that is published or will be next. */
-  index = 0;
-  settled = false;
-  #error: Error | null = null;
-  #blocking = false;
-  readonly #transport: ThreadTransport;
-  readonly #deadline: number;
-
-  constructor(transport: ThreadTransport, call: Collective, number: number, program: Program) {
-    this.#transport = transport;
-    this.call = call;
-    this.number = number;
-    this.program = program;
-    this.#deadline = performance.now() + call.timeout;
-  }
-
-  wait(): void {
-    if (!this.settled) this.#transport.advance();
-    if (!this.settled) {
-      this.#blocking = true;
-      this.#transport.block(this);
-    }
-    if (this.#error !== null) throw this.#error;
-  }
-
-  async done(): Promise<void> {
-    if (!this.settled) this.#transport.advance();
-    if (!this.settled) await this.#transport.settle(this);
-    if (this.#error !== null) throw this.#error;
-  }
-
-  get blockedArea(): number {
-    return this.#transport.areaWord;
-  }
-
-  get blockedCall(): number {
-    return this.number;
-  }
-
-  check(idle: boolean): void {
-    this.#transport.check(this.#deadline, idle && this.#blocking);
-  }
-
-  finish(): void {
-    this.settled = true;
-  }
-
-  fail(error: Error): void {
-    if (this.settled) return;
-    this.#error = error;
-    this.settled = true;
   }
 }
