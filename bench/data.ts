@@ -1,10 +1,10 @@
 /** Seeded data, the same for a rank wherever it is made, and the check against float64. */
 
 import type { FloatArray } from '../src/core/dtype.js';
-import { type Layout, valuesPerChannel } from '../src/core/layout.js';
+import { layoutOf, valuesPerChannel } from '../src/core/layout.js';
 import { combine, emptyMoments } from '../src/core/moments.js';
 import { plainKernels } from '../src/kernels/plain.js';
-import { EPS, type Pass } from './pass.js';
+import type { Pass } from './pass.js';
 
 /** Sums of three uniform numbers about `mean`, variance 1; x, dy, weight and bias by `stream`. */
 export function fill(array: FloatArray, rank: number, stream: number, mean: number): void {
@@ -21,17 +21,18 @@ export function fill(array: FloatArray, rank: number, stream: number, mean: numb
 
 /** Fills what a pass reads. Parameters are alike on all ranks. */
 export function fillPass(pass: Pass, rank: number, mean: number): void {
-  fill(pass.x, rank, 0, mean);
-  fill(pass.dy, rank, 1, 0.1);
+  fill(pass.x.toFloats(), rank, 0, mean);
+  fill(pass.dy.toFloats(), rank, 1, 0.1);
   fill(pass.weight, 0, 2, 1);
   fill(pass.bias, 0, 3, 0);
 }
 
 /** The largest |got - want| / (1 + |want|) of y and dx against float64 over all ranks' data. */
 export function errorOf(pass: Pass, rank: number, ranks: number, mean: number): number {
-  const { layout, weight, bias } = pass;
+  const { layer, weight, bias } = pass;
+  const layout = layoutOf(pass.x.shape, layer.channelsLast);
   const all = { from: 0, to: layout.channels };
-  const size = pass.x.length;
+  const size = pass.x.size;
   const perChannel = () => new Float64Array(layout.channels);
   const total = emptyMoments(layout.channels);
   for (let r = 0; r < ranks; r++) {
@@ -41,7 +42,7 @@ export function errorOf(pass: Pass, rank: number, ranks: number, mean: number): 
     plainKernels.moments(own.mean, own.m2, x, layout, all);
     combine(total, own);
   }
-  const invstd = total.m2.map((m2) => 1 / Math.sqrt(m2 / total.count + EPS));
+  const invstd = total.m2.map((m2) => 1 / Math.sqrt(m2 / total.count + layer.eps));
   const by = { mean: total.mean, invstd, weight, bias };
   const means = { dy: perChannel(), dyXhat: perChannel() };
   for (let r = 0; r < ranks; r++) {
@@ -59,9 +60,9 @@ export function errorOf(pass: Pass, rank: number, ranks: number, mean: number): 
   fill(x, rank, 0, mean);
   fill(dy, rank, 1, 0.1);
   plainKernels.normalize(want, x, by, layout, all);
-  const forward = worst(pass.y, want);
-  plainKernels.inputGradient(want, dy, x, by, means, layout as Layout, all);
-  return Math.max(forward, worst(pass.dx, want));
+  const forward = worst(pass.y.toFloats(), want);
+  plainKernels.inputGradient(want, dy, x, by, means, layout, all);
+  return Math.max(forward, worst(pass.dx.toFloats(), want));
 }
 
 function worst(got: FloatArray, want: FloatArray): number {

@@ -3,17 +3,17 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
-import { createEngine } from '../src/kernels/engine.js';
+import type { ThreadWorldHandle } from '../src/group/thread/world.js';
+import { findGroup, init } from '../src/group/world.js';
+import { defaultKernels } from '../src/kernels/select.js';
 import { WasmKernels } from '../src/kernels/wasm.js';
 import { errorOf, fillPass } from './data.js';
-import { Exchange } from './exchange.js';
 import { Pass } from './pass.js';
-import { layoutNamed, type ShapeName } from './shapes.js';
+import { type ShapeName, shapeNamed } from './shapes.js';
 
 export interface RankData {
-  memory: SharedArrayBuffer;
-  rank: number;
-  ranks: number;
+  /** Where `init` finds this rank's world. */
+  syncbn: ThreadWorldHandle;
   shapes: ShapeName[];
   relaxed: boolean;
   /** Seconds for each shape and layout. */
@@ -35,14 +35,17 @@ export interface Measurement {
 
 const WARM_UP = 30;
 
-const { memory, rank, ranks, shapes, relaxed, seconds, mean } = workerData as RankData;
+const { shapes, relaxed, seconds, mean } = workerData as RankData;
+// Must come before the kernels, which ask the engine once.
 if (relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
-const engine = createEngine({ relaxed });
-const kernels = new WasmKernels(engine);
+await init();
+const group = findGroup(null, 'bench');
+const { rank, size: ranks } = group;
+const kernels = defaultKernels();
+if (!(kernels instanceof WasmKernels)) throw new Error('bench: no WebAssembly SIMD here');
 const limits = new WebAssembly.Instance(new WebAssembly.Module(readFileSync('build/limits.wasm')), {
-  env: { memory: engine.memory },
+  env: { memory: kernels.heap.memory },
 }).exports as Record<'copy' | 'triad', (...args: number[]) => void>;
-const exchange = new Exchange(memory, rank, ranks);
 
 for (const shape of shapes) {
   for (const channelsLast of shape === 'F' || shape === 'L' ? [false] : [false, true]) {
@@ -52,15 +55,17 @@ for (const shape of shapes) {
 }
 
 function measure(shape: ShapeName, channelsLast: boolean): Measurement {
-  const layout = layoutNamed(shape, channelsLast);
-  const pass = new Pass(kernels, exchange, layout);
+  const pass = new Pass(shapeNamed(shape, channelsLast), channelsLast);
   fillPass(pass, rank, mean);
-  pass.forward();
-  pass.backward();
+  // Twice: the ranks agree on blocks in the first call, and take them from the second on.
+  for (let i = 0; i < 2; i++) {
+    pass.prepareBackward();
+    pass.backward();
+  }
   const error = errorOf(pass, rank, ranks, mean);
   if (!(error <= 1e-6)) throw new Error(`${shape}: rank ${rank} is ${error} from the reference`);
-  exchange.barrier();
-  const { x, y, dy, dx } = pass;
+  group.barrier().wait();
+  const [x, y, dy, dx] = [pass.x, pass.y, pass.dy, pass.dx].map(({ data }) => data);
   const bytes = x.byteLength;
   const competitors = {
     copy: () => limits.copy(y.byteOffset, x.byteOffset, bytes),
@@ -76,15 +81,15 @@ function measure(shape: ShapeName, channelsLast: boolean): Measurement {
     for (const [name, run] of Object.entries(competitors)) {
       // The last competitor left its own data in the cache: once without the clock.
       run();
-      exchange.barrier();
+      group.barrier().wait();
       const start = performance.now();
       for (let i = 0; i < inner; i++) run();
-      exchange.barrier();
+      group.barrier().wait();
       const micros = ((performance.now() - start) * 1000) / inner;
       if (round >= 0) times[name as keyof typeof times].push(micros);
     }
   }
   pass.release();
   for (const list of Object.values(times)) list.sort((a, b) => a - b);
-  return { shape, channelsLast, kernels: kernels.name, bytes, error, times };
+  return { shape, channelsLast, kernels: defaultKernels().name, bytes, error, times };
 }

@@ -8,7 +8,7 @@
 
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { exchangeMemory } from './exchange.js';
+import { createThreadWorld } from '../src/group/thread/world.js';
 import type { Measurement, RankData } from './rank.js';
 import { GOALS, SHAPE_NAMES, type ShapeName } from './shapes.js';
 
@@ -23,13 +23,10 @@ const { values } = parseArgs({
   },
 });
 const ranks = Number(values.ranks);
-const memory = exchangeMemory(ranks);
 const shapes = [...values.shapes] as ShapeName[];
-for (let rank = 0; rank < ranks; rank++) {
+for (const syncbn of createThreadWorld(ranks)) {
   const workerData: RankData = {
-    memory,
-    rank,
-    ranks,
+    syncbn,
     shapes,
     relaxed: values.relaxed,
     seconds: Number(values.seconds),

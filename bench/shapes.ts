@@ -1,7 +1,5 @@
 /** The shapes of the goals, for each rank, and the goals: ratios to copy and triad. */
 
-import { type Layout, layoutOf } from '../src/core/layout.js';
-
 const SHAPES = {
   A: [32, 64, 56, 56],
   B: [8, 64, 28, 28],
@@ -15,11 +13,10 @@ const SHAPES = {
 export type ShapeName = keyof typeof SHAPES;
 export const SHAPE_NAMES = Object.keys(SHAPES) as ShapeName[];
 
-/** The layout of a shape (N, C, +), or of the same sizes with the channels last. */
-export function layoutNamed(name: ShapeName, channelsLast: boolean): Layout {
+/** A shape (N, C, +), or the same sizes with the channels last. */
+export function shapeNamed(name: ShapeName, channelsLast: boolean): number[] {
   const [samples, channels, ...rest] = SHAPES[name];
-  const shape = channelsLast ? [samples, ...rest, channels] : [samples, channels, ...rest];
-  return layoutOf(shape, channelsLast);
+  return channelsLast ? [samples, ...rest, channels] : [samples, channels, ...rest];
 }
 
 /** Forward over copy and backward over triad; L in microseconds; null where there is no goal. */

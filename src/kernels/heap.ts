@@ -31,6 +31,11 @@ export class Heap {
     this.#buffers.add(this.#buffer);
   }
 
+  /** The memory that all arrays lie in. */
+  get memory(): WebAssembly.Memory {
+    return this.#engine.memory;
+  }
+
   /** Bytes of all arrays that are not released. */
   get bytesInUse(): number {
     return this.#bytesInUse;
