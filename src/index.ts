@@ -1,1 +1,4 @@
-export {};
+export * from './core/errors.js';
+export { type MpiWorld, type MpiWorldOptions, mpiWorldFromEnvironment } from './group/mpi/index.js';
+export { ProcessGroup } from './group/process-group.js';
+export { SoloWorld } from './group/solo.js';

@@ -1,0 +1,54 @@
+/**
+ * Adds the ranks' payloads up in rank order. MPI_Reduce_local adds element by element, so a chain
+ * of it gives the bits of the readable loop, faster; where it would not, the loop runs.
+ */
+
+import { reduceRanks } from '../reduce.js';
+import type { CollectiveArray, ReduceOp } from '../transport.js';
+import { check, type Mpi } from './library.js';
+
+/** Elements from which on a call out of JavaScript is faster than a loop in it. */
+const NATIVE_FROM = 192;
+
+/** Arrays in native memory, one a rank, in rank order. */
+export interface Blocks {
+  readonly views: readonly CollectiveArray[];
+  addressOf(rank: number): number;
+}
+
+/** Writes the combination of the first `count` elements of all blocks to `out`. May spoil block 0. */
+export function combine(
+  mpi: Mpi,
+  blocks: Blocks,
+  out: CollectiveArray,
+  op: ReduceOp,
+  count: number,
+): void {
+  const { views } = blocks;
+  const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);
+  if (type === 0) {
+    reduceRanks(out, views, op, 0, count);
+    return;
+  }
+  for (let r = 1; r < views.length; r++) {
+    const { MPI_Reduce_local } = mpi.call;
+    const code = MPI_Reduce_local(
+      blocks.addressOf(r),
+      blocks.addressOf(0),
+      count,
+      type,
+      mpi.abi.sum,
+    );
+    if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
+  }
+  if (out !== views[0]) out.set(views[0].subarray(0, count));
+}
+
+/**
+ * MPI's type for a sum with the loop's bits, or 0. Float32 sums of more than two ranks are carried
+ * in float64, and Int32 sums wrap around, which C does not promise.
+ */
+function nativeType({ abi }: Mpi, like: CollectiveArray, ranks: number): number {
+  if (like instanceof Float64Array) return abi.double;
+  return like instanceof Float32Array && ranks === 2 ? abi.float : 0;
+}

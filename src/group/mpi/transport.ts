@@ -1,0 +1,300 @@
+/**
+ * Collectives of one group of processes. Each begins with one round of frames: every rank's header
+ * reaches every other rank, so that ranks which disagree find out in the same words, and nothing is
+ * left half sent. Short data travels in the same frames; long sums send each rank its part to
+ * combine and gather the parts in a second round; what is longer still goes through {@link Bulk}.
+ */
+
+import {
+  CollectiveError,
+  DeadlineError,
+  MismatchError,
+  RankFailedError,
+} from '../../core/errors.js';
+import type { Collective, Transport } from '../transport.js';
+import { Bulk, partOf } from './bulk.js';
+import { combine } from './combine.js';
+import type { Frames } from './frames.js';
+import {
+  type Departure,
+  describe,
+  exitCodeOf,
+  type FrameCall,
+  findOdd,
+  isLeaving,
+  isRaising,
+  readText,
+  writeHeader,
+  writeText,
+} from './header.js';
+import type { Mpi } from './library.js';
+import type { Waiting } from './waiting.js';
+import { type Carrier, MpiWork } from './work.js';
+
+/** A sum of this many bytes goes in one round however many ranks there are. */
+const ALWAYS_WHOLE_BYTES = 2048;
+
+export interface MpiGroup {
+  readonly name: string;
+  /** World ranks of the members. */
+  readonly ranks: readonly number[];
+  readonly frames: Frames;
+  /** Called when a rank leaves with an error. */
+  onFailure(worldRank: number): void;
+  /** Called once, when the group is closed and its communicator may be freed. */
+  onClose(clean: boolean): void;
+}
+
+export class MpiTransport implements Transport, Carrier {
+  readonly waiting: Waiting;
+  readonly group: MpiGroup;
+  readonly #mpi: Mpi;
+  readonly #frames: Frames;
+  readonly #bulk: Bulk;
+  readonly #queue: MpiWork[] = [];
+  readonly #wholeBytes: number;
+  /** What follows the first round; null while that is under way. */
+  #script: Iterator<void> | null = null;
+  #calls = 0;
+  /** Why no collective can run any more. */
+  #end: Error | null = null;
+  #closed = false;
+
+  constructor(mpi: Mpi, group: MpiGroup, waiting: Waiting) {
+    this.#mpi = mpi;
+    this.group = group;
+    this.waiting = waiting;
+    this.#frames = group.frames;
+    this.#bulk = new Bulk(mpi, group.frames);
+    const share = mpi.abi.wholeBytes / (group.frames.members - 1);
+    this.#wholeBytes = Math.min(group.frames.capacity, Math.max(ALWAYS_WHOLE_BYTES, share));
+  }
+
+  start(call: Collective): MpiWork {
+    return this.#enqueue(call);
+  }
+
+  /** Ends this rank's part in the group; the others' next collective fails, or ends as theirs. */
+  leave(departure: Departure): MpiWork {
+    return this.#enqueue(departure);
+  }
+
+  /** Whether no collective can run any more. */
+  get ended(): boolean {
+    return this.#end !== null;
+  }
+
+  advance(): void {
+    try {
+      while (this.#queue.length > 0 && this.#frames.arrived()) this.#step(this.#queue[0]);
+    } catch (error) {
+      this.#break(error as Error);
+    }
+  }
+
+  expire(work: MpiWork): void {
+    const { ranks } = this.group;
+    const rank = ranks[this.#frames.member];
+    const head = this.#queue[0];
+    const missing = this.#script === null ? this.#frames.missing().map((m) => ranks[m]) : [];
+    const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
+    const behind = head === work ? '' : `, behind ${describe(head.call, head.number)},`;
+    this.#break(
+      new DeadlineError(
+        `rank ${rank} waited ${work.timeout / 1000} s in ${describe(work.call, work.number)} in group ` +
+          `'${this.group.name}'${behind} for ${whom}`,
+      ),
+    );
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const clean = this.#end === null && this.#queue.length === 0;
+    this.#break(new CollectiveError(`group '${this.group.name}' was destroyed`));
+    // Messages under way still write to the memory, so then it is not given back.
+    if (clean) {
+      this.#frames.close();
+      this.#bulk.close();
+    }
+    this.group.onClose(clean);
+  }
+
+  #enqueue(call: FrameCall): MpiWork {
+    const work = new MpiWork(this, call, ++this.#calls);
+    if (this.#end !== null) {
+      work.fail(this.#end);
+      return work;
+    }
+    this.#queue.push(work);
+    if (this.#queue.length === 1) {
+      this.waiting.add(this);
+      this.#begin(work);
+    }
+    return work;
+  }
+
+  #begin({ call, number }: MpiWork): void {
+    const frames = this.#frames;
+    try {
+      writeHeader(frames, call, number);
+      if (call.kind === 'raise' || call.kind === 'leave') {
+        frames.sendToAll(writeText(frames, call.message));
+      } else if (this.#isParted(call)) {
+        this.#sendParts(call);
+      } else {
+        frames.sendToAll(this.#fillFrame(call));
+      }
+    } catch (error) {
+      this.#break(error as Error);
+    }
+  }
+
+  /** Puts the data of a short collective into this rank's frame. @returns bytes of payload */
+  #fillFrame(call: Collective): number {
+    const { member } = this.#frames;
+    const { input, kind } = call;
+    if (input.length === 0 || !this.#isShort(call)) return 0;
+    if (kind === 'broadcast' && member !== call.root) return 0;
+    this.#frames.payloads(input)[member].set(input);
+    return input.byteLength;
+  }
+
+  /** Whether the data travels in the first round. */
+  #isShort({ kind, input }: Collective): boolean {
+    return input.byteLength <= (kind === 'allReduce' ? this.#wholeBytes : this.#frames.capacity);
+  }
+
+  /** Whether the first round brings each rank its part of the sum. */
+  #isParted({ kind, input }: Collective): boolean {
+    if (kind !== 'allReduce' || input.byteLength <= this.#wholeBytes) return false;
+    const { members, capacity } = this.#frames;
+    return Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT <= capacity;
+  }
+
+  #sendParts({ input }: Collective): void {
+    const frames = this.#frames;
+    const { members, member } = frames;
+    const parts = frames.partPayloads(input);
+    for (let m = 0; m < members; m++) {
+      const { from, to } = partOf(input.length, members, m);
+      const to_ = m === member ? frames.payloads(input)[m] : parts[m];
+      to_.set(input.subarray(from, to));
+    }
+    const size = input.BYTES_PER_ELEMENT;
+    // Two lengths in bytes may be cut differently for 4-byte and 8-byte elements.
+    frames.sendParts(2 * input.byteLength + (size === 8 ? 1 : 0), (m) => {
+      const { from, to } = partOf(input.length, members, m);
+      return (to - from) * size;
+    });
+  }
+
+  /** Goes on with the first work after what was under way for it has arrived. */
+  #step(work: MpiWork): void {
+    try {
+      if (this.#script === null) this.#script = this.#afterHeaders(work);
+      if (this.#script === null || this.#script.next().done) this.#next(work);
+    } catch (error) {
+      const agreed = error instanceof MismatchError || error instanceof RankFailedError;
+      if (!agreed) throw error;
+      // All ranks throw the same here, and nothing is under way: the group goes on.
+      work.fail(error);
+      this.#next(work);
+    }
+  }
+
+  #next(work: MpiWork): void {
+    this.#script = null;
+    work.finish();
+    this.#queue.shift();
+    if (this.#queue.length === 0) this.waiting.remove(this);
+    else this.#begin(this.#queue[0]);
+  }
+
+  /** @returns what is left to do, or null when the collective is over */
+  #afterHeaders({ call, number }: MpiWork): Iterator<void> | null {
+    const odd = findOdd(this.#frames);
+    if (odd >= 0) return this.#disagree(call, number, odd);
+    if (call.kind === 'barrier' || call.kind === 'raise' || call.kind === 'leave') return null;
+    if (this.#isParted(call)) return this.#gatherSum(call);
+    if (!this.#isShort(call)) return this.#bulk.run(call);
+    this.#takeFrames(call);
+    return null;
+  }
+
+  #takeFrames({ kind, op, root, input, output }: Collective): void {
+    const { length } = input;
+    if (length === 0) return;
+    const frames = this.#frames;
+    const views = frames.payloads(input);
+    if (kind === 'allReduce') {
+      combine(this.#mpi, { views, addressOf: this.#payloadAddress }, output, op, length);
+    } else if (kind === 'broadcast') {
+      if (frames.member !== root || output !== input) output.set(views[root].subarray(0, length));
+    } else {
+      for (let m = 0; m < frames.members; m++) {
+        output.set(views[m].subarray(0, length), m * length);
+      }
+    }
+  }
+
+  readonly #payloadAddress = (member: number): number => this.#frames.payloadAddress(member);
+
+  /** Combines this rank's part and gathers everyone's. */
+  *#gatherSum({ op, input, output }: Collective): Generator<void> {
+    const frames = this.#frames;
+    const { members, member } = frames;
+    const views = frames.payloads(input);
+    const own = partOf(input.length, members, member);
+    const count = own.to - own.from;
+    const blocks = { views, addressOf: this.#payloadAddress };
+    combine(this.#mpi, blocks, views[member], op, count);
+    frames.sendToAll(count * input.BYTES_PER_ELEMENT);
+    yield;
+    for (let m = 0; m < members; m++) {
+      const { from, to } = partOf(input.length, members, m);
+      output.set(views[m].subarray(0, to - from), from);
+    }
+  }
+
+  /** Every rank has seen the same headers: it fails with the same words as the others. */
+  *#disagree(call: FrameCall, number: number, odd: number): Generator<void> {
+    const frames = this.#frames;
+    const { ranks, name } = this.group;
+    const members = ranks.map((_, m) => m);
+    if (isRaising(frames, odd)) {
+      const text = readText(frames, odd);
+      throw new RankFailedError(ranks[odd], `rank ${ranks[odd]} failed: ${text}`);
+    }
+    const exitCode = exitCodeOf(frames, odd);
+    const leavers = members.filter((m) => isLeaving(frames, m));
+    const failure = leavers.includes(odd) ? readText(frames, odd) : '';
+    if (failure !== '') {
+      this.group.onFailure(ranks[odd]);
+      throw new RankFailedError(ranks[odd], `rank ${ranks[odd]} failed: ${failure}`);
+    }
+    if (leavers.length === members.length) return;
+    frames.sendToAll(writeText(frames, describe(call, number)));
+    yield;
+    if (leavers.length === 0) {
+      throw new MismatchError(
+        `ranks disagree in group '${name}': rank ${ranks[odd]} is in ${readText(frames, odd)}, ` +
+          `rank ${ranks[0]} in ${readText(frames, 0)}`,
+      );
+    }
+    const waiting = members.find((m) => !leavers.includes(m)) ?? 0;
+    throw new RankFailedError(
+      ranks[odd],
+      `rank ${ranks[odd]} exited with code ${exitCode} before ${readText(frames, waiting)} in group ` +
+        `'${name}', which rank ${ranks[waiting]} is in`,
+    );
+  }
+
+  /** Ends the group on this rank: its messages no longer match the others'. */
+  #break(error: Error): void {
+    this.#end = error;
+    for (const work of this.#queue) work.fail(error);
+    this.#queue.length = 0;
+    this.waiting.remove(this);
+  }
+}
