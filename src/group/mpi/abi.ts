@@ -22,6 +22,8 @@ export interface Abi {
   readonly handleBytes: 4 | 8;
   /** Bytes that this family sends fast as one message; longer sums go in two rounds of parts. */
   readonly wholeBytes: number;
+  /** Bytes up to which a message is sent at once, without asking the receiver first. */
+  readonly eagerBytes: number;
 }
 
 const MPICH: Abi = {
@@ -37,6 +39,7 @@ const MPICH: Abi = {
   handleBytes: 4,
   // Measured with UCX over shared memory: 16 KiB in one message takes longer than twice 8 KiB.
   wholeBytes: 8256,
+  eagerBytes: 8256,
 };
 
 const STANDARD: Abi = {
@@ -51,6 +54,7 @@ const STANDARD: Abi = {
   funneled: 1024,
   handleBytes: 8,
   wholeBytes: 8256,
+  eagerBytes: 8256,
 };
 
 function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
@@ -67,6 +71,8 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     funneled: 1,
     handleBytes: 8,
     wholeBytes: 65536,
+    // The limit of its shared memory, 4096, less its own header.
+    eagerBytes: 4064,
   };
 }
 

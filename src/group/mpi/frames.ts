@@ -26,6 +26,13 @@ interface Plan {
 /** The same for all, or by member. */
 type PayloadBytes = number | ((member: number) => number);
 
+/** Every member's payload as arrays of one kind. */
+interface Views {
+  readonly kind: unknown;
+  readonly whole: CollectiveArray[];
+  readonly parts: CollectiveArray[];
+}
+
 type Constructor = new (buffer: ArrayBuffer, offset: number, length: number) => CollectiveArray;
 
 export class Frames {
@@ -34,6 +41,8 @@ export class Frames {
   /** Bytes of payload that a frame can hold. */
   readonly capacity: number;
   readonly comm: number;
+  /** The words of all frames; member m's header starts at `headerWord(m)`. */
+  readonly words: Int32Array;
   readonly #mpi: Mpi;
   readonly #frameBytes: number;
   /** Frame m holds what member m sent; this member's own is what it sends to all. */
@@ -43,7 +52,8 @@ export class Frames {
   /** Flag of MPI_Testall, then the handles of the receives. */
   readonly #cells: NativeMemory;
   readonly #plans = new Map<number, Plan>();
-  readonly #views = new Map<unknown, { whole: CollectiveArray[]; parts: CollectiveArray[] }>();
+  readonly #views = new Map<unknown, Views>();
+  #lastViews: Views | null = null;
   #last: Plan | null = null;
   #pending = 0;
   #pendingCount = 0;
@@ -56,6 +66,7 @@ export class Frames {
     this.capacity = capacity;
     this.#frameBytes = alignUp(HEADER_BYTES + capacity);
     this.#frames = new NativeMemory(mpi.koffi, members * this.#frameBytes);
+    this.words = this.#frames.words;
     this.#parts = new NativeMemory(mpi.koffi, members * this.#frameBytes);
     this.#cells = new NativeMemory(mpi.koffi, ALIGNMENT + 8 * members);
     this.#peers((peer, index) => {
@@ -69,11 +80,6 @@ export class Frames {
         MPI_Recv_init(buffer, size, mpi.abi.byte, peer, FRAME_TAG, comm, request),
       );
     });
-  }
-
-  /** The words of all frames; member m's header starts at `headerWord(m)`. */
-  get words(): Int32Array {
-    return this.#frames.words;
   }
 
   headerWord(member: number): number {
@@ -214,20 +220,26 @@ export class Frames {
     cells.free();
   }
 
-  #viewsOf(like: CollectiveArray) {
+  #viewsOf(like: CollectiveArray): Views {
+    const last = this.#lastViews;
+    if (last !== null && last.kind === like.constructor) return last;
     const kind = like.constructor as Constructor;
     let views = this.#views.get(kind);
     if (views === undefined) {
-      const length = Math.floor(this.capacity / like.BYTES_PER_ELEMENT);
-      const over = ({ bytes }: NativeMemory) =>
-        Array.from({ length: this.members }, (_, m) => {
-          const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
-          return new kind(bytes.buffer, at, length);
-        });
-      views = { whole: over(this.#frames), parts: over(this.#parts) };
+      views = this.#makeViews(kind, Math.floor(this.capacity / like.BYTES_PER_ELEMENT));
       this.#views.set(kind, views);
     }
+    this.#lastViews = views;
     return views;
+  }
+
+  #makeViews(kind: Constructor, length: number): Views {
+    const over = ({ bytes }: NativeMemory) =>
+      Array.from({ length: this.members }, (_, m) => {
+        const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
+        return new kind(bytes.buffer, at, length);
+      });
+    return { kind, whole: over(this.#frames), parts: over(this.#parts) };
   }
 
   #peers(visit: (peer: number, index: number) => void): void {

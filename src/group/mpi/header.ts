@@ -40,8 +40,8 @@ export function writeHeader(frames: Frames, call: FrameCall, sequence: number): 
   const count = call.input.length;
   words[at + CODE] = encodeCall(call);
   words[at + COUNT_LOW] = count | 0;
-  words[at + COUNT_HIGH] = Math.floor(count / 2 ** 32);
-  words[at + LABEL_HASH] = hashLabel(call.label);
+  words[at + COUNT_HIGH] = count / 2 ** 32;
+  words[at + LABEL_HASH] = call.label === '' ? 0 : hashLabel(call.label);
 }
 
 /** Puts text in this member's payload. @returns its bytes; what does not fit is cut off */

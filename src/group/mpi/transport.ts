@@ -14,7 +14,7 @@ import {
 import type { Collective, Transport } from '../transport.js';
 import { Bulk, partOf } from './bulk.js';
 import { combine } from './combine.js';
-import type { Frames } from './frames.js';
+import { type Frames, HEADER_BYTES } from './frames.js';
 import {
   type Departure,
   describe,
@@ -68,6 +68,7 @@ export class MpiTransport implements Transport, Carrier {
     this.#bulk = new Bulk(mpi, group.frames);
     const share = mpi.abi.wholeBytes / (group.frames.members - 1);
     this.#wholeBytes = Math.min(group.frames.capacity, Math.max(ALWAYS_WHOLE_BYTES, share));
+    waiting.add(this);
   }
 
   start(call: Collective): MpiWork {
@@ -127,10 +128,7 @@ export class MpiTransport implements Transport, Carrier {
       return work;
     }
     this.#queue.push(work);
-    if (this.#queue.length === 1) {
-      this.waiting.add(this);
-      this.#begin(work);
-    }
+    if (this.#queue.length === 1) this.#begin(work);
     return work;
   }
 
@@ -160,16 +158,20 @@ export class MpiTransport implements Transport, Carrier {
     return input.byteLength;
   }
 
-  /** Whether the data travels in the first round. */
+  /** Whether all data travels in the first round. */
   #isShort({ kind, input }: Collective): boolean {
     return input.byteLength <= (kind === 'allReduce' ? this.#wholeBytes : this.#frames.capacity);
   }
 
-  /** Whether the first round brings each rank its part of the sum. */
+  /** Whether the first round brings each rank its part of the sum, and a second the others'. */
   #isParted({ kind, input }: Collective): boolean {
-    if (kind !== 'allReduce' || input.byteLength <= this.#wholeBytes) return false;
+    const bytes = input.byteLength;
+    if (bytes <= ALWAYS_WHOLE_BYTES || kind !== 'allReduce') return false;
     const { members, capacity } = this.#frames;
-    return Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT <= capacity;
+    const part = Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT;
+    if (bytes > this.#wholeBytes) return part <= capacity;
+    const { eagerBytes } = this.#mpi.abi;
+    return bytes + HEADER_BYTES > eagerBytes && part + HEADER_BYTES <= eagerBytes;
   }
 
   #sendParts({ input }: Collective): void {
@@ -207,8 +209,7 @@ export class MpiTransport implements Transport, Carrier {
     this.#script = null;
     work.finish();
     this.#queue.shift();
-    if (this.#queue.length === 0) this.waiting.remove(this);
-    else this.#begin(this.#queue[0]);
+    if (this.#queue.length > 0) this.#begin(this.#queue[0]);
   }
 
   /** @returns what is left to do, or null when the collective is over */
