@@ -5,8 +5,8 @@ import { describeError } from '../../core/errors.js';
 export interface Ending {
   /** The rank ends with exit code 0. */
   finish(): void;
-  /** The rank ends with another code; `text` says why. Does not return. */
-  abort(exitCode: number, text: string): void;
+  /** The rank ends with another code; `text` says why, `trace` where. Does not return. */
+  abort(exitCode: number, text: string, trace: string): void;
 }
 
 /** Follows the process's end until {@link stop}. */
@@ -33,10 +33,13 @@ export class ExitWatch {
 
   readonly #onExit = (exitCode: number): void => {
     if (exitCode === 0) this.#ending.finish();
-    else
-      this.#ending.abort(
-        exitCode,
-        this.#hasThrown ? describeError(this.#thrown) : `exit code ${exitCode}`,
-      );
+    else if (!this.#hasThrown) this.#ending.abort(exitCode, `exit code ${exitCode}`, '');
+    else this.#ending.abort(exitCode, describeError(this.#thrown), traceOf(this.#thrown));
   };
+}
+
+/** Where an error was thrown. Node would print it only after the exit handlers, which do not return. */
+function traceOf(error: unknown): string {
+  const lines = (error instanceof Error ? error.stack : undefined)?.split('\n') ?? [];
+  return lines.filter((line) => line.startsWith('    at ')).join('\n');
 }

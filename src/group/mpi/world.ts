@@ -19,7 +19,7 @@ import { Waiting } from './waiting.js';
 /** Bytes of payload in frames of the world's own group, which carries notes only. */
 const NOTE_BYTES = 1024;
 /** Milliseconds that a failing rank gives the others to learn why. */
-const GRACE_MS = 100;
+const GRACE_MS = 150;
 /** Milliseconds that a rank which fails since another did waits for that one's exit code to win. */
 const DEFERENCE_MS = 3000;
 
@@ -85,24 +85,20 @@ export class MpiWorld implements World, Ending {
     if (!leavesUnfinished(this.#mpi)) this.#mpi.call.MPI_Finalize();
   }
 
-  abort(exitCode: number, text: string): void {
-    if (this.#failedRank >= 0) {
-      this.#waiting.sleep(DEFERENCE_MS);
-    } else {
-      builtin<typeof import('node:fs')>('node:fs')?.writeSync(
-        2,
-        `syncbn: rank ${this.rank} of ${this.size} failed with exit code ${exitCode}: ${text}\n`,
-      );
-      this.#tellWhy(exitCode, text);
-    }
+  abort(exitCode: number, text: string, trace: string): void {
+    const line = `syncbn: rank ${this.rank} of ${this.size} failed with exit code ${exitCode}: ${text}`;
+    // Written at once: the process does not live to see an asynchronous write.
+    builtin<typeof import('node:fs')>('node:fs')?.writeSync(2, `${line}\n${trace}${trace && '\n'}`);
+    if (this.#failedRank >= 0) this.#waiting.sleep(DEFERENCE_MS);
+    else this.#tellWhy(exitCode, text);
     this.#mpi.call.MPI_Abort(this.#mpi.abi.world, exitCode);
   }
 
   #tellWhy(exitCode: number, text: string): void {
-    const open = [...this.#groups].filter((group) => !group.ended);
     const departure = { kind: 'leave', exitCode, message: text, timeout: GRACE_MS } as const;
-    const notes = open.map((group) => group.leave(departure));
-    this.#waiting.blockUntil(() => notes.every((note) => note.settled), GRACE_MS);
+    for (const group of this.#groups) if (!group.ended) group.leave(departure);
+    // Others need the time to say what they were in; the abort ends them in mid-word.
+    this.#waiting.blockUntil(() => false, GRACE_MS);
   }
 
   /**
