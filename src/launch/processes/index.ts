@@ -1,0 +1,6 @@
+/** Worlds of processes. */
+
+export { type Failure, LaunchError } from './errors.js';
+export { launchProcesses } from './launch.js';
+export type { ProcessLaunchOptions } from './options.js';
+export { readSecret, SECRET_VARIABLE } from './secret.js';
