@@ -16,7 +16,7 @@ export interface Blocks {
   addressOf(rank: number): number;
 }
 
-/** Writes the combination of the first `count` elements of all blocks to `out`. May spoil block 0. */
+/** Writes the combination of the first `count` elements of all blocks to `out`. May spoil blocks. */
 export function combine(
   mpi: Mpi,
   blocks: Blocks,
@@ -26,31 +26,44 @@ export function combine(
 ): void {
   const { views } = blocks;
   const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);
-  if (type === 0) {
-    if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
-      addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
-    } else {
-      reduceRanks(out, views, op, 0, count);
-    }
-    return;
+  if (type !== 0) {
+    addNatively(mpi, blocks, out, type, count);
+  } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
+    addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
+  } else {
+    reduceRanks(out, views, op, 0, count);
   }
-  for (let r = 1; r < views.length; r++) {
-    const { MPI_Reduce_local } = mpi.call;
-    const code = MPI_Reduce_local(
-      blocks.addressOf(r),
-      blocks.addressOf(0),
-      count,
-      type,
-      mpi.abi.sum,
-    );
+}
+
+function addNatively(
+  mpi: Mpi,
+  { views, addressOf }: Blocks,
+  out: CollectiveArray,
+  type: number,
+  count: number,
+): void {
+  const { MPI_Reduce_local } = mpi.call;
+  // Of two, either order gives the same bits, so the sum can be where it is wanted.
+  const into = views.length === 2 && out === views[1] ? 1 : 0;
+  for (let r = 0; r < views.length; r++) {
+    if (r === into) continue;
+    const code = MPI_Reduce_local(addressOf(r), addressOf(into), count, type, mpi.abi.sum);
     if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
   }
-  if (out !== views[0]) out.set(views[0].subarray(0, count));
+  if (out !== views[into]) out.set(views[into].subarray(0, count));
 }
 
 /** The most frequent sum, in a function of its own so that it is compiled for this type alone. */
 function addPair(out: Float64Array, a: Float64Array, b: Float64Array, count: number): void {
-  for (let i = 0; i < count; i++) out[i] = a[i] + b[i];
+  let i = 0;
+  // Four at a time: half the time of one at a time, in V8.
+  for (; i + 3 < count; i += 4) {
+    out[i] = a[i] + b[i];
+    out[i + 1] = a[i + 1] + b[i + 1];
+    out[i + 2] = a[i + 2] + b[i + 2];
+    out[i + 3] = a[i + 3] + b[i + 3];
+  }
+  for (; i < count; i++) out[i] = a[i] + b[i];
 }
 
 /**

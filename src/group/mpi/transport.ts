@@ -11,7 +11,7 @@ import {
   MismatchError,
   RankFailedError,
 } from '../../core/errors.js';
-import type { Collective, Transport } from '../transport.js';
+import type { Collective, CollectiveArray, Transport } from '../transport.js';
 import { Bulk, partOf } from './bulk.js';
 import { combine } from './combine.js';
 import { type Frames, HEADER_BYTES } from './frames.js';
@@ -29,7 +29,7 @@ import {
 } from './header.js';
 import type { Mpi } from './library.js';
 import type { Waiting } from './waiting.js';
-import { type Carrier, MpiWork } from './work.js';
+import { type Carrier, MpiWork, type Route } from './work.js';
 
 /** A sum of this many bytes goes in one round however many ranks there are. */
 const ALWAYS_WHOLE_BYTES = 2048;
@@ -72,12 +72,12 @@ export class MpiTransport implements Transport, Carrier {
   }
 
   start(call: Collective): MpiWork {
-    return this.#enqueue(call);
+    return this.#enqueue(call, this.#routeOf(call));
   }
 
   /** Ends this rank's part in the group; the others' next collective fails, or ends as theirs. */
   leave(departure: Departure): MpiWork {
-    return this.#enqueue(departure);
+    return this.#enqueue(departure, 'none');
   }
 
   /** Whether no collective can run any more. */
@@ -121,8 +121,8 @@ export class MpiTransport implements Transport, Carrier {
     this.group.onClose(clean);
   }
 
-  #enqueue(call: FrameCall): MpiWork {
-    const work = new MpiWork(this, call, ++this.#calls);
+  #enqueue(call: FrameCall, route: Route): MpiWork {
+    const work = new MpiWork(this, call, ++this.#calls, route);
     if (this.#end !== null) {
       work.fail(this.#end);
       return work;
@@ -132,46 +132,45 @@ export class MpiTransport implements Transport, Carrier {
     return work;
   }
 
-  #begin({ call, number }: MpiWork): void {
+  #begin({ call, number, route }: MpiWork): void {
     const frames = this.#frames;
     try {
       writeHeader(frames, call, number);
       if (call.kind === 'raise' || call.kind === 'leave') {
         frames.sendToAll(writeText(frames, call.message));
-      } else if (this.#isParted(call)) {
+      } else if (route === 'parts') {
         this.#sendParts(call);
       } else {
-        frames.sendToAll(this.#fillFrame(call));
+        frames.sendToAll(route === 'whole' ? this.#fillFrame(call) : 0);
       }
     } catch (error) {
       this.#break(error as Error);
     }
   }
 
-  /** Puts the data of a short collective into this rank's frame. @returns bytes of payload */
-  #fillFrame(call: Collective): number {
+  /** Puts this rank's data into its frame. @returns bytes of payload */
+  #fillFrame({ kind, input, root }: Collective): number {
     const { member } = this.#frames;
-    const { input, kind } = call;
-    if (input.length === 0 || !this.#isShort(call)) return 0;
-    if (kind === 'broadcast' && member !== call.root) return 0;
+    if (kind === 'broadcast' && member !== root) return 0;
     this.#frames.payloads(input)[member].set(input);
     return input.byteLength;
   }
 
-  /** Whether all data travels in the first round. */
-  #isShort({ kind, input }: Collective): boolean {
-    return input.byteLength <= (kind === 'allReduce' ? this.#wholeBytes : this.#frames.capacity);
+  #routeOf({ kind, input }: Collective): Route {
+    const bytes = input.byteLength;
+    if (bytes === 0) return 'none';
+    if (kind === 'allReduce') return this.#routeOfSum(input, bytes);
+    return bytes <= this.#frames.capacity ? 'whole' : 'bulk';
   }
 
-  /** Whether the first round brings each rank its part of the sum, and a second the others'. */
-  #isParted({ kind, input }: Collective): boolean {
-    const bytes = input.byteLength;
-    if (bytes <= ALWAYS_WHOLE_BYTES || kind !== 'allReduce') return false;
+  #routeOfSum(input: CollectiveArray, bytes: number): Route {
+    if (bytes <= ALWAYS_WHOLE_BYTES) return 'whole';
     const { members, capacity } = this.#frames;
-    const part = Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT;
-    if (bytes > this.#wholeBytes) return part <= capacity;
     const { eagerBytes } = this.#mpi.abi;
-    return bytes + HEADER_BYTES > eagerBytes && part + HEADER_BYTES <= eagerBytes;
+    const part = Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT;
+    const isFaster = bytes + HEADER_BYTES > eagerBytes && part + HEADER_BYTES <= eagerBytes;
+    if (bytes <= this.#wholeBytes && !isFaster) return 'whole';
+    return part <= capacity ? 'parts' : 'bulk';
   }
 
   #sendParts({ input }: Collective): void {
@@ -180,8 +179,8 @@ export class MpiTransport implements Transport, Carrier {
     const parts = frames.partPayloads(input);
     for (let m = 0; m < members; m++) {
       const { from, to } = partOf(input.length, members, m);
-      const to_ = m === member ? frames.payloads(input)[m] : parts[m];
-      to_.set(input.subarray(from, to));
+      const target = m === member ? frames.payloads(input)[m] : parts[m];
+      target.set(input.subarray(from, to));
     }
     const size = input.BYTES_PER_ELEMENT;
     // Two lengths in bytes may be cut differently for 4-byte and 8-byte elements.
@@ -213,19 +212,18 @@ export class MpiTransport implements Transport, Carrier {
   }
 
   /** @returns what is left to do, or null when the collective is over */
-  #afterHeaders({ call, number }: MpiWork): Iterator<void> | null {
+  #afterHeaders({ call, number, route }: MpiWork): Iterator<void> | null {
     const odd = findOdd(this.#frames);
     if (odd >= 0) return this.#disagree(call, number, odd);
-    if (call.kind === 'barrier' || call.kind === 'raise' || call.kind === 'leave') return null;
-    if (this.#isParted(call)) return this.#gatherSum(call);
-    if (!this.#isShort(call)) return this.#bulk.run(call);
+    if (call.kind === 'leave' || route === 'none') return null;
+    if (route === 'parts') return this.#gatherSum(call);
+    if (route === 'bulk') return this.#bulk.run(call);
     this.#takeFrames(call);
     return null;
   }
 
   #takeFrames({ kind, op, root, input, output }: Collective): void {
     const { length } = input;
-    if (length === 0) return;
     const frames = this.#frames;
     const views = frames.payloads(input);
     if (kind === 'allReduce') {

@@ -4,6 +4,12 @@ import type { Work } from '../transport.js';
 import type { FrameCall } from './header.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
+/**
+ * How a collective's data travels: all with the headers, in parts with them and in a second round,
+ * after them and chunk by chunk; or there is none.
+ */
+export type Route = 'whole' | 'parts' | 'bulk' | 'none';
+
 /** What a work asks of its transport. */
 export interface Carrier extends Progress {
   readonly waiting: Waiting;
@@ -15,14 +21,16 @@ export class MpiWork implements Work<void>, Awaited {
   readonly call: FrameCall;
   /** Counts the group's collectives on this rank, from 1. */
   readonly number: number;
+  readonly route: Route;
   settled = false;
   #error: Error | null = null;
   readonly #carrier: Carrier;
 
-  constructor(carrier: Carrier, call: FrameCall, number: number) {
+  constructor(carrier: Carrier, call: FrameCall, number: number, route: Route) {
     this.#carrier = carrier;
     this.call = call;
     this.number = number;
+    this.route = route;
   }
 
   get timeout(): number {
