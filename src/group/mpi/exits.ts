@@ -7,6 +7,10 @@ export interface Ending {
   finish(): void;
   /** The rank ends with another code; `text` says why, `trace` where. Does not return. */
   abort(exitCode: number, text: string, trace: string): void;
+  /** Ends the process on the spot; null where it may end in its own time. */
+  readonly quit: ((exitCode: number) => void) | null;
+  /** Whether the rank has left the world already. */
+  readonly left: boolean;
 }
 
 /** Follows the process's end until {@link stop}. */
@@ -32,10 +36,20 @@ export class ExitWatch {
   };
 
   readonly #onExit = (exitCode: number): void => {
-    if (exitCode === 0) this.#ending.finish();
+    if (exitCode === 0 || this.#ending.left) this.#finish(exitCode);
     else if (!this.#hasThrown) this.#ending.abort(exitCode, `exit code ${exitCode}`, '');
     else this.#ending.abort(exitCode, describeError(this.#thrown), traceOf(this.#thrown));
   };
+
+  #finish(exitCode: number): void {
+    const { quit } = this.#ending;
+    if (exitCode === 0) this.#ending.finish();
+    if (quit === null) return;
+    // Nothing runs after it, so the handlers after this one are called from here.
+    const all = process.listeners('exit');
+    for (const later of all.slice(all.indexOf(this.#onExit) + 1)) later.call(process, exitCode);
+    quit(Number(process.exitCode ?? exitCode));
+  }
 }
 
 /** Where an error was thrown. Node would print it only after the exit handlers, which do not return. */

@@ -74,6 +74,7 @@ function candidates(family: MpiFamily, env: NodeJS.ProcessEnv, platform: string)
  */
 export function loadMpi(koffi: Koffi, launch: MpiLaunch): Mpi {
   const { env, platform } = process;
+  disarmHooks(env);
   const chosen = env.SYNCBN_MPI_LIBRARY;
   const families: MpiFamily[] = launch.family ? [launch.family] : ['openmpi', 'mpich'];
   const files = chosen ? [chosen] : families.flatMap((f) => candidates(f, env, platform));
@@ -93,6 +94,15 @@ export function loadMpi(koffi: Koffi, launch: MpiLaunch): Mpi {
     `init: rank ${launch.rank} was started by ${launch.launcher}, and koffi found no MPI library of ` +
       `that kind (${failures.join('; ')}); install one with: ${names}, or name its file in SYNCBN_MPI_LIBRARY`,
   );
+}
+
+/**
+ * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
+ * them out by moving the end of the heap. Node's other threads use them at that moment: about one
+ * start in thirty then crashed, at once or later. (openucx/ucx#3831 has the same cure.)
+ */
+function disarmHooks(env: NodeJS.ProcessEnv): void {
+  env.UCX_MEM_EVENTS ??= 'n';
 }
 
 /** The standard ABI fits every launcher: the library behind it belongs to one family or the other. */
@@ -161,4 +171,9 @@ export function processorYield(koffi: Koffi): (() => void) | null {
   } catch {
     return null;
   }
+}
+
+/** Ends the process without the cleaning up of libraries. */
+export function processExit(koffi: Koffi): (exitCode: number) => void {
+  return koffi.load(null).func('_exit', 'void', ['int']);
 }

@@ -14,16 +14,14 @@ import {
 import type { Collective, CollectiveArray, Transport } from '../transport.js';
 import { Bulk, partOf } from './bulk.js';
 import { combine } from './combine.js';
+import { disagree } from './disagreement.js';
 import { type Frames, HEADER_BYTES } from './frames.js';
+import type { MpiGroup } from './group.js';
 import {
   type Departure,
   describe,
-  exitCodeOf,
   type FrameCall,
   findOdd,
-  isLeaving,
-  isRaising,
-  readText,
   writeHeader,
   writeText,
 } from './header.js';
@@ -33,17 +31,6 @@ import { type Carrier, MpiWork, type Route } from './work.js';
 
 /** A sum of this many bytes goes in one round however many ranks there are. */
 const ALWAYS_WHOLE_BYTES = 2048;
-
-export interface MpiGroup {
-  readonly name: string;
-  /** World ranks of the members. */
-  readonly ranks: readonly number[];
-  readonly frames: Frames;
-  /** Called when a rank leaves with an error. */
-  onFailure(worldRank: number): void;
-  /** Called once, when the group is closed and its communicator may be freed. */
-  onClose(clean: boolean): void;
-}
 
 export class MpiTransport implements Transport, Carrier {
   readonly waiting: Waiting;
@@ -214,7 +201,7 @@ export class MpiTransport implements Transport, Carrier {
   /** @returns what is left to do, or null when the collective is over */
   #afterHeaders({ call, number, route }: MpiWork): Iterator<void> | null {
     const odd = findOdd(this.#frames);
-    if (odd >= 0) return this.#disagree(call, number, odd);
+    if (odd >= 0) return disagree(this.group, call, number, odd);
     if (call.kind === 'leave' || route === 'none') return null;
     if (route === 'parts') return this.#gatherSum(call);
     if (route === 'bulk') return this.#bulk.run(call);
@@ -254,39 +241,6 @@ export class MpiTransport implements Transport, Carrier {
       const { from, to } = partOf(input.length, members, m);
       output.set(views[m].subarray(0, to - from), from);
     }
-  }
-
-  /** Every rank has seen the same headers: it fails with the same words as the others. */
-  *#disagree(call: FrameCall, number: number, odd: number): Generator<void> {
-    const frames = this.#frames;
-    const { ranks, name } = this.group;
-    const members = ranks.map((_, m) => m);
-    if (isRaising(frames, odd)) {
-      const text = readText(frames, odd);
-      throw new RankFailedError(ranks[odd], `rank ${ranks[odd]} failed: ${text}`);
-    }
-    const exitCode = exitCodeOf(frames, odd);
-    const leavers = members.filter((m) => isLeaving(frames, m));
-    const failure = leavers.includes(odd) ? readText(frames, odd) : '';
-    if (failure !== '') {
-      this.group.onFailure(ranks[odd]);
-      throw new RankFailedError(ranks[odd], `rank ${ranks[odd]} failed: ${failure}`);
-    }
-    if (leavers.length === members.length) return;
-    frames.sendToAll(writeText(frames, describe(call, number)));
-    yield;
-    if (leavers.length === 0) {
-      throw new MismatchError(
-        `ranks disagree in group '${name}': rank ${ranks[odd]} is in ${readText(frames, odd)}, ` +
-          `rank ${ranks[0]} in ${readText(frames, 0)}`,
-      );
-    }
-    const waiting = members.find((m) => !leavers.includes(m)) ?? 0;
-    throw new RankFailedError(
-      ranks[odd],
-      `rank ${ranks[odd]} exited with code ${exitCode} before ${readText(frames, waiting)} in group ` +
-        `'${name}', which rank ${ranks[waiting]} is in`,
-    );
   }
 
   /** Ends the group on this rank: its messages no longer match the others'. */

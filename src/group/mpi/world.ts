@@ -12,7 +12,7 @@ import type { MpiLaunch } from './environment.js';
 import { type Ending, ExitWatch } from './exits.js';
 import { Frames } from './frames.js';
 import { meet } from './gate.js';
-import { check, type Mpi, processorYield } from './library.js';
+import { check, type Mpi, processExit, processorYield } from './library.js';
 import { MpiTransport } from './transport.js';
 import { Waiting } from './waiting.js';
 
@@ -31,6 +31,8 @@ export class MpiWorld implements World, Ending {
   readonly timeout: number;
   /** First line of the MPI library's version text. */
   readonly library: string;
+  /** Set where MPI_Finalize is left out: its threads must not see the process fall apart. */
+  readonly quit: ((exitCode: number) => void) | null;
   readonly #mpi: Mpi;
   readonly #comm: number;
   readonly #waiting: Waiting;
@@ -48,6 +50,7 @@ export class MpiWorld implements World, Ending {
     this.#mpi = mpi;
     this.timeout = timeout;
     this.library = mpi.version;
+    this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
     [this.rank, this.size] = enter(mpi, launch, crowded);
     this.#comm = duplicateWorld(mpi);
     this.#waiting = new Waiting(crowded, processorYield(mpi.koffi));
@@ -75,14 +78,19 @@ export class MpiWorld implements World, Ending {
   release(): void {
     if (this.#left) return;
     this.finish();
-    this.#watch.stop();
+    if (this.quit === null) this.#watch.stop();
+  }
+
+  get left(): boolean {
+    return this.#left;
   }
 
   finish(): void {
     if (this.#left) return;
     this.#left = true;
     if (this.#control !== null) this.#leaveTogether(this.#control);
-    if (!leavesUnfinished(this.#mpi)) this.#mpi.call.MPI_Finalize();
+    if (this.quit !== null) sayFinalized();
+    else this.#mpi.call.MPI_Finalize();
   }
 
   abort(exitCode: number, text: string, trace: string): void {
@@ -176,11 +184,24 @@ function enter(mpi: Mpi, launch: MpiLaunch, crowded: boolean): [number, number] 
 }
 
 /**
- * Whether the process ends without MPI_Finalize. MPICH over UCX without shared memory hangs in it
- * now and then; all ranks have left by then, and our own launcher takes their exit codes for it.
+ * Whether the process ends without MPI_Finalize: MPICH over UCX hangs in it now and then where
+ * ranks have no shared memory between them. All have left by then, and nothing is under way.
  */
 function leavesUnfinished({ abi }: Mpi): boolean {
   if (abi.name !== 'MPICH') return false;
-  const { SYNCBN_LAUNCHER, UCX_TLS } = process.env;
-  return SYNCBN_LAUNCHER !== undefined || (UCX_TLS !== undefined && !/sm|shm|all/.test(UCX_TLS));
+  const { SYNCBN_HOSTS, UCX_TLS } = process.env;
+  return Number(SYNCBN_HOSTS ?? 1) > 1 || (UCX_TLS !== undefined && !/sm|shm|all/.test(UCX_TLS));
+}
+
+/** Tells a launcher that speaks PMI-1 (Slurm's is PMI-2) what MPI_Finalize would. */
+function sayFinalized(): void {
+  const fs = builtin<typeof import('node:fs')>('node:fs');
+  const channel = Number(process.env.PMI_FD);
+  if (fs === null || !(channel > 0) || process.env.SLURM_PROCID !== undefined) return;
+  try {
+    fs.writeSync(channel, 'cmd=finalize\n');
+    fs.readSync(channel, new Uint8Array(256));
+  } catch {
+    // The launcher is gone, or will answer later: the word has been said.
+  }
 }

@@ -131,6 +131,7 @@ export class LocalRanks implements PmiHost {
       MPI_LOCALRANKID: String(local),
       SYNCBN_LAUNCHER: 'syncrun',
       SYNCBN_LAUNCHER_PID: String(process.pid),
+      SYNCBN_HOSTS: String(this.#formation.nodes.length),
       SYNCBN_NODE_RANK: String(this.#formation.nodeRank),
     };
   }
