@@ -1,6 +1,6 @@
 /** One rank of bench/mpi.ts: measures C and this package in turns; rank 0 prints lines of JSON. */
 
-import { mpiWorldFromEnvironment, ProcessGroup } from 'syncbn';
+import { createGroup, getGroupSize, init, WORLD_GROUP } from 'syncbn';
 
 /** Calls in a batch, whose time is one sample; samples; batches before the first sample. */
 const CALLS = 100;
@@ -8,11 +8,11 @@ const SAMPLES = 300;
 const WARM_UP = 60;
 
 const [library, ...counts] = process.argv.slice(2);
-const world = await mpiWorldFromEnvironment({ timeout: 60 });
-if (world === null) throw new Error('bench: no MPI launcher started this program');
-const ranks = Array.from({ length: world.size }, (_, rank) => rank);
-const transport = world.connect('world', ranks);
-const group = new ProcessGroup('world', ranks, world.rank, transport, world.timeout);
+await init({ timeout: 60 });
+const group = createGroup(
+  WORLD_GROUP,
+  Array.from({ length: getGroupSize() }, (_, rank) => rank),
+);
 
 const { default: koffi } = await import('koffi');
 const inC = koffi.load(library).func('allreduce_batch', 'double', ['int', 'int']);
@@ -44,7 +44,7 @@ for (const count of counts.map(Number)) {
     const [inner, outer] = [inC(count, CALLS), batch(data)];
     if (i >= 0) [c[i], js[i]] = [inner, outer];
   }
-  if (world.rank === 0) {
-    console.log(JSON.stringify({ count, library: world.library, c: summary(c), js: summary(js) }));
+  if (group.rank === 0) {
+    console.log(JSON.stringify({ count, c: summary(c), js: summary(js) }));
   }
 }

@@ -19,7 +19,6 @@ interface Spread {
 
 interface Line {
   readonly count: number;
-  readonly library: string;
   readonly c: Spread;
   readonly js: Spread;
 }
@@ -31,10 +30,11 @@ const GOALS: Record<number, number> = { 64: 1.6, 1024: 1.1, 2048: 1.1 };
 const ROOT = process.getuid?.() === 0 ? ['--allow-run-as-root'] : [];
 const FAMILIES = [
   {
+    name: 'Open MPI',
     compiler: 'mpicc.openmpi',
     launcher: ['mpirun.openmpi', ...ROOT, '--bind-to', 'none', '--oversubscribe'],
   },
-  { compiler: 'mpicc.mpich', launcher: ['mpiexec.mpich'] },
+  { name: 'MPICH', compiler: 'mpicc.mpich', launcher: ['mpiexec.mpich'] },
 ];
 
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
@@ -56,7 +56,7 @@ function measure(family: (typeof FAMILIES)[number], ranks: number, folder: strin
     .map((line) => JSON.parse(line) as Line);
 }
 
-function show(lines: readonly Line[], ranks: number): void {
+function show(name: string, lines: readonly Line[], ranks: number): void {
   const table = new Table({
     head: ['C', 'float64', 'MPI from C, µs', 'syncbn, µs', 'ratio', 'goal'],
   });
@@ -67,7 +67,7 @@ function show(lines: readonly Line[], ranks: number): void {
     const ratio = (js.median / c.median).toFixed(2);
     table.push([channels, count, text(c), text(js), ratio, GOALS[channels] ?? '']);
   }
-  console.log(`${lines[0].library}, ${ranks} ranks: median (10th to 90th percentile)`);
+  console.log(`${name}, ${ranks} ranks: median (10th to 90th percentile)`);
   console.log(table.toString());
 }
 
@@ -79,7 +79,7 @@ const folder = mkdtempSync(join(tmpdir(), 'syncbn-bench-'));
 try {
   for (const family of FAMILIES) {
     try {
-      show(measure(family, ranks, folder), ranks);
+      show(family.name, measure(family, ranks, folder), ranks);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       console.log(`${family.compiler} is not here: not measured`);

@@ -1,5 +1,70 @@
-export * from './core/errors.js';
-export { type MpiWorld, type MpiWorldOptions, mpiWorldFromEnvironment } from './group/mpi/index.js';
-export { ProcessGroup } from './group/process-group.js';
-export { SoloWorld } from './group/solo.js';
-export type { Work } from './group/transport.js';
+/** Public names of `syncbn`; see README.md. */
+
+export type { DType, FloatArray, TensorData } from './core/dtype.js';
+export {
+  CollectiveError,
+  DeadlineError,
+  MismatchError,
+  RankFailedError,
+} from './core/errors.js';
+export { Parameter } from './core/parameter.js';
+export { Tensor } from './core/tensor.js';
+export {
+  type AllReduceOptions,
+  type BroadcastOptions,
+  type CollectiveOptions,
+  ProcessGroup,
+} from './group/process-group.js';
+export {
+  createThreadWorld,
+  failThreadWorld,
+  type ThreadWorldHandle,
+  type ThreadWorldOptions,
+} from './group/thread/world.js';
+export type { CollectiveArray, ReduceOp, Work } from './group/transport.js';
+export {
+  createGroup,
+  destroyGroup,
+  type GroupLike,
+  getGroupRankFromWorldRank,
+  getGroupSize,
+  getLocalRank,
+  getLocalRankSize,
+  getProcessGroupRanks,
+  getRank,
+  getWorldRankFromGroupRank,
+  type InitOptions,
+  init,
+  isInitialized,
+  release,
+  WORLD_GROUP,
+} from './group/world.js';
+export {
+  type BackwardOptions,
+  ForwardContext,
+  type ForwardOptions,
+} from './layers/batch-norm.js';
+export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
+export {
+  GlobalBatchNorm,
+  type GlobalBatchNormOptions,
+  type InitialValues,
+} from './layers/global-batch-norm.js';
+export {
+  type HeOptions,
+  Initializer,
+  type InitializerName,
+  initializers,
+  type NormalOptions,
+  type RandomOptions,
+  type TruncatedNormalOptions,
+  type XavierOptions,
+} from './layers/initializers.js';
+export type { StateDict } from './layers/state-dict.js';
+export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-norm.js';
+export {
+  type AverageOptions,
+  averageGradients,
+  broadcastParameters,
+  type GradientHolder,
+} from './parallel/average-gradients.js';

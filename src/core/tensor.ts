@@ -123,7 +123,7 @@ export class Tensor {
 
   /** The elements as NumPy prints them: nested brackets, aligned columns, large arrays shortened. */
   toString(): string {
-    return formatTensor(this.toFloats(), this.shape);
+    return formatTensor(this.toFloats(), this.shape, this.dtype);
   }
 
   /** What `console.log` shows in Node and Deno. */

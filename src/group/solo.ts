@@ -1,6 +1,7 @@
 /** A world of one: every collective ends as it starts. Also serves groups of one in any world. */
 
 import { RankFailedError } from '../core/errors.js';
+import { ProcessGroup } from './process-group.js';
 import type { Collective, Transport, Work, World } from './transport.js';
 
 const FINISHED: Work<void> = {
@@ -44,3 +45,12 @@ export class SoloWorld implements World {
 
   release(): void {}
 }
+
+/** The group of this rank alone, in every world; its collectives send nothing. */
+export const soloGroup = new ProcessGroup(
+  'self',
+  [0],
+  0,
+  new SoloTransport(0),
+  Number.POSITIVE_INFINITY,
+);

@@ -9,10 +9,10 @@ import { type Layout, valuesPerChannel } from '../core/layout.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
 
 /**
- * Visits the elements of one channel as runs: from `start` to before `end`, `stride` apart.
+ * Visits the planes of one channel: from `start` to before `end`, `stride` apart.
  * The order is by sample, then by position, in both layouts.
  */
-function forEachRun(
+export function forEachPlane(
   { samples, channels, plane, channelsLast }: Layout,
   channel: number,
   visit: (start: number, end: number, stride: number) => void,
@@ -35,12 +35,12 @@ function moments(
   const count = valuesPerChannel(layout);
   for (let c = from; c < to; c++) {
     let sum = 0;
-    forEachRun(layout, c, (start, end, stride) => {
+    forEachPlane(layout, c, (start, end, stride) => {
       for (let i = start; i < end; i += stride) sum += x[i];
     });
     const center = count === 0 ? 0 : sum / count;
     let squares = 0;
-    forEachRun(layout, c, (start, end, stride) => {
+    forEachPlane(layout, c, (start, end, stride) => {
       for (let i = start; i < end; i += stride) squares += (x[i] - center) ** 2;
     });
     mean[c] = center;
@@ -59,7 +59,7 @@ function normalize(
     const center = mean[c];
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
     const shift = bias === null ? 0 : bias[c];
-    forEachRun(layout, c, (start, end, stride) => {
+    forEachPlane(layout, c, (start, end, stride) => {
       for (let i = start; i < end; i += stride) y[i] = (x[i] - center) * scale + shift;
     });
   }
@@ -77,7 +77,7 @@ function gradientSums(
     const center = mean[c];
     let sumDy = 0;
     let sumDyX = 0;
-    forEachRun(layout, c, (start, end, stride) => {
+    forEachPlane(layout, c, (start, end, stride) => {
       for (let i = start; i < end; i += stride) {
         sumDy += dy[i];
         sumDyX += dy[i] * (x[i] - center);
@@ -102,7 +102,7 @@ function inputGradient(
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
     const meanDy = means === null ? 0 : means.dy[c];
     const slope = means === null ? 0 : means.dyXhat[c] * invstd[c];
-    forEachRun(layout, c, (start, end, stride) => {
+    forEachPlane(layout, c, (start, end, stride) => {
       for (let i = start; i < end; i += stride) {
         dx[i] = (dy[i] - meanDy - (x[i] - center) * slope) * scale;
       }

@@ -1,8 +1,12 @@
-/** Starting worlds from a program. */
+/** `syncbn/launch`: a world of ranks from a program; `syncrun` does the same from a shell. */
 
+export { RankFailedError } from '../core/errors.js';
+export { type Launch, type LaunchOptions, launch, type RankResult } from './launch.js';
 export {
   LaunchError,
   launchProcesses,
   type ProcessLaunchOptions,
   readSecret,
 } from './processes/index.js';
+export type { OutputStream } from './protocol.js';
+export type { RankEvents } from './rank-thread.js';

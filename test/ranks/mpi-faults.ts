@@ -1,12 +1,12 @@
 /** Ranks that go wrong, each in the way that the first argument names. */
 
-import { DeadlineError } from 'syncbn';
-import { errorOf, everyone, groupOf, join } from './mpi-ranks.js';
+import { createGroup, DeadlineError, release } from 'syncbn';
+import { errorOf, everyone, join } from './mpi-ranks.js';
 
 const mode = process.argv[2];
 const world = await join(20);
-const all = groupOf(world, 'world', everyone(world));
-const pair = world.rank < 2 ? groupOf(world, 'pair', [0, 1]) : null;
+const all = createGroup('world', everyone(world));
+const pair = world.rank < 2 ? createGroup('pair', [0, 1]) : null;
 all.barrier().wait();
 
 const last = world.rank === world.size - 1;
@@ -36,12 +36,12 @@ if (mode === 'deadline') {
   if (last) await new Promise((resolve) => setTimeout(resolve, 3000));
   else await all.allReduce(data, { label, timeout: 0.5 }).done();
 } else if (mode === 'other-ranks') {
-  groupOf(world, 'odd', last ? everyone(world).reverse() : everyone(world));
+  createGroup('odd', last ? everyone(world).reverse() : everyone(world));
 } else if (mode === 'catch') {
   if (!last) console.log(errorOf(() => all.allReduce(data, { label }).wait()).message);
 } else if (mode === 'release') {
   all.allReduce(data).wait();
-  world.release();
+  release();
   console.log(`rank ${world.rank} released`);
 } else {
   all.allReduce(data, { label }).wait();

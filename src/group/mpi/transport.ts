@@ -67,6 +67,11 @@ export class MpiTransport implements Transport, Carrier {
     return this.#enqueue(departure, 'none');
   }
 
+  /** Ends the group with the world: MPI is gone, so nothing is freed. */
+  abandon(): void {
+    this.#break(new CollectiveError(`group '${this.group.name}' has ended: its world was left`));
+  }
+
   /** Whether no collective can run any more. */
   get ended(): boolean {
     return this.#end !== null;

@@ -89,6 +89,7 @@ export class MpiWorld implements World, Ending {
     if (this.#left) return;
     this.#left = true;
     if (this.#control !== null) this.#leaveTogether(this.#control);
+    for (const group of this.#groups) group.abandon();
     if (this.quit !== null) sayFinalized();
     else this.#mpi.call.MPI_Finalize();
   }

@@ -1,0 +1,85 @@
+/**
+ * The demo's network: two 3 x 3 convolutions of 16 and 32 filters, each normalised, rectified and
+ * pooled, and a dense layer. Written once; it runs on one rank or on many.
+ */
+
+import { jit, nn, numpy as np, tree } from '@jax-js/jax';
+import { initializers, type ProcessGroup, SyncBatchNorm } from 'syncbn';
+import { convolve, maxPool, network, stage } from 'syncbn/jax';
+import { CLASSES, SIDE } from './dataset.js';
+
+const FILTERS = [16, 32] as const;
+/** Pixels along each side after two poolings. */
+const POOLED = SIDE / 4;
+const MOMENTUM = 0.9;
+
+/**
+ * The network, normalising over the ranks of `processGroup`, its initial values drawn by `seed`.
+ * Its gradients are averaged over the world either way.
+ */
+export function digitsNetwork(processGroup: ProcessGroup, seed: number) {
+  const norm = (channels: number, name: string) =>
+    new SyncBatchNorm(channels, { channelsLast: true, processGroup, name });
+  const features = POOLED * POOLED * FILTERS[1];
+  return network(
+    {
+      conv1: stage(
+        () => ({ kernel: heNormal([3, 3, 1, FILTERS[0]], seed) }),
+        (images, { kernel }) => convolve(images, kernel),
+      ),
+      bn1: norm(FILTERS[0], 'bn1'),
+      conv2: stage(
+        () => ({ kernel: heNormal([3, 3, FILTERS[0], FILTERS[1]], seed + 1) }),
+        (x, { kernel }) => convolve(maxPool(nn.relu(x)), kernel),
+      ),
+      bn2: norm(FILTERS[1], 'bn2'),
+      dense: stage(
+        () => ({ weight: heNormal([features, CLASSES], seed + 2), bias: np.zeros([CLASSES]) }),
+        (x, { weight, bias }) => {
+          const pooled = maxPool(nn.relu(x)).reshape([-1, features]);
+          return np.dot(pooled, weight).add(bias);
+        },
+      ),
+    },
+    { loss: crossEntropy, name: 'digits' },
+  );
+}
+
+export type DigitsNetwork = ReturnType<typeof digitsNetwork>;
+export type DigitsParameters = ReturnType<DigitsNetwork['initialParameters']>;
+
+/** Mean over the samples of -log of the probability of each label. */
+function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
+  const chosen = nn.logSoftmax(logits).mul(nn.oneHot(labels, CLASSES));
+  return np.mean(np.sum(chosen, -1)).mul(-1);
+}
+
+/** N(0, 2 / fan_in), the fan being all axes but the last. */
+function heNormal(shape: number[], seed: number): np.Array {
+  const fan = shape.slice(0, -1).reduce((product, size) => product * size, 1);
+  const values = initializers.normal({ sigma: Math.sqrt(2 / fan), seed }).values(shape);
+  return np.array(Float32Array.from(values), { shape });
+}
+
+/** Parameters and velocities after a step of stochastic gradient descent with momentum. */
+export const descend = jit(
+  (
+    parameters: DigitsParameters,
+    velocity: DigitsParameters,
+    gradients: DigitsParameters,
+    rate: np.Array,
+  ) => {
+    const moved = tree.map(
+      (v: np.Array, g: np.Array) => v.mul(MOMENTUM).add(g),
+      velocity,
+      gradients,
+    ) as DigitsParameters;
+    const next = tree.map(
+      (p: np.Array, v: np.Array) => p.sub(v.mul(rate.ref)),
+      parameters,
+      tree.ref(moved),
+    ) as DigitsParameters;
+    rate.dispose();
+    return { parameters: next, velocity: moved };
+  },
+);

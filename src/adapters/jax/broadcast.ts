@@ -1,0 +1,47 @@
+/** The same arrays on every rank. */
+
+import { type numpy as np, tree } from '@jax-js/jax';
+import type { Work } from '../../group/transport.js';
+import { findGroup, type GroupLike } from '../../group/world.js';
+import { drive, read, result, type Steps } from './drive.js';
+import { flatten, unflatten } from './flat.js';
+import { call, Held } from './held.js';
+import type { Tree } from './stage.js';
+
+export interface BroadcastTreeOptions {
+  /** Ranks that take part. Default: the world. */
+  group?: GroupLike;
+  /** Group rank whose arrays all get. Default 0. */
+  root?: number;
+}
+
+/**
+ * The root's arrays on every rank of the group, so that all start training alike. Every rank of
+ * the group calls it with float32 arrays of the same shapes.
+ * @param arrays consumed
+ * @returns new arrays in the same form; wait for it or await it, one of the two
+ * @throws RangeError for a root that is not in the group
+ */
+export function broadcastTree<T extends Tree>(
+  arrays: T,
+  options: BroadcastTreeOptions = {},
+): Work<T> {
+  return drive(broadcastSteps(arrays, options));
+}
+
+function* broadcastSteps<T extends Tree>(
+  arrays: T,
+  { group, root = 0 }: BroadcastTreeOptions,
+): Steps<T> {
+  const held = new Held();
+  held.hold(arrays);
+  try {
+    const ranks = findGroup(group, 'broadcastTree');
+    if (tree.leaves<np.Array>(arrays).length === 0) return held.release(arrays);
+    const values = Float64Array.from(yield* read(call(flatten, arrays)));
+    yield* result(ranks.broadcast(values, { root, label: 'broadcastTree' }));
+    return unflatten(values, arrays);
+  } finally {
+    held.dispose();
+  }
+}

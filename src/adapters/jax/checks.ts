@@ -1,0 +1,91 @@
+/** Checks of what a network is made of and called with. */
+
+import { type numpy as np, tree } from '@jax-js/jax';
+import { BatchNorm } from '../../layers/batch-norm.js';
+import { checkOptionNames } from '../../layers/checks.js';
+import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
+
+/** Throws unless a network can be made of `layers` and `options`. */
+export function checkEntries(layers: unknown, options: unknown, name: string): void {
+  checkOptionNames(options as object, ['loss', 'processGroup', 'name'], name);
+  if (typeof (options as { loss?: unknown }).loss !== 'function') {
+    throw new TypeError(`${name}: loss must be a function that returns the mean loss`);
+  }
+  if (typeof layers !== 'object' || layers === null) {
+    throw new TypeError(`${name}: expected an object of stages and layers, got ${String(layers)}`);
+  }
+  const seen = new Map<unknown, string>();
+  for (const [key, layer] of Object.entries(layers)) {
+    checkEntry(key, layer, name);
+    const first = seen.get(layer);
+    if (first !== undefined && layer instanceof BatchNorm) {
+      throw new RangeError(`${name}: '${first}' and '${key}' are one layer; each needs its own`);
+    }
+    seen.set(layer, key);
+  }
+}
+
+function checkEntry(key: string, layer: unknown, name: string): void {
+  // JavaScript puts such keys first, wherever they were written.
+  if (/^\d+$/.test(key)) {
+    throw new RangeError(`${name}: a layer needs a name that is not a number, got '${key}'`);
+  }
+  if (layer instanceof Stage) return;
+  if (!(layer instanceof BatchNorm)) {
+    throw new TypeError(
+      `${name}: '${key}' must be a stage, a SyncBatchNorm or a GlobalBatchNorm, got ${describe(layer)}`,
+    );
+  }
+  if (layer.dtype !== 'float32') {
+    throw new RangeError(`${name}: '${key}' has dtype ${layer.dtype}; jax-js computes in float32`);
+  }
+  if (layer.parts().reproducible) {
+    throw new RangeError(
+      `${name}: '${key}' cannot be reproducible; jax-js' own sums depend on how a batch is split`,
+    );
+  }
+}
+
+/** Throws unless `parameters` has an entry for each layer, of float32 arrays. */
+export function checkParameters(
+  parameters: unknown,
+  names: readonly string[],
+  name: string,
+): asserts parameters is Record<string, Tree> {
+  if (typeof parameters !== 'object' || parameters === null || isArray(parameters)) {
+    throw new TypeError(`${name}: the parameters must be an object, got ${describe(parameters)}`);
+  }
+  const missing = names.filter((key) => !(key in parameters));
+  const unknown = Object.keys(parameters).filter((key) => !names.includes(key));
+  if (missing.length > 0 || unknown.length > 0) {
+    throw new TypeError(
+      `${name}: the parameters must hold ${names.join(', ')}; ` +
+        `missing: ${missing.join(', ') || 'none'}; unknown: ${unknown.join(', ') || 'none'}`,
+    );
+  }
+  for (const [key, own] of Object.entries(parameters)) {
+    const wrong = tree.leaves(own as Tree).find((leaf) => !isFloat32(leaf));
+    if (wrong !== undefined) {
+      throw new TypeError(`${name}: '${key}' must have float32 arrays, got ${describe(wrong)}`);
+    }
+  }
+}
+
+function isFloat32(leaf: unknown): boolean {
+  return isArray(leaf) && leaf.dtype === 'float32';
+}
+
+/** The flow that a batch starts. @throws TypeError for a batch without samples on an axis */
+export function flowOf(batch: unknown, name: string): Flow {
+  const { x, carry = [] } = (isArray(batch) ? { x: batch } : (batch ?? {})) as {
+    x?: np.Array;
+    carry?: Tree;
+  };
+  if (!isArray(x) || x.ndim === 0) {
+    throw new TypeError(
+      `${name}: the batch must be an array with samples on its first axis, or { x, carry }, ` +
+        `got ${describe(batch)}`,
+    );
+  }
+  return { x, carry };
+}

@@ -1,0 +1,106 @@
+/**
+ * Convolution and pooling of channels-last images, (N, H, W, C), in the forms that jax-js runs
+ * fast on its wasm device, differentiable by its own rules. Use them inside `jit`.
+ */
+
+import { numpy as np } from '@jax-js/jax';
+import { formatShape } from '../../core/layout.js';
+
+/** What a convolution does at the border; see {@link convolve}. */
+export type Padding = 'same' | 'valid';
+
+/**
+ * Convolution with stride 1, in the deep learning sense (the kernel is not flipped).
+ *
+ * `lax.convGeneralDilated` runs a 3 x 3 convolution at some 0.2 GFLOP/s on wasm. Here it is k
+ * dense matrix products, at some 5: over the rows of the padded image, laid out as one matrix
+ * [N Hp Wp, C], a shift of the image is an offset of rows. Rows that wrap around a border come out
+ * too, and are cut off at the end.
+ * @param x shape (N, H, W, C); consumed, as is `kernel`
+ * @param kernel shape (k, k, C, O), k odd
+ * @param padding 'same' (default) keeps H and W with zeros around; 'valid' gives H - k + 1
+ * @returns shape (N, H, W, O) or (N, H - k + 1, W - k + 1, O)
+ * @throws RangeError for shapes that do not fit
+ */
+export function convolve(x: np.Array, kernel: np.Array, padding: Padding = 'same'): np.Array {
+  const size = checkShapes(x, kernel, padding);
+  const [samples, height, width, channels] = x.shape;
+  const border = padding === 'same' ? (size - 1) / 2 : 0;
+  const [rows, columns] = [height + 2 * border, width + 2 * border];
+  const around = [border, border] as [number, number];
+  const matrix = np
+    .pad(x, [[0, 0], around, around, [0, 0]])
+    .reshape([samples * rows * columns, channels]);
+  return shiftedProducts(matrix, kernel, columns)
+    .reshape([samples, rows, columns, kernel.shape[3]])
+    .slice([], [0, rows - size + 1], [0, columns - size + 1], []);
+}
+
+/** For each row r the sum over i and j of matrix[r + i columns + j] times kernel[i, j]. */
+function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): np.Array {
+  const [size, , channels, filters] = kernel.shape;
+  const [count] = matrix.shape;
+  // Rows of zeros, so that the last shift has as many rows as the first.
+  const reach = (size - 1) * (columns + 1);
+  const padded = np.pad(matrix, [
+    [0, reach],
+    [0, 0],
+  ]);
+  const sideways = count + (size - 1) * columns;
+  const wide = np.concatenate(
+    range(size).map((j) => padded.ref.slice([j, j + sideways], [])),
+    1,
+  );
+  const weights = kernel.reshape([size, size * channels, filters]);
+  const products = range(size).map((i) =>
+    np.dot(wide.ref.slice([i * columns, i * columns + count], []), weights.ref.slice(i)),
+  );
+  for (const used of [padded, wide, weights]) used.dispose();
+  return products.reduce((sum, product) => sum.add(product));
+}
+
+/**
+ * Largest values of windows of `size` x `size`, side by side. A reshape and a maximum, which
+ * jax-js fuses with what comes before.
+ * @param x shape (N, H, W, C), H and W multiples of `size`; consumed
+ * @param size of a window. Default 2
+ * @returns shape (N, H / size, W / size, C)
+ * @throws RangeError for other shapes
+ */
+export function maxPool(x: np.Array, size = 2): np.Array {
+  const [samples, height, width, channels] = x.shape;
+  if (x.ndim !== 4 || height % size !== 0 || width % size !== 0) {
+    throw new RangeError(
+      `maxPool: expected (N, H, W, C) with H and W multiples of ${size}, got ${formatShape(x.shape)}`,
+    );
+  }
+  return np.max(x.reshape([samples, height / size, size, width / size, size, channels]), [2, 4]);
+}
+
+/** The kernel's height and width. */
+function checkShapes(x: np.Array, kernel: np.Array, padding: Padding): number {
+  if (padding !== 'same' && padding !== 'valid') {
+    throw new RangeError(`convolve: padding must be same or valid, got ${String(padding)}`);
+  }
+  const [size, across, channels] = kernel.shape;
+  if (kernel.ndim !== 4 || size !== across || size % 2 !== 1) {
+    throw new RangeError(
+      `convolve: expected a kernel (k, k, C, O) with k odd, got ${formatShape(kernel.shape)}`,
+    );
+  }
+  if (x.ndim !== 4 || x.shape[3] !== channels) {
+    throw new RangeError(
+      `convolve: expected (N, H, W, ${channels}) for this kernel, got ${formatShape(x.shape)}`,
+    );
+  }
+  if (padding === 'valid' && Math.min(x.shape[1], x.shape[2]) < size) {
+    throw new RangeError(
+      `convolve: the kernel ${formatShape(kernel.shape)} is larger than ${formatShape(x.shape)}`,
+    );
+  }
+  return size;
+}
+
+function range(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => i);
+}

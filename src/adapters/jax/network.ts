@@ -1,0 +1,248 @@
+/**
+ * A network that is cut at its synchronized layers. jax-js has gradients and no hook for custom
+ * ones: a layer that talks to other ranks cannot be part of a jitted function. So each part
+ * between two such layers becomes a jitted function of its own; see segment.ts.
+ */
+
+import { type Device, jit, numpy as np } from '@jax-js/jax';
+import { Tensor } from '../../core/tensor.js';
+import type { Work } from '../../group/transport.js';
+import type { GroupLike } from '../../group/world.js';
+import { BatchNorm } from '../../layers/batch-norm.js';
+import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
+import type { SyncBatchNorm } from '../../layers/sync-batch-norm.js';
+import { checkEntries, checkParameters, flowOf } from './checks.js';
+import { drive, read, type Steps } from './drive.js';
+import { call, Held } from './held.js';
+import { localStatistics, unpackStatistics } from './normalization.js';
+import { InnerSegment, LastSegment, type Named, type StatisticsOf } from './segment.js';
+import type { Flow, Stage, Tree } from './stage.js';
+import { packStatistics, runningStatistics } from './statistics.js';
+import { type LossAndGradients, type Segments, trainingStep } from './training-step.js';
+
+/** Stages and normalisations by name, in the order in which they run. */
+export type Layers = Record<string, Stage | SyncBatchNorm | GlobalBatchNorm>;
+
+/** The parameter tree of a network: one entry for each layer, `{}` for those without any. */
+export type ParametersOf<E extends Layers> = {
+  -readonly [K in keyof E]: E[K] extends Stage<infer P>
+    ? P
+    : E[K] extends GlobalBatchNorm
+      ? { gamma: np.Array; beta: np.Array }
+      : { weight: np.Array; bias: np.Array };
+};
+
+/** A batch: an array with the samples on its first axis, or with what else the stages need. */
+export type Batch = np.Array | { x: np.Array; carry: Tree };
+
+export interface NetworkOptions<L extends Tree> {
+  /**
+   * The mean loss over the samples that it is given, a scalar. Runs inside `jit`; gets what the
+   * last stage returns, and owns it. With a group the mean over all its samples comes out.
+   */
+  loss: (x: np.Array, labels: L, carry: Tree) => np.Array;
+  /** Ranks that train together, by name or object. Default null: the world. */
+  processGroup?: GroupLike;
+  /** What its collectives and errors are called. Default 'network'. */
+  name?: string;
+}
+
+export interface StepOptions {
+  /**
+   * Whether loss and gradients are averaged over the group. Default true. With false they are this
+   * rank's part, of its mean loss: weighed by the ranks' sample counts they average to the same,
+   * as `averageGradients` does with `sampleCount`.
+   */
+  average?: boolean;
+}
+
+/**
+ * A network of `layers` in the order in which they are written, and its loss.
+ * @throws TypeError for layers that are none; RangeError for a float64 or reproducible layer
+ *   (jax-js computes in float32, and its own sums depend on how a batch is split)
+ * @example
+ * const model = network(
+ *   {
+ *     conv1: stage(() => ({ kernel }), (x, { kernel }) => convolve(x, kernel)),
+ *     bn1: new SyncBatchNorm(16, { channelsLast: true }),
+ *     dense: stage(() => ({ w }), (x, { w }) => np.dot(maxPool(nn.relu(x)).reshape([-1, 3136]), w)),
+ *   },
+ *   { loss: (logits, labels: np.Array) => crossEntropy(logits, labels) },
+ * );
+ */
+export function network<E extends Layers, L extends Tree>(
+  layers: E,
+  options: NetworkOptions<L>,
+): Network<E, L> {
+  return new Network(layers, options);
+}
+
+/** See {@link network}. */
+export class Network<E extends Layers, L extends Tree> {
+  readonly layers: E;
+  readonly name: string;
+  readonly #segments: Segments;
+  readonly #group: GroupLike;
+
+  constructor(layers: E, options: NetworkOptions<L>) {
+    this.name = options?.name ?? 'network';
+    checkEntries(layers, options, this.name);
+    this.layers = layers;
+    this.#segments = cut(Object.entries(layers), options.loss as LastSegment['loss']);
+    this.#group = options.processGroup ?? null;
+  }
+
+  /**
+   * Fresh parameters, owned by the caller: those of the stages, and weight and bias of the layers
+   * as the layers hold them now. Ranks must start alike: seed them, or see `broadcastTree`.
+   */
+  initialParameters(): ParametersOf<E> {
+    const entries = Object.entries(this.layers).map(([name, layer]) => [
+      name,
+      layer instanceof BatchNorm ? parametersOf(layer) : layer.initial(),
+    ]);
+    return Object.fromEntries(entries);
+  }
+
+  /**
+   * Loss and gradients of one training step, in which each layer is in its own mode: in training
+   * it takes the statistics of its group's batch, and its running statistics learn them. Every
+   * rank of the groups must call it. Ranks may hold batches of other sizes, also of none.
+   *
+   * The step starts at once; `wait()` blocks until it is over, `done()` is its promise. Call one.
+   * @param parameters as `initialParameters` makes them; consumed, as are `batch` and `labels`
+   * @param batch samples on the first axis. None at all: `np.zeros([0, ...])`
+   * @returns the mean loss over all samples of the group and its gradients, arrays in the form of
+   *   `parameters`, which the caller owns; the same on all ranks. Without any sample both are 0
+   * @throws TypeError and RangeError for arguments that do not fit, on the group's other ranks
+   *   too; from `wait()` on the webgpu device, which can only be awaited
+   */
+  lossAndGradients(
+    parameters: ParametersOf<E>,
+    batch: Batch,
+    labels: L,
+    options: StepOptions = {},
+  ): Work<LossAndGradients<ParametersOf<E>>> {
+    const steps = trainingStep(this.#segments, {
+      parameters,
+      batch,
+      labels,
+      names: Object.keys(this.layers),
+      processGroup: this.#group,
+      average: options.average ?? true,
+      label: this.name,
+    });
+    return drive(steps as Steps<LossAndGradients<ParametersOf<E>>>);
+  }
+
+  /**
+   * What the last stage returns in inference, by running statistics in every layer, whatever its
+   * mode; a layer without running statistics takes the local batch's. One jitted function; sends
+   * nothing.
+   * @param parameters consumed, as is `batch`
+   * @throws Error for a layer that takes the group's statistics in inference too
+   */
+  predict(parameters: ParametersOf<E>, batch: Batch): np.Array {
+    const held = new Held();
+    held.hold([parameters, batch]);
+    try {
+      checkParameters(parameters, Object.keys(this.layers), this.name);
+      const flow = flowOf(batch, this.name);
+      const statistics = held.hold(this.#fixedStatistics(flow.x.device));
+      return call(this.#predict, parameters, flow, statistics);
+    } finally {
+      held.dispose();
+    }
+  }
+
+  /**
+   * Writes the trained weights of the layers into them, so that their `stateDict()` is complete.
+   * `initialParameters` is the way back, after `loadStateDict` of the layers.
+   * @param parameters consumed
+   */
+  store(parameters: ParametersOf<E>): Work<void> {
+    return drive(storeSteps(this.layers, parameters));
+  }
+
+  /** Frees the constants of its jitted functions; the network is not used after it. */
+  dispose(): void {
+    for (const segment of [...this.#segments.inner, this.#segments.last]) segment.dispose();
+    this.#predict.dispose();
+  }
+
+  readonly #predict = jit((parameters: Tree, flow: Flow, statistics: np.Array[]): np.Array => {
+    const { inner, last } = this.#segments;
+    let now = flow;
+    [...inner, last].forEach((segment, i) => {
+      now = segment.run(parameters, now, inferenceStatistics(statistics[i - 1]));
+    });
+    return now.x;
+  });
+
+  #fixedStatistics(device: Device): np.Array[] {
+    return this.#segments.inner.map(({ next: [name, layer] }) => {
+      if ('useBatchStatistics' in layer && layer.useBatchStatistics === true) {
+        throw new Error(
+          `${name}: ${layer.label} with useBatchStatistics: true cannot predict alone`,
+        );
+      }
+      const fixed = layer.parts().running === null ? null : runningStatistics(layer);
+      return packStatistics(fixed, layer, device);
+    });
+  }
+}
+
+function inferenceStatistics(packed: np.Array): StatisticsOf {
+  return (x, layer) => {
+    layer.checkShape(x.shape);
+    const given = unpackStatistics(packed);
+    return layer.parts().running === null ? localStatistics(x, given, layer) : given;
+  };
+}
+
+/** Cuts the layers before each normalisation. */
+function cut(layers: readonly Named<Stage | BatchNorm>[], loss: LastSegment['loss']): Segments {
+  const inner: InnerSegment[] = [];
+  let norm: Named<BatchNorm> | null = null;
+  let stages: Named<Stage>[] = [];
+  for (const [name, layer] of layers) {
+    if (layer instanceof BatchNorm) {
+      const next = [name, layer] as const;
+      inner.push(new InnerSegment(norm, stages, next));
+      norm = next;
+      stages = [];
+    } else {
+      stages.push([name, layer]);
+    }
+  }
+  return { inner, last: new LastSegment(norm, stages, loss) };
+}
+
+/** Trained parameters of a layer as new arrays, by name. */
+function parametersOf(layer: BatchNorm): Record<string, np.Array> {
+  return Object.fromEntries(
+    layer.parameters().map(({ name, data }) => {
+      const values = Float32Array.from(data.toFloats());
+      return [name, np.array(values, { shape: [...data.shape] })];
+    }),
+  );
+}
+
+function* storeSteps(layers: Layers, parameters: Record<string, Tree>): Steps<void> {
+  const held = new Held();
+  held.hold(parameters);
+  try {
+    checkParameters(parameters, Object.keys(layers), 'store');
+    for (const [name, layer] of Object.entries(layers)) {
+      if (!(layer instanceof BatchNorm)) continue;
+      const own = parameters[name] as Record<string, np.Array>;
+      const state = layer.stateDict();
+      for (const { name: part, data } of layer.parameters()) {
+        state[part] = Tensor.from(yield* read(own[part].ref), data.shape, data.dtype);
+      }
+      layer.loadStateDict(state);
+    }
+  } finally {
+    held.dispose();
+  }
+}

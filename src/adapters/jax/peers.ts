@@ -1,0 +1,37 @@
+/** What a step owes the other ranks when it fails: that none of them waits for this one. */
+
+import { describeError } from '../../core/errors.js';
+import type { ProcessGroup } from '../../group/process-group.js';
+
+export class Peers {
+  readonly #meetings: readonly ProcessGroup[];
+  #next = 0;
+  #inside: ProcessGroup | null = null;
+
+  /** @param meetings the groups of a step's collectives, in their order */
+  constructor(meetings: readonly ProcessGroup[]) {
+    this.#meetings = meetings;
+  }
+
+  /** The next collective starts. Until `leave`, what fails on this rank fails on all of `group`. */
+  meet(group: ProcessGroup): void {
+    this.#inside = group;
+    this.#next++;
+  }
+
+  leave(): void {
+    this.#inside = null;
+  }
+
+  /** Fails the collectives where others would wait: the next one, and the last one of the step. */
+  fail(error: unknown, label: string): void {
+    const told: ProcessGroup[] = this.#inside === null ? [] : [this.#inside];
+    for (const group of [this.#meetings[this.#next], this.#meetings.at(-1)]) {
+      if (group === undefined || group.rank < 0 || this.#next >= this.#meetings.length) continue;
+      if (told.some(({ ranks }) => group.ranks.every((rank) => ranks.includes(rank)))) continue;
+      told.push(group);
+      // Not waited for: whoever comes to this collective finds the error there.
+      group.raise(describeError(error), { label });
+    }
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A segment: what lies between two synchronizations. It starts with a normalisation (all but the
+ * first do), whose statistics come in as inputs, and runs stages up to the next one.
+ *
+ * Each segment has one jitted function for each direction. The backward one is
+ * `jit(... vjp(jit(run)) ...)`: `vjp` outside `jit` would build and cache a new program in every
+ * step, and `vjp` of a function that is not jitted fails where two results share a value. What
+ * backward does not need of the forward pass, jax-js drops from the program.
+ */
+
+import { jit, numpy as np, tree, vjp } from '@jax-js/jax';
+import type { BatchNorm } from '../../layers/batch-norm.js';
+import {
+  correctCotangent,
+  type Junction,
+  localMoments,
+  normalize,
+  type Statistics,
+  unpackStatistics,
+} from './normalization.js';
+import { describe, type Flow, isArray, type Stage, type Tree } from './stage.js';
+
+/** A layer or stage under the name that the network gives it. */
+export type Named<T> = readonly [name: string, value: T];
+
+/** The mean loss over the samples that it is given. */
+export type Loss = (x: np.Array, labels: Tree, carry: Tree) => np.Array;
+
+/** What a segment starts from; `statistics`, shape (5, C), is empty where it has no norm. */
+export type Start = { parameters: Tree; x: np.Array; carry: Tree; statistics: np.Array | [] };
+
+/** Cotangents of x and of the carry's floating arrays. */
+export type Cotangents = { x: np.Array; carry: np.Array[] };
+
+/** Of a segment's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
+export type Gradients = { parameters: Tree; inputs: (Cotangents & { sums: np.Array }) | [] };
+
+/** The differentiated inputs. The first segment has parameters only: nothing comes before it. */
+type Inputs = {
+  parameters: Tree;
+  before: (Cotangents & { high: np.Array; invstd: np.Array }) | [];
+};
+
+export abstract class Segment {
+  readonly norm: Named<BatchNorm> | null;
+  readonly stages: readonly Named<Stage>[];
+  protected abstract readonly functions: readonly { dispose(): void }[];
+
+  constructor(norm: Named<BatchNorm> | null, stages: readonly Named<Stage>[]) {
+    this.norm = norm;
+    this.stages = stages;
+  }
+
+  /** Names of its layers and stages, and so of its parameters. */
+  get names(): string[] {
+    return [...(this.norm === null ? [] : [this.norm[0]]), ...this.stages.map(([name]) => name)];
+  }
+
+  /** Frees the constants of its jitted functions. */
+  dispose(): void {
+    for (const jitted of this.functions) jitted.dispose();
+  }
+
+  /** Runs it while jax-js traces. @param statistics of its norm, if it has one */
+  run(parameters: Tree, { x, carry }: Flow, statistics: StatisticsOf): Flow {
+    const own = parameters as Record<string, Tree>;
+    let flow: Flow = { x, carry };
+    if (this.norm !== null) {
+      const [name, layer] = this.norm;
+      flow = { x: normalize(x, own[name], statistics(x, layer), layer), carry };
+    }
+    for (const [name, stage] of this.stages) flow = stage.run(flow, own[name], name);
+    return flow;
+  }
+
+  /** Runs it with `inputs` in the places that they have in `start`. */
+  protected runFrom({ parameters, before }: Inputs, start: Start): Flow {
+    if (Array.isArray(before)) return this.run(parameters, start, given(start));
+    const { x, carry, high, invstd } = before;
+    const flow = { x, carry: withFloats(start.carry, carry) };
+    return this.run(parameters, flow, (...of) => ({ ...given(start)(...of), high, invstd }));
+  }
+
+  /** The results of `run`, and what takes their cotangents to gradients of the inputs. */
+  protected linearize(
+    run: (inputs: Inputs, start: Start, labels: Tree) => np.Array[],
+    start: Start,
+    labels: Tree,
+  ): [np.Array[], (cotangents: np.Array[]) => Gradients] {
+    const [results, pull] = vjp(
+      (inputs: Inputs) => run(inputs, start, labels),
+      [this.#inputsOf(tree.ref(start))],
+    );
+    return [results, (cotangents) => gradientsOf(pull(cotangents)[0])];
+  }
+
+  #inputsOf({ parameters, x, carry, statistics }: Start): Inputs {
+    if (this.norm === null) return { parameters, before: [] };
+    const { high, invstd } = unpackStatistics(statistics as np.Array);
+    return { parameters, before: { x, carry: floatsOf(carry), high, invstd } };
+  }
+}
+
+/** A segment that ends in a normalisation. */
+export class InnerSegment extends Segment {
+  readonly next: Named<BatchNorm>;
+
+  constructor(
+    norm: Named<BatchNorm> | null,
+    stages: readonly Named<Stage>[],
+    next: Named<BatchNorm>,
+  ) {
+    super(norm, stages);
+    this.next = next;
+  }
+
+  /** The next segment's x and carry, and x's local moments for its norm, shape (3, C). */
+  readonly forward = jit((start: Start) => {
+    const flow = this.run(start.parameters, start, given(start));
+    return { ...flow, moments: localMoments(flow.x, this.next[1]) };
+  });
+
+  readonly #traced = jit((inputs: Inputs, start: Start) => {
+    const { x, carry } = this.runFrom(inputs, start);
+    return [x, ...floatsOf(carry)];
+  });
+
+  /** @param of those of the next segment's inputs, the statistics' part left out */
+  readonly backward = jit((start: Start, junction: Junction, of: Cotangents): Gradients => {
+    const [, pull] = this.linearize(this.#traced, start, []);
+    return pull([correctCotangent(of.x, junction, this.next[1]), ...of.carry]);
+  });
+
+  protected override readonly functions = [this.forward, this.#traced, this.backward];
+}
+
+/** The segment that ends in the loss. */
+export class LastSegment extends Segment {
+  readonly loss: Loss;
+
+  constructor(norm: Named<BatchNorm> | null, stages: readonly Named<Stage>[], loss: Loss) {
+    super(norm, stages);
+    this.loss = loss;
+  }
+
+  readonly #traced = jit((inputs: Inputs, start: Start, labels: Tree) => {
+    const { x, carry } = this.runFrom(inputs, start);
+    return [checkLoss(this.loss(x, labels, carry))];
+  });
+
+  /** The loss and its gradients: forward and backward in one. */
+  readonly finish = jit((start: Start, labels: Tree): Gradients & { loss: np.Array } => {
+    const [[loss], pull] = this.linearize(this.#traced, start, labels);
+    return { loss: loss.ref, ...pull([np.onesLike(loss)]) };
+  });
+
+  protected override readonly functions = [this.#traced, this.finish];
+}
+
+/** Gives a norm its statistics, from its input where they are those of the local batch. */
+export type StatisticsOf = (x: np.Array, layer: BatchNorm) => Statistics;
+
+function given({ statistics }: Start): StatisticsOf {
+  return () => unpackStatistics(statistics as np.Array);
+}
+
+function gradientsOf({ parameters, before }: Inputs): Gradients {
+  if (Array.isArray(before)) return { parameters, inputs: [] };
+  const { x, carry, high, invstd } = before;
+  return { parameters, inputs: { x, carry, sums: np.stack([high, invstd]) } };
+}
+
+function isFloating({ dtype }: np.Array): boolean {
+  return dtype.startsWith('float');
+}
+
+function floatsOf(carry: Tree): np.Array[] {
+  return tree.leaves<np.Array>(carry).filter(isFloating);
+}
+
+/** `carry` with other floating arrays. */
+function withFloats(carry: Tree, floats: readonly np.Array[]): Tree {
+  const rest = floats.values();
+  return tree.map(
+    (leaf: np.Array) => (isFloating(leaf) ? rest.next().value! : leaf),
+    carry,
+  ) as Tree;
+}
+
+function checkLoss(loss: unknown): np.Array {
+  if (!isArray(loss) || loss.ndim !== 0 || !isFloating(loss)) {
+    throw new TypeError(
+      `loss: expected a floating scalar, the mean over the samples, got ${describe(loss)}`,
+    );
+  }
+  return loss;
+}

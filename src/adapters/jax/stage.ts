@@ -1,0 +1,88 @@
+/**
+ * A stage: a part of a network between (or beside) its normalisations, written as a plain jax-js
+ * function of one array. Skip connections ride past stages and normalisations in the carry.
+ */
+
+import { type JsTree, type numpy as np, tree } from '@jax-js/jax';
+import { formatShape } from '../../core/layout.js';
+
+/** Arrays in objects and lists, as jax-js takes them everywhere. */
+export type Tree = JsTree<np.Array>;
+
+/** What flows from stage to stage: the array, and whatever else later stages need. */
+export type Flow = { x: np.Array; carry: Tree };
+
+/** What a stage returns: the array alone leaves the carry as it is. */
+export type StageResult = np.Array | { x: np.Array; carry?: Tree };
+
+type Apply<P> = (x: np.Array, parameters: P, carry: Tree) => StageResult;
+
+/** A stage of a network; see {@link stage}. */
+export class Stage<P extends Tree = Tree> {
+  /** Fresh initial parameters; the caller owns them. */
+  readonly initial: () => P;
+  readonly #apply: Apply<never>;
+
+  constructor(initial: () => P, apply: Apply<P>) {
+    this.initial = initial;
+    this.#apply = apply;
+  }
+
+  /** Runs the stage while jax-js traces it. @throws TypeError for a result of another form */
+  run({ x, carry }: Flow, parameters: Tree, name: string): Flow {
+    // The stage gets references, so that it may use the carry or leave it alone.
+    const result = this.#apply(x, parameters as never, tree.ref(carry));
+    const next = isArray(result) ? { x: result } : result;
+    if (typeof next !== 'object' || next === null || !isArray(next.x)) {
+      throw new TypeError(
+        `stage '${name}': expected an array or { x: array, carry }, got ${describe(result)}`,
+      );
+    }
+    return { x: next.x, carry: next.carry ?? carry };
+  }
+}
+
+/**
+ * A stage without parameters, or with the ones that `initial` makes.
+ *
+ * `apply(x, parameters, carry)` runs inside `jit`, and owns its arguments as every jax-js function
+ * does: `.ref` what is used twice. It returns the next array, or `{ x, carry }` to change the
+ * carry too, which is an empty list at first. The carry is any tree; its floating arrays get
+ * gradients. The carry that comes in need not be used or disposed.
+ * @example
+ * stage(() => ({ kernel: heNormal([3, 3, 1, 16]) }), (x, { kernel }) => convolve(x, kernel))
+ * stage((x) => ({ x: nn.relu(x.ref), carry: x }))                     // a skip connection starts
+ * stage((x, _, carry: np.Array) => ({ x: x.add(carry), carry: [] }))  // and ends
+ */
+export function stage<C extends Tree = Tree>(
+  apply: (x: np.Array, parameters: Record<string, never>, carry: C) => StageResult,
+): Stage<Record<string, never>>;
+export function stage<P extends Tree, C extends Tree = Tree>(
+  initial: () => P,
+  apply: (x: np.Array, parameters: P, carry: C) => StageResult,
+): Stage<P>;
+export function stage(...functions: unknown[]): unknown {
+  const [initial, apply] = functions.length === 1 ? [() => ({}), functions[0]] : functions;
+  if (typeof initial !== 'function' || typeof apply !== 'function') {
+    throw new TypeError('stage: expected stage(apply) or stage(initial, apply), all functions');
+  }
+  return new Stage(initial as () => Tree, apply as Apply<Tree>);
+}
+
+/** Whether `value` is an array, or what stands for one while jax-js traces a function. */
+export function isArray(value: unknown): value is np.Array {
+  const array = value as Partial<np.Array> | null | undefined;
+  return (
+    typeof array === 'object' &&
+    array !== null &&
+    globalThis.Array.isArray(array.shape) &&
+    typeof array.dispose === 'function'
+  );
+}
+
+/** `float32 (8, 28, 28, 1)`, or what else it is. */
+export function describe(value: unknown): string {
+  if (isArray(value)) return `${value.dtype} ${formatShape(value.shape)}`;
+  if (value === null || typeof value !== 'object') return String(value);
+  return globalThis.Array.isArray(value) ? 'a list' : `{ ${Object.keys(value).join(', ')} }`;
+}

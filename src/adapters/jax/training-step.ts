@@ -1,0 +1,272 @@
+/**
+ * One training step over all segments: forward with the group's statistics, backward with the
+ * group's sums, then the average of the gradients. A rank without samples runs no jax-js at all;
+ * it brings zeros to every collective.
+ */
+
+import { type Device, numpy as np, tree } from '@jax-js/jax';
+import { packedLength, viewPacked } from '../../core/moments.js';
+import type { ProcessGroup } from '../../group/process-group.js';
+import type { Work } from '../../group/transport.js';
+import { findGroup, type GroupLike } from '../../group/world.js';
+import type { BatchNorm } from '../../layers/batch-norm.js';
+import { exchangeMoments, exchangeSums } from '../../ops/exchange.js';
+import { checkParameters, flowOf } from './checks.js';
+import { read, result, type Steps } from './drive.js';
+import { flatten, unflatten } from './flat.js';
+import { call, Held } from './held.js';
+import { Peers } from './peers.js';
+import type { Gradients, InnerSegment, LastSegment, Named, Segment, Start } from './segment.js';
+import type { Flow, Tree } from './stage.js';
+import {
+  type Applied,
+  batchStatistics,
+  packCorrection,
+  packMoments,
+  packStatistics,
+  runningStatistics,
+} from './statistics.js';
+
+/** A network cut at its normalisations. */
+export interface Segments {
+  readonly inner: readonly InnerSegment[];
+  readonly last: LastSegment;
+}
+
+export interface LossAndGradients<P> {
+  loss: number;
+  gradients: P;
+  /** Samples that the two are over. */
+  samples: number;
+}
+
+/** What a step is given; it owns the arrays. */
+export interface StepInput {
+  readonly parameters: Record<string, Tree>;
+  readonly batch: np.Array | { x: np.Array; carry: Tree };
+  readonly labels: Tree;
+  /** Of the network's layers. */
+  readonly names: readonly string[];
+  readonly processGroup: GroupLike;
+  /** Whether to average over the group; otherwise loss and gradients stay this rank's own. */
+  readonly average: boolean;
+  readonly label: string;
+}
+
+/** Runs a step. See `Network.lossAndGradients` for what comes out. */
+export function* trainingStep(
+  segments: Segments,
+  input: StepInput,
+): Steps<LossAndGradients<Record<string, Tree>>> {
+  const held = new Held();
+  held.hold([input.parameters, input.batch, input.labels]);
+  let peers: Peers | null = null;
+  try {
+    const found = findGroup(input.processGroup, input.label);
+    const group = input.average && found.size > 1 ? found : null;
+    peers = new Peers(meetings(segments, group));
+    checkParameters(input.parameters, input.names, input.label);
+    return yield* new TrainingStep(segments, input, group, held, peers).run();
+  } catch (error) {
+    peers?.fail(error, input.label);
+    throw error;
+  } finally {
+    held.dispose();
+  }
+}
+
+/** The groups of the collectives to come, in their order. */
+function meetings({ inner }: Segments, group: ProcessGroup | null): ProcessGroup[] {
+  const layers = inner.map(({ next }) => next[1].statisticsGroup());
+  return [...layers, ...[...layers].reverse(), group].filter(
+    (met): met is ProcessGroup => met !== null && met.size > 1,
+  );
+}
+
+class TrainingStep {
+  readonly #segments: Segments;
+  readonly #input: StepInput;
+  /** Ranks to average over; null where nothing is averaged. */
+  readonly #group: ProcessGroup | null;
+  readonly #held: Held;
+  readonly #peers: Peers;
+  readonly #flow: Flow;
+  /** Of this rank. */
+  readonly #samples: number;
+  readonly #device: Device;
+  /** Where each segment starts. */
+  readonly #starts: Start[] = [];
+  /** What the norm after each inner segment normalised by. */
+  readonly #applied: Applied[] = [];
+  #loss: np.Array | null = null;
+  readonly #gradients: Record<string, Tree> = {};
+
+  constructor(
+    segments: Segments,
+    input: StepInput,
+    group: ProcessGroup | null,
+    held: Held,
+    peers: Peers,
+  ) {
+    this.#segments = segments;
+    this.#input = input;
+    this.#group = group;
+    this.#held = held;
+    this.#peers = peers;
+    this.#flow = flowOf(input.batch, input.label);
+    this.#samples = this.#flow.x.shape[0];
+    this.#device = this.#flow.x.device;
+  }
+
+  *run(): Steps<LossAndGradients<Record<string, Tree>>> {
+    yield* this.#forward();
+    yield* this.#backward();
+    return this.#group === null ? yield* this.#own() : yield* this.#average(this.#group);
+  }
+
+  *#forward(): Steps<void> {
+    const { inner, last } = this.#segments;
+    let flow = this.#flow;
+    let statistics: np.Array | [] = [];
+    for (const segment of inner) {
+      const start = this.#start(segment, flow, statistics);
+      let values: Float32Array | null = null;
+      if (this.#samples > 0) {
+        const end = this.#held.hold(call(segment.forward, start));
+        values = yield* read(end.moments.ref);
+        flow = end;
+      }
+      const applied = yield* this.#statistics(segment.next, flow.x, values);
+      this.#applied.push(applied);
+      statistics = this.#held.hold(packStatistics(applied, segment.next[1], this.#device));
+    }
+    this.#start(last, flow, statistics);
+  }
+
+  #start({ names }: Segment, { x, carry }: Flow, statistics: np.Array | []): Start {
+    const parameters = Object.fromEntries(
+      names.map((name) => [name, this.#input.parameters[name]]),
+    );
+    const start = { parameters, x, carry, statistics };
+    this.#starts.push(start);
+    return start;
+  }
+
+  /** What a layer normalises by; its running statistics learn on the way. */
+  *#statistics(
+    [name, layer]: Named<BatchNorm>,
+    x: np.Array,
+    values: Float32Array | null,
+  ): Steps<Applied> {
+    const group = layer.statisticsGroup();
+    if (group === null) return runningStatistics(layer);
+    const channels = layer.numFeatures;
+    const packed =
+      values === null
+        ? new Float64Array(packedLength(channels))
+        : packMoments(values, x.size / channels);
+    const moments = yield* this.#meet(group, viewPacked(packed, channels), () =>
+      exchangeMoments(group, packed, channels, labelOf(name, layer)),
+    );
+    if (layer.training) layer.learn(moments);
+    this.#peers.leave();
+    return batchStatistics(moments, layer, group);
+  }
+
+  /** The result of a collective over `group`; of a group of one, which has none, `alone`. */
+  *#meet<T>(group: ProcessGroup, alone: T, collective: () => Work<T>): Steps<T> {
+    if (group.size === 1) return alone;
+    this.#peers.meet(group);
+    return yield* result(collective());
+  }
+
+  *#backward(): Steps<void> {
+    const { inner, last } = this.#segments;
+    let after: Gradients['inputs'] | null = null;
+    if (this.#samples > 0) {
+      const { loss, ...end } = call(last.finish, this.#starts[inner.length], this.#input.labels);
+      this.#loss = this.#held.hold(loss);
+      after = this.#take(end);
+    }
+    for (let i = inner.length - 1; i >= 0; i--) {
+      const correction = yield* this.#correction(inner[i].next, this.#applied[i], after);
+      if (after === null || Array.isArray(after)) continue;
+      const { x, statistics } = this.#starts[i + 1];
+      const junction = { x, statistics: statistics as np.Array, correction };
+      const before = after;
+      after = this.#take(call(inner[i].backward, this.#starts[i], junction, before));
+      for (const used of [before, correction]) this.#held.free(used);
+    }
+  }
+
+  /** Keeps the gradients of a segment's parameters; returns those of its inputs. */
+  #take({ parameters, inputs }: Gradients): Gradients['inputs'] {
+    this.#held.hold(inputs);
+    for (const [name, gradient] of Object.entries(parameters as Record<string, Tree>)) {
+      this.#gradients[name] = this.#held.hold(gradient);
+    }
+    return inputs;
+  }
+
+  /** The statistics' part of the gradient, from the sums over the layer's group. */
+  *#correction(
+    [name, layer]: Named<BatchNorm>,
+    applied: Applied,
+    inputs: Gradients['inputs'] | null,
+  ): Steps<np.Array> {
+    const { group } = applied;
+    const sums = new Float64Array(2 * layer.numFeatures);
+    if (group !== null) {
+      if (inputs !== null && !Array.isArray(inputs)) sums.set(yield* read(inputs.sums.ref));
+      // From the mean loss of this rank's samples to the sum, which has one scale on all ranks.
+      for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
+      yield* this.#meet(group, sums, () => exchangeSums(group, sums, labelOf(name, layer)));
+      this.#peers.leave();
+    }
+    return this.#held.hold(packCorrection(sums, applied, this.#samples, this.#device));
+  }
+
+  /** Loss and gradients of this rank's samples alone. */
+  *#own(): Steps<LossAndGradients<Record<string, Tree>>> {
+    const loss = this.#loss === null ? 0 : (yield* read(this.#loss.ref))[0];
+    const gradients = this.#samples === 0 ? this.#zeros() : this.#ordered();
+    for (const gradient of Object.values(gradients)) this.#held.release(gradient);
+    return { loss, gradients, samples: this.#samples };
+  }
+
+  /** The average over all samples of the group: one all-reduce of loss, gradients and count. */
+  *#average(group: ProcessGroup): Steps<LossAndGradients<Record<string, Tree>>> {
+    const { parameters, label } = this.#input;
+    const sums = new Float64Array(
+      tree.leaves<np.Array>(parameters).reduce((n, a) => n + a.size, 2),
+    );
+    if (this.#loss !== null) {
+      sums.set(yield* read(call(flatten, [this.#loss, this.#ordered()])));
+      for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
+    }
+    sums[sums.length - 1] = this.#samples;
+    yield* this.#meet(group, sums, () => exchangeSums(group, sums, label));
+    this.#peers.leave();
+    const samples = sums[sums.length - 1];
+    const means = sums.map((sum) => (samples === 0 ? 0 : sum / samples));
+    const gradients = unflatten(means.subarray(1), parameters);
+    return { loss: means[0], gradients, samples };
+  }
+
+  /** The gradients in the order of the parameters, which makes their trees alike. */
+  #ordered(): Record<string, Tree> {
+    const names = Object.keys(this.#input.parameters);
+    return Object.fromEntries(names.map((name) => [name, this.#gradients[name]]));
+  }
+
+  #zeros(): Record<string, Tree> {
+    return tree.map(
+      ({ shape, device }: np.Array) => np.zeros(shape, { device }),
+      this.#input.parameters,
+    ) as Record<string, Tree>;
+  }
+}
+
+function labelOf(name: string, layer: BatchNorm): string {
+  return `${name}: ${layer.label}`;
+}

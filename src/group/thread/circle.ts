@@ -1,0 +1,76 @@
+/**
+ * Finds ranks that wait for one another in a circle, such as one in a collective of the group
+ * [0, 1] and the other in one of the world. No deadline need pass to know that they never end.
+ *
+ * A blocked rank waits for every member of its group that has not started the collective; only
+ * that member's own program can start it, and that is blocked too. The search runs twice: a circle
+ * whose ranks are blocked in the same waits at both times held at the moment between them.
+ */
+
+import { GroupArea, LINE } from './area.js';
+import { RANK, type Segment } from './segment.js';
+
+interface Edge {
+  readonly rank: number;
+  readonly waitsFor: number;
+  readonly epoch: number;
+  readonly area: GroupArea;
+  readonly call: number;
+}
+
+/** Ranks that wait for one another. */
+export interface Circle {
+  /** Names them all; the same text on each. */
+  readonly text: string;
+  /** The groups that they wait in; none of them can go on. */
+  readonly areas: readonly GroupArea[];
+}
+
+/** A circle which `rank` is in or waits for, or null. */
+export function findCircle(segment: Segment, rank: number): Circle | null {
+  const found = search(segment, rank, []);
+  if (found === null || !found.every((edge) => stillHolds(segment, edge))) return null;
+  const first = found.reduce((low, edge, i) => (edge.rank < found[low].rank ? i : low), 0);
+  const circle = [...found.slice(first), ...found.slice(0, first)];
+  return {
+    text: `ranks wait for one another: ${circle.map(describeEdge).join('; ')}`,
+    areas: circle.map(({ area }) => area),
+  };
+}
+
+/** Depth first from `rank`; `path` holds the edges walked. Returns the edges of a circle. */
+function search(segment: Segment, rank: number, path: readonly Edge[]): Edge[] | null {
+  const start = path.findIndex((edge) => edge.rank === rank);
+  if (start >= 0) return path.slice(start);
+  for (const edge of edgesOf(segment, rank)) {
+    const circle = search(segment, edge.waitsFor, [...path, edge]);
+    if (circle !== null) return circle;
+  }
+  return null;
+}
+
+function edgesOf(segment: Segment, rank: number): Edge[] {
+  const epoch = segment.load(rank, RANK.blockedEpoch);
+  const at = segment.load(rank, RANK.blockedArea);
+  const call = segment.load(rank, RANK.blockedCall);
+  if (at === 0 || segment.load(rank, RANK.blockedEpoch) !== epoch) return [];
+  const area = new GroupArea(segment, at);
+  return area.ranks
+    .filter((_, member) => startedCalls(area, member) < call)
+    .map((waitsFor) => ({ rank, waitsFor, epoch, area, call }));
+}
+
+function stillHolds(segment: Segment, { rank, waitsFor, epoch, area, call }: Edge): boolean {
+  return (
+    segment.load(rank, RANK.blockedEpoch) === epoch &&
+    startedCalls(area, area.ranks.indexOf(waitsFor)) < call
+  );
+}
+
+function startedCalls(area: GroupArea, member: number): number {
+  return Atomics.load(area.words, area.lineWord(member, LINE.started));
+}
+
+function describeEdge({ rank, waitsFor, area, call }: Edge): string {
+  return `rank ${rank} waits in collective #${call} of group '${area.name}' for rank ${waitsFor}`;
+}

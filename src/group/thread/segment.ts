@@ -1,0 +1,113 @@
+/**
+ * The memory that the threads of a world share, and where everything lies in it.
+ *
+ *     header | failure record | a line for each rank | areas of groups, one behind the other
+ *
+ * All control words are Int32, read and written with Atomics. Offsets are in words of 4 bytes.
+ */
+
+import { FailureRecord, RECORD_WORDS } from './failure-record.js';
+
+/** 'sbn1': tells a segment of this version from any other buffer. */
+const MAGIC = 0x73626e31;
+const WORD_MAGIC = 0;
+const WORD_SIZE = 1;
+const WORD_TIMEOUT_MS = 2;
+
+/** Spin lock over the list of areas. */
+export const WORD_LOCK = 3;
+/** First word that no area has taken yet. */
+export const WORD_FREE = 4;
+const HEADER_WORDS = 16;
+/** Words of a rank's line; two cache lines, so that neighbours do not share one. */
+const RANK_WORDS = 32;
+
+/** Words of a rank's line. */
+export const RANK = {
+  /** Counts up when something happened that the rank may wait for. */
+  doorbell: 0,
+  /** 1 while the rank sleeps, or may: only then need its bell be rung. */
+  parked: 1,
+  /** 1 when the thread has ended. */
+  exited: 2,
+  exitCode: 3,
+  /** What a blocked rank waits for: word of the group's area, and its number; 0: not blocked. */
+  blockedArea: 4,
+  blockedCall: 5,
+  /** Counts up with each blocking, so that a reader can tell whether it is still the same. */
+  blockedEpoch: 6,
+} as const;
+
+/** Longest time in the header; more stands for 'never'. */
+const NEVER_MS = 0x7fffffff;
+
+export interface SegmentOptions {
+  /** Ranks of the world. */
+  size: number;
+  /** Seconds that a collective may take by default. */
+  timeout: number;
+  /** Bytes for the areas of groups, on top of the fixed part. */
+  areaBytes: number;
+}
+
+export class Segment {
+  readonly buffer: SharedArrayBuffer;
+  readonly words: Int32Array;
+  readonly size: number;
+  /** Why the world ended, once a rank has thrown or died. */
+  readonly failure: FailureRecord;
+
+  /** Views `buffer`. @throws TypeError for a buffer that is not a world's segment */
+  constructor(buffer: SharedArrayBuffer) {
+    this.buffer = buffer;
+    this.words = new Int32Array(buffer);
+    if (this.words[WORD_MAGIC] !== MAGIC) {
+      throw new TypeError('init: the world handle is not a segment of this version of syncbn');
+    }
+    this.size = this.words[WORD_SIZE];
+    this.failure = new FailureRecord(this.words, HEADER_WORDS);
+  }
+
+  static create({ size, timeout, areaBytes }: SegmentOptions): Segment {
+    const fixed = HEADER_WORDS + RECORD_WORDS + size * RANK_WORDS;
+    // Untouched pages cost nothing: the operating system hands them out on first use.
+    const buffer = new SharedArrayBuffer(fixed * 4 + areaBytes);
+    const words = new Int32Array(buffer);
+    words[WORD_MAGIC] = MAGIC;
+    words[WORD_SIZE] = size;
+    words[WORD_TIMEOUT_MS] = Math.min(timeout * 1000, NEVER_MS);
+    words[WORD_FREE] = fixed;
+    return new Segment(buffer);
+  }
+
+  /** Seconds that a collective may take by default. */
+  get timeout(): number {
+    const milliseconds = this.words[WORD_TIMEOUT_MS];
+    return milliseconds === NEVER_MS ? Number.POSITIVE_INFINITY : milliseconds / 1000;
+  }
+
+  /** Index of a word of `rank`'s line. */
+  rankWord(rank: number, word: number): number {
+    return HEADER_WORDS + RECORD_WORDS + rank * RANK_WORDS + word;
+  }
+
+  load(rank: number, word: number): number {
+    return Atomics.load(this.words, this.rankWord(rank, word));
+  }
+
+  store(rank: number, word: number, value: number): void {
+    Atomics.store(this.words, this.rankWord(rank, word), value);
+  }
+
+  /** Wakes `rank` if it sleeps. */
+  ring(rank: number): void {
+    if (this.load(rank, RANK.parked) === 0) return;
+    const bell = this.rankWord(rank, RANK.doorbell);
+    Atomics.add(this.words, bell, 1);
+    Atomics.notify(this.words, bell);
+  }
+
+  ringAll(): void {
+    for (let rank = 0; rank < this.size; rank++) this.ring(rank);
+  }
+}

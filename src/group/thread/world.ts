@@ -1,0 +1,97 @@
+/** A world whose ranks are threads of one process and share a segment. */
+
+import { SoloTransport } from '../solo.js';
+import type { Transport, World } from '../transport.js';
+import { openArea } from './area.js';
+import type { Failure } from './failure-record.js';
+import { RANK, Segment } from './segment.js';
+import { ThreadTransport } from './transport.js';
+import { Waiting } from './waiting.js';
+
+/** What a thread needs to join a world; goes to it by `workerData` or `postMessage`. */
+export interface ThreadWorldHandle {
+  readonly kind: 'thread';
+  readonly rank: number;
+  readonly segment: SharedArrayBuffer;
+}
+
+export interface ThreadWorldOptions {
+  /** Seconds that a collective may take by default; Infinity: for ever. Default 600. */
+  timeout?: number;
+  /** Bytes of shared memory for groups. Default: 64 MiB, and the world's own group on top. */
+  areaBytes?: number;
+}
+
+const DEFAULT_TIMEOUT = 600;
+const DEFAULT_AREA_BYTES = 64 * 2 ** 20;
+/** Bytes of an area for each of its members, control words included, rounded up. */
+const MEMBER_BYTES = 136 * 1024;
+
+/**
+ * The handles of a new world of `size` threads, one for each rank.
+ * @throws RangeError for a size below 1 or a time-out that is not above 0
+ */
+export function createThreadWorld(
+  size: number,
+  options: ThreadWorldOptions = {},
+): ThreadWorldHandle[] {
+  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${size}`);
+  }
+  if (!(timeout > 0)) {
+    throw new RangeError(`createThreadWorld: timeout must be above 0 seconds, got ${timeout}`);
+  }
+  const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + size * MEMBER_BYTES;
+  const segment = Segment.create({ size, timeout, areaBytes }).buffer;
+  return Array.from({ length: size }, (_, rank) => ({ kind: 'thread', rank, segment }));
+}
+
+/** Ends the world because `rank` failed: every rank's collectives throw with `text`, at once. */
+export function failThreadWorld(handle: ThreadWorldHandle, text: string): void {
+  const segment = new Segment(handle.segment);
+  segment.failure.write(handle.rank, text);
+  segment.ringAll();
+}
+
+/** The rank that ended the world and why, or null while none has. The first failure stands. */
+export function readThreadFailure(handle: ThreadWorldHandle): Failure | null {
+  return new Segment(handle.segment).failure.read();
+}
+
+/** Notes that the thread of a rank has ended; ranks that wait for it fail at once. */
+export function markExited(handle: ThreadWorldHandle, exitCode: number): void {
+  const segment = new Segment(handle.segment);
+  segment.store(handle.rank, RANK.exitCode, exitCode);
+  segment.store(handle.rank, RANK.exited, 1);
+  segment.ringAll();
+}
+
+export class ThreadWorld implements World {
+  readonly kind = 'thread';
+  readonly rank: number;
+  readonly size: number;
+  readonly hostRanks: readonly number[];
+  readonly timeout: number;
+  readonly #segment: Segment;
+  readonly #waiting: Waiting;
+
+  constructor(handle: ThreadWorldHandle) {
+    this.#segment = new Segment(handle.segment);
+    this.rank = handle.rank;
+    this.size = this.#segment.size;
+    this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
+    this.timeout = this.#segment.timeout;
+    this.#waiting = new Waiting(this.#segment, this.rank);
+  }
+
+  connect(name: string, ranks: readonly number[]): Transport {
+    if (ranks.length === 1) return new SoloTransport(this.rank);
+    const area = openArea(this.#segment, name, ranks, this.rank);
+    return new ThreadTransport(area, ranks.indexOf(this.rank), this.#waiting);
+  }
+
+  release(): void {
+    this.#segment.ringAll();
+  }
+}

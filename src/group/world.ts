@@ -1,0 +1,270 @@
+/**
+ * The world that this rank is in, and its groups by name. MindSpore's `mindspore.communication`,
+ * with its names in TypeScript's spelling.
+ */
+
+import { builtin } from '../core/platform.js';
+import { launchFromEnvironment } from './mpi/environment.js';
+import { ProcessGroup } from './process-group.js';
+import { SoloWorld } from './solo.js';
+import { ThreadWorld, type ThreadWorldHandle } from './thread/world.js';
+import type { World } from './transport.js';
+
+/** Name of the group of all ranks. */
+export const WORLD_GROUP = 'world';
+
+/** Seconds that a collective may take in a world of one, where it never matters. */
+const DEFAULT_TIMEOUT = 600;
+
+export interface InitOptions {
+  /**
+   * The world to join; made by `createThreadWorld` and sent to this thread. Default: the one that
+   * the launcher gave to this thread or process; without a launcher, a world of one.
+   */
+  world?: ThreadWorldHandle;
+  /** Seconds that a collective may take when it names no other; above 0. Default: the world's. */
+  timeout?: number;
+}
+
+interface Session {
+  readonly world: World;
+  readonly timeout: number;
+  readonly groups: Map<string, ProcessGroup>;
+}
+
+let session: Session | null = null;
+/** An `init` under way. */
+let joining: Promise<void> | null = null;
+
+/**
+ * Joins the world. Calling it again is harmless.
+ * @throws RangeError for a timeout that is not above 0
+ */
+export async function init(options: InitOptions = {}): Promise<void> {
+  if (session !== null) return;
+  joining ??= join(options).finally(() => {
+    joining = null;
+  });
+  await joining;
+}
+
+async function join(options: InitOptions): Promise<void> {
+  const { timeout } = options;
+  if (timeout !== undefined && !(timeout > 0)) {
+    throw new RangeError(`init: timeout must be above 0 seconds, got ${timeout}`);
+  }
+  const handle = options.world ?? launchedThread();
+  const world =
+    handle !== null
+      ? new ThreadWorld(handle)
+      : ((await launchedProcess(timeout)) ?? new SoloWorld(timeout ?? DEFAULT_TIMEOUT));
+  session = { world, timeout: timeout ?? world.timeout, groups: new Map() };
+  const ranks = Array.from({ length: world.size }, (_, rank) => rank);
+  session.groups.set(WORLD_GROUP, makeGroup(session, WORLD_GROUP, ranks));
+}
+
+/** The handle that `syncrun` and `launch` put into a worker's data, or null. */
+function launchedThread(): ThreadWorldHandle | null {
+  const threads = builtin<typeof import('node:worker_threads')>('node:worker_threads');
+  const data = threads?.workerData as { syncbn?: ThreadWorldHandle } | null | undefined;
+  return data?.syncbn ?? null;
+}
+
+/** The world of mpirun, mpiexec, srun or our own launcher, or null. Threads need none of its code. */
+async function launchedProcess(timeout: number | undefined): Promise<World | null> {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  if (process?.env === undefined || launchFromEnvironment(process.env) === null) return null;
+  const { mpiWorldFromEnvironment } = await import('./mpi/index.js');
+  return mpiWorldFromEnvironment(timeout === undefined ? {} : { timeout });
+}
+
+/** Leaves the world: its groups are gone, and ranks that still wait for this one fail. */
+export function release(): void {
+  if (session === null) return;
+  // The world first: it tells the members of every group that is still open.
+  session.world.release();
+  for (const group of session.groups.values()) group.close();
+  session = null;
+}
+
+/** Whether `init` has been called, and `release` has not. */
+export function isInitialized(): boolean {
+  return session !== null;
+}
+
+function current(caller: string): Session {
+  if (session === null) {
+    throw new Error(`${caller}: there is no world yet; call init() first, and await it`);
+  }
+  return session;
+}
+
+/**
+ * The group that `group` names, is, or by default means: the world.
+ * @throws TypeError for anything but a name, a group, null and undefined
+ * @throws RangeError for an unknown name, or a group that was destroyed
+ */
+export function findGroup(
+  group: string | ProcessGroup | null | undefined,
+  caller: string,
+): ProcessGroup {
+  const { groups } = current(caller);
+  if (typeof group !== 'string' && group != null && !(group instanceof ProcessGroup)) {
+    throw new TypeError(`${caller}: a group is a name or a ProcessGroup, got ${typeof group}`);
+  }
+  const name = group instanceof ProcessGroup ? group.name : (group ?? WORLD_GROUP);
+  const found = groups.get(name);
+  if (found === undefined || (group instanceof ProcessGroup && found !== group)) {
+    throw new RangeError(
+      `${caller}: unknown group '${name}'; this rank knows ${[...groups.keys()].join(', ')}`,
+    );
+  }
+  return found;
+}
+
+/**
+ * Makes the group `name` of the world ranks `rankIds`; the index in the list is the group rank.
+ * Every member calls it; others may, and get a group that they can name but not use. The same
+ * name with the same ranks returns the same group.
+ * @throws TypeError for a name that is not a string, or a list that holds anything but integers
+ * @throws RangeError for an empty name or list, duplicates, ranks outside the world, or a name
+ *   that is taken with other ranks, on this rank or another
+ */
+export function createGroup(name: string, rankIds: readonly number[]): ProcessGroup {
+  const now = current('createGroup');
+  checkGroup(name, rankIds, now.world.size);
+  const known = now.groups.get(name);
+  if (known !== undefined) {
+    if (known.ranks.join() === rankIds.join()) return known;
+    throw new RangeError(
+      `createGroup: group '${name}' exists with ranks ${known.ranks.join(', ')}, not ${rankIds.join(', ')}`,
+    );
+  }
+  const group = makeGroup(now, name, rankIds);
+  now.groups.set(name, group);
+  return group;
+}
+
+function makeGroup({ world, timeout }: Session, name: string, ranks: readonly number[]) {
+  const member = ranks.indexOf(world.rank);
+  const transport = member < 0 ? null : world.connect(name, ranks);
+  return new ProcessGroup(name, ranks, member, transport, timeout);
+}
+
+function checkGroup(name: unknown, rankIds: unknown, worldSize: number): void {
+  if (typeof name !== 'string') {
+    throw new TypeError(`createGroup: the name must be a string, got ${typeof name}`);
+  }
+  if (!Array.isArray(rankIds)) {
+    throw new TypeError(
+      `createGroup: group '${name}' needs a list of ranks, got ${typeof rankIds}`,
+    );
+  }
+  if (name === '') throw new RangeError('createGroup: the name must not be empty');
+  if (rankIds.length === 0) {
+    throw new RangeError(`createGroup: group '${name}' needs at least one rank`);
+  }
+  for (const rank of rankIds) checkWorldRank(rank, worldSize, `createGroup: group '${name}'`);
+  if (new Set(rankIds).size !== rankIds.length) {
+    throw new RangeError(`createGroup: group '${name}' names a rank twice: ${rankIds.join(', ')}`);
+  }
+}
+
+function checkWorldRank(rank: unknown, worldSize: number, caller: string): void {
+  if (!Number.isInteger(rank)) {
+    throw new TypeError(`${caller}: a rank must be an integer, got ${String(rank)}`);
+  }
+  if ((rank as number) < 0 || (rank as number) >= worldSize) {
+    throw new RangeError(
+      `${caller}: rank ${rank} is not in the world, whose ranks are 0 to ${worldSize - 1}`,
+    );
+  }
+}
+
+/**
+ * Destroys the group `name` on this rank; each member does so for itself.
+ * @throws RangeError for the world, and for an unknown name
+ */
+export function destroyGroup(name: string): void {
+  const { groups } = current('destroyGroup');
+  if (name === WORLD_GROUP) {
+    throw new RangeError(`destroyGroup: group '${WORLD_GROUP}' is all ranks; release() leaves it`);
+  }
+  const group = findGroup(name, 'destroyGroup');
+  groups.delete(name);
+  group.close();
+}
+
+/** A group as the functions below take it: its name, itself, or by default the world. */
+export type GroupLike = string | ProcessGroup | null;
+
+/** This rank's place in `group`. @throws RangeError when it is not a member */
+export function getRank(group?: GroupLike): number {
+  return memberOf(findGroup(group, 'getRank'), 'getRank');
+}
+
+/** Number of ranks in `group`. */
+export function getGroupSize(group?: GroupLike): number {
+  return findGroup(group, 'getGroupSize').size;
+}
+
+/** This rank's place among the members of `group` on its host. */
+export function getLocalRank(group?: GroupLike): number {
+  const found = findGroup(group, 'getLocalRank');
+  memberOf(found, 'getLocalRank');
+  return hostMembers(found).indexOf(current('getLocalRank').world.rank);
+}
+
+/** Number of members of `group` on this rank's host. */
+export function getLocalRankSize(group?: GroupLike): number {
+  return hostMembers(findGroup(group, 'getLocalRankSize')).length;
+}
+
+/** World ranks of `group`; the index is the group rank. */
+export function getProcessGroupRanks(group?: GroupLike): number[] {
+  return [...findGroup(group, 'getProcessGroupRanks').ranks];
+}
+
+/** World rank of the member `groupRank` of `group`. @throws RangeError when there is none */
+export function getWorldRankFromGroupRank(group: GroupLike, groupRank: number): number {
+  const caller = 'getWorldRankFromGroupRank';
+  const { name, ranks } = findGroup(group, caller);
+  if (!Number.isInteger(groupRank)) {
+    throw new TypeError(`${caller}: a rank must be an integer, got ${String(groupRank)}`);
+  }
+  if (groupRank < 0 || groupRank >= ranks.length) {
+    throw new RangeError(
+      `${caller}: group '${name}' has ranks 0 to ${ranks.length - 1}, not ${groupRank}`,
+    );
+  }
+  return ranks[groupRank];
+}
+
+/** Place of `worldRank` in `group`. @throws RangeError when it is not a member */
+export function getGroupRankFromWorldRank(worldRank: number, group: GroupLike): number {
+  const caller = 'getGroupRankFromWorldRank';
+  const found = findGroup(group, caller);
+  checkWorldRank(worldRank, current(caller).world.size, caller);
+  const member = found.ranks.indexOf(worldRank);
+  if (member < 0) {
+    throw new RangeError(
+      `${caller}: rank ${worldRank} is not in group '${found.name}' (ranks ${found.ranks.join(', ')})`,
+    );
+  }
+  return member;
+}
+
+function memberOf(group: ProcessGroup, caller: string): number {
+  if (group.rank < 0) {
+    const { rank } = current(caller).world;
+    throw new RangeError(
+      `${caller}: rank ${rank} is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
+    );
+  }
+  return group.rank;
+}
+
+function hostMembers(group: ProcessGroup): number[] {
+  const { hostRanks } = current('getLocalRank').world;
+  return group.ranks.filter((rank) => hostRanks.includes(rank));
+}

@@ -1,0 +1,31 @@
+/** Starts the world of `syncrun --join=False` in a background process. */
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { openLog } from './log-files.js';
+import type { Settings } from './settings.js';
+
+const ENTRY = fileURLToPath(new URL('./background-main.js', import.meta.url));
+
+/** File in the log folder that holds what the launcher itself has to say. */
+export const LAUNCHER_LOG = 'syncrun.log';
+
+/**
+ * Starts the world in a process of its own, which outlives this one and its terminal.
+ * @returns its process id
+ */
+export async function startInBackground(settings: Settings): Promise<number> {
+  const log = openLog(join(settings.logDir, LAUNCHER_LOG));
+  const child: ChildProcess = spawn(
+    process.execPath,
+    [...process.execArgv, ENTRY, JSON.stringify(settings)],
+    { detached: true, stdio: ['ignore', log, log] },
+  );
+  await once(child, 'spawn');
+  child.unref();
+  closeSync(log);
+  return child.pid!;
+}

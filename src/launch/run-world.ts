@@ -1,0 +1,91 @@
+/** Runs the world of one `syncrun` in this process, from the logs' opening to the exit status. */
+
+import { pathToFileURL } from 'node:url';
+import { logPath, logTail } from './log-files.js';
+import { type RankFailure, Ranks, type WorldEnd } from './ranks.js';
+import type { Settings } from './settings.js';
+import { findTsx } from './typescript.js';
+import { writeAll } from './write-all.js';
+
+/** Signals that end the world, and the exit status that each gives, as shells count them. */
+const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
+type EndSignal = keyof typeof SIGNALS;
+
+const STDERR = 2;
+
+/**
+ * Starts the ranks, waits for them, and says on standard error which one failed.
+ * @param logs descriptors of the ranks' logs, in rank order
+ * @returns the exit status
+ */
+export async function runWorld(settings: Settings, logs: readonly number[]): Promise<number> {
+  const ranks = startRanks(settings, logs);
+  let signal: EndSignal | null = null;
+  const onSignal = (name: EndSignal) => {
+    // Whoever asks twice does not want to wait for anything.
+    if (signal !== null) dieBy(name);
+    signal = name;
+    ranks.stop();
+  };
+  for (const name of Object.keys(SIGNALS) as EndSignal[]) process.on(name, onSignal);
+  const end = await ranks.end;
+  if (signal !== null) return endedBy(signal, end, logs);
+  if (end.failure !== null) showFailure(end.failure, settings, logs);
+  if (end.stuck.length > 0) abandon(end.stuck);
+  return end.failure?.exitCode ?? 0;
+}
+
+function startRanks(settings: Settings, logs: readonly number[]): Ranks {
+  const { script, args, workerNum, clusterTimeOut, tail } = settings;
+  const url = pathToFileURL(script);
+  return new Ranks({
+    size: workerNum,
+    script: url,
+    program: true,
+    tsx: findTsx(url),
+    args,
+    dataOf: () => undefined,
+    outputOf: (rank) => ({ logFd: logs[rank], console: tail.includes(rank), report: false }),
+    timeout: undefined,
+    startTimeout: clusterTimeOut < 0 ? Number.POSITIVE_INFINITY : clusterTimeOut,
+  });
+}
+
+function endedBy(signal: EndSignal, end: WorldEnd, logs: readonly number[]): number {
+  for (const log of logs) writeAll(log, `syncrun: ended by ${signal}\n`);
+  if (end.stuck.length > 0) dieBy(signal);
+  return SIGNALS[signal];
+}
+
+function showFailure(failure: RankFailure, settings: Settings, logs: readonly number[]): void {
+  const { rank, text } = failure;
+  // A rank that ran out of memory, or was ended, could not say so itself.
+  const log = logs[rank];
+  if (!logTail(log).includes(text)) writeAll(log, `${text}\n`);
+  const path = logPath(settings.logDir, settings.logName, rank);
+  const tail = logTail(log).replaceAll(/^/gm, '  ');
+  say(`syncrun: ${text}\nsyncrun: the end of ${path}:\n${tail}\n`);
+}
+
+/** Node cannot exit while a thread is inside native code: it waits for the thread. */
+function abandon(stuck: readonly number[]): void {
+  say(
+    `syncrun: rank ${stuck.join(', ')} is in native code and does not end; killing the process\n`,
+  );
+  process.kill(process.pid, 'SIGKILL');
+}
+
+/** Ends this process by the signal itself, at once, whatever its threads do. */
+function dieBy(signal: EndSignal): void {
+  process.removeAllListeners(signal);
+  process.kill(process.pid, signal);
+}
+
+/** Standard error may be gone, as a terminal that was closed is. */
+function say(text: string): void {
+  try {
+    writeAll(STDERR, text);
+  } catch {
+    // There is nobody left to tell.
+  }
+}

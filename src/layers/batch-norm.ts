@@ -1,0 +1,380 @@
+/**
+ * What the two layers share: the passes over a tensor, modes, contexts and checks of inputs.
+ * A subclass says which statistics a call takes, over which group, and how running ones move.
+ */
+
+import {
+  allocateFloats,
+  computeDType,
+  type DType,
+  type FloatArray,
+  narrow,
+} from '../core/dtype.js';
+import { describeError } from '../core/errors.js';
+import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
+import type { Moments } from '../core/moments.js';
+import type { Parameter } from '../core/parameter.js';
+import { Tensor } from '../core/tensor.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import { soloGroup } from '../group/solo.js';
+import { isInitialized } from '../group/world.js';
+import { backward, type Saved } from '../ops/backward.js';
+import {
+  groupMoments,
+  type Normalization,
+  normalizationBy,
+  normalizationOf,
+  normalize,
+  type Scope,
+} from '../ops/forward.js';
+import type { CommonSetup } from './common-options.js';
+import { allFinite, type RunningStatistics } from './running-statistics.js';
+import { readState, type StateDict, writeState } from './state-dict.js';
+
+/** Options of a forward call. */
+export interface ForwardOptions {
+  /** Where y goes: of x's shape and dtype; x itself in inference only. Default: a new tensor. */
+  out?: Tensor;
+}
+
+/** Options of a backward call. */
+export interface BackwardOptions {
+  /** The forward call to go back through. Default: the last one. Each can be used once. */
+  context?: ForwardContext;
+  /** Where dx goes: of dy's shape and dtype, dy itself included. Default: a new tensor. */
+  out?: Tensor;
+  /** Whether the parameters' gradients are added to those of earlier calls. Default false. */
+  accumulate?: boolean;
+}
+
+/** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
+export class ForwardContext {
+  /** Null once the backward call has used it. */
+  saved: Saved | null;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly group: ProcessGroup;
+
+  constructor(saved: Saved, shape: readonly number[], dtype: DType, group: ProcessGroup) {
+    this.saved = saved;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.group = group;
+  }
+}
+
+/** Constructor arguments that the subclasses have checked. */
+export interface BatchNormSetup extends CommonSetup {
+  readonly numFeatures: number;
+  readonly training: boolean;
+  readonly scale: Parameter | null;
+  readonly shift: Parameter | null;
+  /** Numbers of axes that an input may have, and how errors say it. */
+  readonly ranks: { accept(rank: number): boolean; text: string };
+}
+
+export abstract class BatchNorm {
+  readonly numFeatures: number;
+  readonly eps: number;
+  /** Batches that left the running statistics as they were, for NaN or infinity in them. */
+  skippedUpdates = 0;
+  readonly #setup: BatchNormSetup;
+  #training: boolean;
+  #last: ForwardContext | null = null;
+
+  protected constructor(setup: BatchNormSetup) {
+    this.#setup = setup;
+    this.numFeatures = setup.numFeatures;
+    this.eps = setup.eps;
+    this.#training = setup.training;
+  }
+
+  /** Whether a call takes the batch's statistics (true) or the running ones. */
+  protected abstract usesBatchStatistics(): boolean;
+  /** The group over which a call with the batch's statistics runs. */
+  protected abstract batchGroup(): ProcessGroup;
+  protected abstract readonly running: RunningStatistics | null;
+  /** Moves the running statistics towards a batch's; called in training. */
+  protected abstract track(moments: Moments): void;
+  /** Named tensors of the state, in a fixed order; written in place by `loadStateDict`. */
+  protected abstract state(): StateDict;
+
+  /** Element type of parameters and buffers. */
+  get dtype(): DType {
+    return this.#setup.dtype;
+  }
+
+  /** What collectives and errors call this layer. */
+  get label(): string {
+    return this.#setup.label;
+  }
+
+  get channelsLast(): boolean {
+    return this.#setup.channelsLast;
+  }
+
+  get training(): boolean {
+    return this.#training;
+  }
+
+  /** Training mode, or inference with `false`. */
+  setTrain(flag = true): this {
+    if (typeof flag !== 'boolean') {
+      throw new TypeError(`${this.label}: setTrain takes true or false, got ${String(flag)}`);
+    }
+    this.#training = flag;
+    return this;
+  }
+
+  /** The trained parameters. */
+  parameters(): Parameter[] {
+    const { scale, shift } = this.#setup;
+    return [scale, shift].filter((p): p is Parameter => p?.trainable === true);
+  }
+
+  /** A copy of parameters and buffers, by name. */
+  stateDict(): StateDict {
+    return readState(this.state());
+  }
+
+  /**
+   * Takes over parameters and buffers; nothing changes unless all fit.
+   * @throws RangeError for missing or unknown names and wrong shapes
+   */
+  loadStateDict(state: StateDict): void {
+    writeState(this.state(), state, this.label);
+  }
+
+  /**
+   * Normalises x of shape (N, C, +), or (N, +, C) with `channelsLast`. In training every rank of
+   * the group must call it, also one whose N is 0.
+   * @returns y, of x's shape and dtype
+   * @throws TypeError for x that is not a Tensor; RangeError for a wrong shape or dtype, and where
+   *   the group's batch has only one value per channel. Errors reach every rank of the group.
+   */
+  forward(x: Tensor, options: ForwardOptions = {}): Tensor {
+    const { output, context } = this.forwardWithContext(x, options);
+    this.#last = context;
+    return output;
+  }
+
+  /** Like {@link forward}, and hands out what its backward call needs, for several in a row. */
+  forwardWithContext(
+    x: Tensor,
+    options: ForwardOptions = {},
+  ): { output: Tensor; context: ForwardContext } {
+    const group = this.statisticsGroup();
+    const out = this.#tellingPeers(
+      () => group,
+      'forward',
+      () => this.#checkForward(x, options),
+    );
+    const layout = layoutOf(x.shape, this.channelsLast);
+    const values = x.toFloats();
+    const y = floatsFor(out);
+    const { by, count } =
+      group === null
+        ? { by: this.#fixedNormalization(), count: null }
+        : this.#batchNormalization(values, layout, group);
+    normalize(y, values, by, layout);
+    storeFloats(y, out);
+    const saved = { x: values, layout, by, count };
+    const context = new ForwardContext(saved, x.shape, x.dtype, group ?? soloGroup);
+    return { output: out, context };
+  }
+
+  /**
+   * Gradient of the input of a forward call, from dy, the gradient of its output. Fills the
+   * parameters' `grad` with LOCAL sums; `averageGradients` puts them together. dy must have one
+   * scale on all ranks: where batches are uneven, that of the sum of all samples' losses.
+   * @returns dx, of dy's shape and dtype
+   * @throws Error without a forward call to go back through; RangeError for a dy that does not fit
+   */
+  backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
+    const context = options.context ?? this.#last;
+    const { saved, out } = this.#tellingPeers(
+      () => context?.group ?? this.statisticsGroup(),
+      'backward',
+      () => this.#checkBackward(dy, context, options),
+    );
+    const values = dy.toFloats();
+    const dx = floatsFor(out);
+    const sums = backward(dx, values, saved, this.#scope(context!.group));
+    storeFloats(dx, out);
+    context!.saved = null;
+    const { scale, shift } = this.#setup;
+    fillGradient(scale, sums.dyXhat, options.accumulate === true);
+    fillGradient(shift, sums.dy, options.accumulate === true);
+    return out;
+  }
+
+  /** What an adapter needs of the layer, which then normalises by itself. */
+  parts(): {
+    readonly running: RunningStatistics | null;
+    readonly scale: Parameter | null;
+    readonly shift: Parameter | null;
+    readonly reproducible: boolean;
+  } {
+    const { scale, shift, reproducible } = this.#setup;
+    return { running: this.running, scale, shift, reproducible };
+  }
+
+  /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
+  statisticsGroup(): ProcessGroup | null {
+    return this.usesBatchStatistics() ? this.batchGroup() : null;
+  }
+
+  /**
+   * Takes in a batch's moments over the group, as `forward` does in training. All ranks hold the
+   * same moments here, so all throw, skip and update alike.
+   * @throws RangeError for a count of 1, and by `onNonFinite: 'throw'`
+   */
+  learn(moments: Moments): void {
+    if (moments.count === 0) return;
+    if (moments.count === 1) {
+      throw new RangeError(
+        `${this.label}: training needs more than one value per channel over the group, got 1`,
+      );
+    }
+    if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
+      this.track(moments);
+      return;
+    }
+    if (this.#setup.onNonFinite === 'throw') {
+      throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
+    }
+    this.skippedUpdates++;
+  }
+
+  /** @throws RangeError unless an input may have this shape */
+  checkShape(shape: readonly number[]): void {
+    const { ranks, label, numFeatures } = this.#setup;
+    if (!ranks.accept(shape.length)) {
+      throw new RangeError(
+        `${label}: expected an input with ${ranks.text} axes, got shape ${formatShape(shape)}`,
+      );
+    }
+    const { channels } = layoutOf(shape, this.channelsLast);
+    if (channels !== numFeatures) {
+      const axis = this.channelsLast ? 'the last axis' : 'axis 1';
+      throw new RangeError(
+        `${label}: expected ${numFeatures} channels on ${axis}, got ${channels} in shape ${formatShape(shape)}`,
+      );
+    }
+  }
+
+  #scope(group: ProcessGroup): Scope {
+    return { group, label: this.label, reproducible: this.#setup.reproducible };
+  }
+
+  #affine() {
+    const { scale, shift, eps } = this.#setup;
+    return {
+      weight: scale === null ? null : scale.data.toFloats(),
+      bias: shift === null ? null : shift.data.toFloats(),
+      eps,
+    };
+  }
+
+  #fixedNormalization(): Normalization {
+    const { mean, variance } = this.running!;
+    return normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
+  }
+
+  #batchNormalization(
+    x: FloatArray,
+    layout: Layout,
+    group: ProcessGroup,
+  ): { by: Normalization; count: number } {
+    const moments = groupMoments(x, layout, this.#scope(group));
+    if (this.#training) this.learn(moments);
+    return { by: normalizationOf(moments, this.#affine()), count: moments.count };
+  }
+
+  /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
+  #tellingPeers<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
+    try {
+      return check();
+    } catch (error) {
+      const group = isInitialized() ? groupOf() : null;
+      if (group !== null && group.size > 1 && group.rank >= 0) {
+        // Not waited for: whoever comes to this collective finds the error there.
+        group.raise(`${describeError(error)} (in ${call})`, { label: this.label });
+      }
+      throw error;
+    }
+  }
+
+  #checkForward(x: Tensor, { out }: ForwardOptions): Tensor {
+    const { label, dtype } = this.#setup;
+    if (!(x instanceof Tensor)) {
+      throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
+    }
+    this.checkShape(x.shape);
+    if (computeDType(x.dtype) !== computeDType(dtype)) {
+      const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
+      throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
+    }
+    if (out === x && this.#training && this.usesBatchStatistics()) {
+      throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
+    }
+    return checkOut(out, x, label);
+  }
+
+  #checkBackward(
+    dy: Tensor,
+    context: ForwardContext | null,
+    { out }: BackwardOptions,
+  ): { saved: Saved; out: Tensor } {
+    if (!(dy instanceof Tensor)) {
+      throw new TypeError(`${this.label}: the gradient must be a Tensor, got ${typeof dy}`);
+    }
+    if (context === null) {
+      throw new Error(`${this.label}: backward needs a forward call before it`);
+    }
+    if (context.saved === null) {
+      throw new Error(`${this.label}: backward has used this forward call already`);
+    }
+    if (!sameShape(dy.shape, context.shape) || dy.dtype !== context.dtype) {
+      throw new RangeError(
+        `${this.label}: expected the gradient of an output of shape ${formatShape(context.shape)} and ` +
+          `dtype ${context.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
+      );
+    }
+    return { saved: context.saved, out: checkOut(out, dy, this.label) };
+  }
+}
+
+/** The tensor that a result goes into: `out` where it fits `like`, or a new one. */
+function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor {
+  if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
+  if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
+  if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
+    throw new RangeError(
+      `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
+        `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
+    );
+  }
+  return out;
+}
+
+/** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
+function floatsFor(out: Tensor): FloatArray {
+  return out.data instanceof Uint16Array ? allocateFloats(out.dtype, out.size) : out.data;
+}
+
+function storeFloats(values: FloatArray, out: Tensor): void {
+  if (values !== out.data) narrow(values, out.data, out.dtype);
+}
+
+function fillGradient(parameter: Parameter | null, sums: Float64Array, accumulate: boolean): void {
+  if (parameter?.trainable !== true) return;
+  const { data } = parameter;
+  const old = accumulate ? parameter.grad?.toFloats() : undefined;
+  parameter.grad ??= Tensor.zeros(data.shape, data.dtype);
+  narrow(
+    old === undefined ? sums : sums.map((sum, c) => sum + old[c]),
+    parameter.grad.data,
+    data.dtype,
+  );
+}

@@ -1,0 +1,69 @@
+/** Checks of constructor arguments: TypeError for a wrong type, RangeError for a wrong value. */
+
+/** Throws unless `value` is an integer of `least` or more. */
+export function checkInteger(value: unknown, least: number, what: string): number {
+  if (!Number.isInteger(value)) {
+    throw new TypeError(`${what} must be an integer, got ${show(value)}`);
+  }
+  if ((value as number) < least) {
+    throw new RangeError(`${what} must be ${least} or more, got ${value}`);
+  }
+  return value as number;
+}
+
+export function checkBoolean(value: unknown, what: string): boolean {
+  if (typeof value !== 'boolean') {
+    throw new TypeError(`${what} must be true or false, got ${show(value)}`);
+  }
+  return value;
+}
+
+/** `eps`: a number, finite and not negative. */
+export function checkEps(value: unknown, layer: string): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${layer}: eps must be a number, got ${show(value)}`);
+  }
+  if (!Number.isFinite(value) || value < 0) {
+    throw new RangeError(`${layer}: eps must be finite and 0 or more, got ${value}`);
+  }
+  return value;
+}
+
+/** `momentum`: a number in [0, 1]. */
+export function checkMomentum(value: unknown, layer: string): number {
+  if (typeof value !== 'number') {
+    throw new TypeError(`${layer}: momentum must be a number, got ${show(value)}`);
+  }
+  if (!(value >= 0 && value <= 1)) {
+    throw new RangeError(`${layer}: momentum must be in [0, 1], got ${value}`);
+  }
+  return value;
+}
+
+/** Throws RangeError unless `value` is one of `choices`. */
+export function checkChoice<T extends string>(
+  value: unknown,
+  choices: readonly T[],
+  what: string,
+): T {
+  if (!choices.includes(value as T)) {
+    throw new RangeError(`${what} must be one of ${choices.join(', ')}, got ${show(value)}`);
+  }
+  return value as T;
+}
+
+/** Throws TypeError for option names that the layer does not know, with those it knows. */
+export function checkOptionNames(options: object, known: readonly string[], layer: string): void {
+  if (options === null || typeof options !== 'object') {
+    throw new TypeError(`${layer}: options must be an object, got ${show(options)}`);
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(`${layer}: unknown option '${unknown}'; known are ${known.join(', ')}`);
+  }
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  return value !== null && typeof value === 'object' ? value.constructor.name : String(value);
+}

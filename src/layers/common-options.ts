@@ -1,0 +1,74 @@
+/** Options that both layers take, and their checks. */
+
+import { checkDType, computeDType, type DType } from '../core/dtype.js';
+import { checkBoolean, checkChoice, checkEps } from './checks.js';
+
+/** What a layer does with a batch that holds NaN or infinity. */
+export type NonFiniteRule = 'skip' | 'propagate' | 'throw';
+export const NON_FINITE_RULES: readonly NonFiniteRule[] = ['skip', 'propagate', 'throw'];
+
+/** Options that both layers take, beside their own. */
+export interface CommonOptions {
+  /** Added to the variance inside the root. Default 1e-5. */
+  eps?: number;
+  /** Of parameters and buffers; the 16-bit types keep them in float32. Default 'float32'. */
+  dtype?: DType;
+  /** Name in collectives and errors; the same on every rank. Default: class and channel count. */
+  name?: string;
+  /** Whether the channel is the last axis instead of axis 1. Default false. */
+  channelsLast?: boolean;
+  /** Whether results must not depend on how the batch is split over ranks. Default false. */
+  reproducible?: boolean;
+  /**
+   * What a NaN or infinity in the group's batch does in training. 'skip' (default): running
+   * statistics stay as they are, `skippedUpdates` counts; 'propagate': they take it over; 'throw':
+   * RangeError on every rank.
+   */
+  onNonFinite?: NonFiniteRule;
+}
+
+export const COMMON_OPTIONS = [
+  'eps',
+  'dtype',
+  'name',
+  'channelsLast',
+  'reproducible',
+  'onNonFinite',
+];
+
+/** The common options, checked and filled in. */
+export interface CommonSetup {
+  /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
+  readonly label: string;
+  readonly dtype: 'float32' | 'float64';
+  readonly eps: number;
+  readonly channelsLast: boolean;
+  readonly reproducible: boolean;
+  readonly onNonFinite: NonFiniteRule;
+}
+
+/** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
+export function labelOf(kind: string, numFeatures: unknown, options: CommonOptions): string {
+  const name = options?.name;
+  if (name === undefined) return `${kind}(${String(numFeatures)})`;
+  if (typeof name !== 'string') throw new TypeError(`${kind}: name must be a string`);
+  return `${kind} '${name}'`;
+}
+
+/** The checked options that both layers take. */
+export function commonSetup(options: CommonOptions, label: string): CommonSetup {
+  // 16-bit parameters would lose what the optimizer adds; float32 or better is the rule.
+  const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
+  return {
+    label,
+    dtype,
+    eps: checkEps(options.eps ?? 1e-5, label),
+    channelsLast: checkBoolean(options.channelsLast ?? false, `${label}: channelsLast`),
+    reproducible: checkBoolean(options.reproducible ?? false, `${label}: reproducible`),
+    onNonFinite: checkChoice(
+      options.onNonFinite ?? 'skip',
+      NON_FINITE_RULES,
+      `${label}: onNonFinite`,
+    ),
+  };
+}

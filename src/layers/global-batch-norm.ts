@@ -1,0 +1,202 @@
+/**
+ * GlobalBatchNorm: MindSpore's `nn.GlobalBatchNorm`. Batch normalization with the statistics of a
+ * block of `deviceNumEachGroup` neighbouring ranks; the world is cut into such blocks.
+ */
+
+import { narrow } from '../core/dtype.js';
+import { formatShape, sameShape } from '../core/layout.js';
+import type { Moments } from '../core/moments.js';
+import { Parameter } from '../core/parameter.js';
+import { Tensor } from '../core/tensor.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import { createGroup, findGroup } from '../group/world.js';
+import { BatchNorm } from './batch-norm.js';
+import { checkBoolean, checkInteger, checkMomentum, checkOptionNames } from './checks.js';
+import {
+  COMMON_OPTIONS,
+  type CommonOptions,
+  type CommonSetup,
+  commonSetup,
+  labelOf,
+} from './common-options.js';
+import { Initializer, type InitializerName, initializerNamed } from './initializers.js';
+import { RunningStatistics } from './running-statistics.js';
+import type { StateDict } from './state-dict.js';
+
+/** Initial values: one number, a tensor of shape (C), an initializer, or its name. */
+export type InitialValues = number | Tensor | Initializer | InitializerName;
+
+export interface GlobalBatchNormOptions extends CommonOptions {
+  /** Ranks that normalise together; 2 or more, a divisor of the world's size. Default 2. */
+  deviceNumEachGroup?: number;
+  /** Share that the moving statistics keep: r = momentum r + (1 - momentum) batch. Default 0.9. */
+  momentum?: number;
+  /** Whether gamma and beta are trained; they keep their initial values otherwise. Default true. */
+  affine?: boolean;
+  /** Default 'ones'. */
+  gammaInit?: InitialValues;
+  /** Default 'zeros'. */
+  betaInit?: InitialValues;
+  /** Default 'zeros'. */
+  movingMeanInit?: InitialValues;
+  /** Default 'ones'. */
+  movingVarInit?: InitialValues;
+  /**
+   * null (default): the batch's statistics in training, the moving ones in inference; true: always
+   * the batch's, over the group also in inference; false: always the moving ones.
+   */
+  useBatchStatistics?: boolean | null;
+}
+
+const OPTIONS = [
+  ...COMMON_OPTIONS,
+  'deviceNumEachGroup',
+  'momentum',
+  'affine',
+  'gammaInit',
+  'betaInit',
+  'movingMeanInit',
+  'movingVarInit',
+  'useBatchStatistics',
+];
+
+export class GlobalBatchNorm extends BatchNorm {
+  /** Scale, shape (C). */
+  readonly gamma: Parameter;
+  /** Shift, shape (C). */
+  readonly beta: Parameter;
+  readonly momentum: number;
+  readonly affine: boolean;
+  readonly deviceNumEachGroup: number;
+  readonly useBatchStatistics: boolean | null;
+  /** The ranks that normalise together with this one. */
+  readonly processGroup: ProcessGroup;
+  protected override readonly running: RunningStatistics;
+
+  /**
+   * New layers are in inference mode, as MindSpore's are; `setTrain()` changes it. Needs `init()`.
+   * With random initial values every rank of the world must make the layer at the same place of
+   * its program, since all take those of rank 0.
+   * @param numFeatures channels C of the input (N, C) or (N, C, H, W), 1 or more
+   * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
+   */
+  constructor(numFeatures: number, options: GlobalBatchNormOptions = {}) {
+    const label = labelOf('GlobalBatchNorm', numFeatures, options);
+    checkOptionNames(options, OPTIONS, label);
+    checkInteger(numFeatures, 1, `${label}: numFeatures`);
+    const common = commonSetup(options, label);
+    const affine = checkBoolean(options.affine ?? true, `${label}: affine`);
+    const momentum = checkMomentum(options.momentum ?? 0.9, label);
+    const useBatchStatistics = options.useBatchStatistics ?? null;
+    if (useBatchStatistics !== null) {
+      checkBoolean(useBatchStatistics, `${label}: useBatchStatistics`);
+    }
+    const deviceNumEachGroup = options.deviceNumEachGroup ?? 2;
+    const group = blockGroup(deviceNumEachGroup, label);
+    const make = (name: keyof GlobalBatchNormOptions, fallback: InitialValues) =>
+      initialTensor((options[name] as InitialValues) ?? fallback, numFeatures, common, name);
+    const gamma = new Parameter('gamma', make('gammaInit', 'ones'), affine);
+    const beta = new Parameter('beta', make('betaInit', 'zeros'), affine);
+    super({
+      ...common,
+      numFeatures,
+      training: false,
+      scale: gamma,
+      shift: beta,
+      ranks: { accept: (rank) => rank === 2 || rank === 4, text: '2 or 4' },
+    });
+    this.gamma = gamma;
+    this.beta = beta;
+    this.momentum = momentum;
+    this.affine = affine;
+    this.deviceNumEachGroup = deviceNumEachGroup;
+    this.useBatchStatistics = useBatchStatistics;
+    this.processGroup = group;
+    this.running = new RunningStatistics(
+      make('movingMeanInit', 'zeros'),
+      make('movingVarInit', 'ones'),
+    );
+  }
+
+  /** Shape (C). */
+  get movingMean(): Tensor {
+    return this.running.mean;
+  }
+
+  /** Shape (C), biased. */
+  get movingVariance(): Tensor {
+    return this.running.variance;
+  }
+
+  override toString(): string {
+    return (
+      `GlobalBatchNorm(${this.numFeatures}, deviceNumEachGroup=${this.deviceNumEachGroup}, ` +
+      `eps=${this.eps}, momentum=${this.momentum}, affine=${this.affine}, ` +
+      `useBatchStatistics=${this.useBatchStatistics}, dtype=${this.dtype})`
+    );
+  }
+
+  protected override usesBatchStatistics(): boolean {
+    return this.useBatchStatistics ?? this.training;
+  }
+
+  protected override batchGroup(): ProcessGroup {
+    return this.processGroup;
+  }
+
+  protected override track(moments: Moments): void {
+    this.running.update(moments, 1 - this.momentum, false);
+  }
+
+  protected override state(): StateDict {
+    return {
+      gamma: this.gamma.data,
+      beta: this.beta.data,
+      movingMean: this.movingMean,
+      movingVariance: this.movingVariance,
+    };
+  }
+}
+
+/** The group of this rank's block of `size` neighbouring ranks. */
+function blockGroup(size: number, label: string): ProcessGroup {
+  checkInteger(size, 2, `${label}: deviceNumEachGroup`);
+  const world = findGroup(null, label);
+  if (size > world.size || world.size % size !== 0) {
+    throw new RangeError(
+      `${label}: deviceNumEachGroup must divide the world's ${world.size} ranks, got ${size}`,
+    );
+  }
+  const first = world.rank - (world.rank % size);
+  const ranks = Array.from({ length: size }, (_, i) => first + i);
+  return createGroup(`GlobalBatchNorm ${first}-${first + size - 1}`, ranks);
+}
+
+/** A tensor of shape (C) with the initial values that an option asks for. */
+function initialTensor(
+  values: InitialValues,
+  channels: number,
+  { label, dtype }: CommonSetup,
+  option: string,
+): Tensor {
+  const what = `${label}: ${option}`;
+  if (values instanceof Tensor) {
+    if (!sameShape(values.shape, [channels])) {
+      throw new RangeError(
+        `${what} must have shape ${formatShape([channels])}, got ${formatShape(values.shape)}`,
+      );
+    }
+    return values.clone(dtype);
+  }
+  if (typeof values === 'number') return Tensor.full([channels], values, dtype);
+  const initializer = typeof values === 'string' ? initializerNamed(values, what) : values;
+  if (!(initializer instanceof Initializer)) {
+    throw new TypeError(`${what} must be a number, a Tensor, an Initializer or its name`);
+  }
+  const drawn = initializer.values([channels]);
+  const world = findGroup(null, label);
+  if (initializer.isRandom) world.broadcast(drawn, { label: what }).wait();
+  const tensor = Tensor.zeros([channels], dtype);
+  narrow(drawn, tensor.data, dtype);
+  return tensor;
+}

@@ -1,0 +1,123 @@
+/**
+ * Data parallelism: gradients are averaged over the ranks after the backward pass, as MindSpore's
+ * DATA_PARALLEL mode and PyTorch's DistributedDataParallel do. One all-reduce of one flat float64
+ * buffer, summed in rank order, so that every rank takes the same step.
+ */
+
+import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
+import { Parameter } from '../core/parameter.js';
+import { Tensor } from '../core/tensor.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import { findGroup, type GroupLike } from '../group/world.js';
+
+/** Something with a gradient: a parameter, or an array of gradients, changed in place. */
+export type GradientHolder = Parameter | Tensor | FloatArray;
+
+export interface AverageOptions {
+  /** Ranks to average over. Default: the world. */
+  group?: GroupLike;
+  /**
+   * Samples that this rank's gradients come from, 0 or more; ranks may differ. Default: all ranks
+   * weigh the same.
+   */
+  sampleCount?: number;
+  /**
+   * With `sampleCount`, what each rank's loss was. 'mean' (default): the mean over its samples, so
+   * that gradients are weighted by the counts. 'sum': the sum over its samples, so that gradients
+   * are summed and divided by all samples; with synchronized layers and uneven batches only this
+   * is exact, since their backward pass adds up gradients of other ranks' samples.
+   */
+  lossReduction?: 'mean' | 'sum';
+}
+
+/**
+ * Replaces each gradient by its average over the group. A parameter without a gradient counts as
+ * zeros and gets the average, so that ranks which skipped a branch stay in step.
+ * @throws RangeError for a sampleCount that is negative or not finite; all ranks must pass
+ *   gradients of the same sizes in the same order
+ */
+export function averageGradients(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions = {},
+): void {
+  const group = findGroup(options.group, 'averageGradients');
+  const { own, total } = weightsOf(options);
+  const targets = [...holders].map(gradientOf);
+  const length = targets.reduce((sum, { data }) => sum + data.length, 0);
+  const flat = new Float64Array(length + 1);
+  let at = 0;
+  for (const { data, read } of targets) {
+    const values = read();
+    for (let i = 0; i < values.length; i++) flat[at + i] = values[i] * own;
+    at += data.length;
+  }
+  flat[length] = total;
+  group.allReduce(flat, { label: 'averageGradients' }).wait();
+  scatter(flat, targets);
+}
+
+/** Factor of this rank's gradients, and its part of the divisor. */
+function weightsOf({ sampleCount, lossReduction = 'mean' }: AverageOptions) {
+  if (lossReduction !== 'mean' && lossReduction !== 'sum') {
+    throw new RangeError(
+      `averageGradients: lossReduction must be mean or sum, got ${String(lossReduction)}`,
+    );
+  }
+  if (sampleCount === undefined) return { own: 1, total: 1 };
+  if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
+    throw new RangeError(
+      `averageGradients: sampleCount must be finite and 0 or more, got ${String(sampleCount)}`,
+    );
+  }
+  return { own: lossReduction === 'mean' ? sampleCount : 1, total: sampleCount };
+}
+
+interface Target {
+  readonly data: TensorData;
+  read(): ArrayLike<number>;
+  write(values: Float64Array): void;
+}
+
+function gradientOf(holder: GradientHolder): Target {
+  if (holder instanceof Parameter) {
+    holder.grad ??= Tensor.zeros(holder.data.shape, holder.data.dtype);
+    return gradientOf(holder.grad);
+  }
+  if (holder instanceof Tensor) {
+    const { data, dtype } = holder;
+    return { data, read: () => holder.toFloats(), write: (values) => narrow(values, data, dtype) };
+  }
+  if (holder instanceof Float32Array || holder instanceof Float64Array) {
+    return { data: holder, read: () => holder, write: (values) => holder.set(values) };
+  }
+  throw new TypeError(
+    'averageGradients: expected Parameters, Tensors, Float32Arrays or Float64Arrays',
+  );
+}
+
+/** Divides the sums by their last element and hands them out. */
+function scatter(flat: Float64Array, targets: readonly Target[]): void {
+  const divisor = flat[flat.length - 1];
+  let at = 0;
+  for (const { data, write } of targets) {
+    const values = flat.subarray(at, at + data.length);
+    // No samples anywhere: the gradients are sums over nothing, 0.
+    for (let i = 0; i < values.length; i++) values[i] = divisor === 0 ? 0 : values[i] / divisor;
+    write(values);
+    at += data.length;
+  }
+}
+
+/** Copies the root's parameters to every rank of the group; options as for `averageGradients`. */
+export function broadcastParameters(
+  holders: Iterable<Parameter | Tensor | FloatArray>,
+  options: { group?: GroupLike /** Group rank that sends. Default 0. */; root?: number } = {},
+): void {
+  const group: ProcessGroup = findGroup(options.group, 'broadcastParameters');
+  for (const holder of holders) {
+    const target = gradientOf(holder instanceof Parameter ? holder.data : holder);
+    const values = Float64Array.from(target.read());
+    group.broadcast(values, { root: options.root ?? 0, label: 'broadcastParameters' }).wait();
+    target.write(values);
+  }
+}

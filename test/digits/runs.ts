@@ -1,0 +1,37 @@
+/** Made-up runs for the tests of the table and the report. */
+
+import type { Run } from '../../examples/digits/run.js';
+
+/** A run with these losses; the rest as of four ranks with two samples each. */
+export function runOf(name: string, losses: readonly number[], rest: Partial<Run> = {}): Run {
+  return {
+    name,
+    ranks: 4,
+    samplesPerRank: 2,
+    losses,
+    accuracies: [
+      { step: 0, accuracy: 0.1 },
+      { step: losses.length, accuracy: 0.9625 },
+    ],
+    seconds: 12.34,
+    ...rest,
+  };
+}
+
+/** Losses falling from 2.3 towards 0.1, `offset` added from step 150 on. */
+export function fallingLosses(steps: number, offset = 0): number[] {
+  return Array.from(
+    { length: steps },
+    (_, step) => 0.1 + 2.2 * 0.98 ** step + (step < 150 ? 0 : offset),
+  );
+}
+
+/** The three runs of the demo: the second leaves the first by 1e-5 after 150 steps. */
+export const THREE_RUNS: readonly Run[] = [
+  runOf('one rank', fallingLosses(200), { ranks: 1, samplesPerRank: 8 }),
+  runOf('4 ranks, synchronized', fallingLosses(200, 1e-5)),
+  runOf(
+    '4 ranks, each alone',
+    fallingLosses(200).map((loss) => loss + 0.5),
+  ),
+];

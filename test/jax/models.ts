@@ -1,0 +1,188 @@
+/**
+ * Two networks, each written twice: cut at its normalisations, and uncut in plain jax-js with the
+ * whole batch's statistics, which is what the cut one must agree with on any number of ranks.
+ */
+
+import { nn, numpy as np } from '@jax-js/jax';
+import { SyncBatchNorm, type SyncBatchNormOptions } from 'syncbn';
+import { convolve, maxPool, type Network, network, type Stage, stage, type Tree } from 'syncbn/jax';
+
+/** Numbers in [-1, 1) that are the same on every rank (Lehmer's generator). */
+export function numbers(count: number, seed: number): Float32Array {
+  let state = seed + 1;
+  return Float32Array.from({ length: count }, () => {
+    state = (state * 48271) % 2147483647;
+    return (2 * state) / 2147483647 - 1;
+  });
+}
+
+export function randomArray(shape: number[], seed: number, scale = 1): np.Array {
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  return np.array(
+    numbers(size, seed).map((value) => value * scale),
+    { shape },
+  );
+}
+
+export const CLASSES = 5;
+
+export function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
+  const hits = nn.logSoftmax(logits, -1).mul(nn.oneHot(labels, CLASSES));
+  return np.sum(hits, -1).mean().neg();
+}
+
+/** Batch norm over all axes but the last, of the batch that it is given. */
+export function plainNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
+  const axes = x.shape.slice(0, -1).map((_, axis) => axis);
+  const centered = x.ref.sub(np.mean(x, axes));
+  const variance = np.mean(np.square(centered.ref), axes);
+  return centered
+    .div(np.sqrt(variance.add(1e-5)))
+    .mul(weight)
+    .add(bias);
+}
+
+/** What a layer in inference does that has not learnt anything: mean 0 and variance 1. */
+export function freshNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
+  return x
+    .div(Math.sqrt(1 + 1e-5))
+    .mul(weight)
+    .add(bias);
+}
+
+type Affine = { weight: np.Array; bias: np.Array };
+
+/** Two linear layers with a norm each, and a head. Input (N, 6). */
+export const mlp = {
+  shape: [6],
+  cut(options: SyncBatchNormOptions = {}) {
+    return network(
+      {
+        linear1: stage(
+          () => ({ w: randomArray([6, 12], 1) }),
+          (x, { w }) => np.dot(x, w),
+        ),
+        bn1: new SyncBatchNorm(12, { name: 'bn1', ...options }),
+        linear2: stage(
+          () => ({ w: randomArray([12, 8], 2, 0.5), b: randomArray([8], 3) }),
+          (x, { w, b }) => np.dot(nn.relu(x), w).add(b),
+        ),
+        bn2: new SyncBatchNorm(8, { name: 'bn2', ...options }),
+        head: stage(
+          () => ({ w: randomArray([8, CLASSES], 4) }),
+          (x, { w }) => np.dot(np.tanh(x), w),
+        ),
+      },
+      { loss: crossEntropy },
+    );
+  },
+  uncut(
+    p: {
+      linear1: { w: np.Array };
+      bn1: Affine;
+      linear2: { w: np.Array; b: np.Array };
+      bn2: Affine;
+      head: { w: np.Array };
+    },
+    x: np.Array,
+    labels: np.Array,
+    norm = plainNorm,
+  ) {
+    const first = norm(np.dot(x, p.linear1.w), p.bn1.weight, p.bn1.bias);
+    const second = np.dot(nn.relu(first), p.linear2.w).add(p.linear2.b);
+    const third = np.tanh(norm(second, p.bn2.weight, p.bn2.bias));
+    return crossEntropy(np.dot(third, p.head.w), labels);
+  },
+};
+
+/**
+ * A residual network with three norms. The first skip connection passes two of them; a mask of
+ * integers rides along. Input (N, 6, 6, 2).
+ */
+export const cnn = {
+  shape: [6, 6, 2],
+  cut(options: SyncBatchNormOptions = {}) {
+    const layer = (name: string) => new SyncBatchNorm(4, { name, channelsLast: true, ...options });
+    return network(
+      {
+        conv1: stage(
+          () => ({ kernel: randomArray([3, 3, 2, 4], 1, 0.5) }),
+          (x, { kernel }) => convolve(x, kernel),
+        ),
+        bn1: layer('bn1'),
+        conv2: stage(
+          () => ({ kernel: randomArray([3, 3, 4, 4], 2, 0.4) }),
+          (x, { kernel }) => {
+            const skip = nn.relu(x);
+            const positive = skip.ref.greater(0.1).astype(np.int32);
+            return { x: convolve(skip.ref, kernel), carry: { skip, positive } };
+          },
+        ),
+        bn2: layer('bn2'),
+        conv3: stage(
+          () => ({ kernel: randomArray([3, 3, 4, 4], 3, 0.4) }),
+          (x, { kernel }) => convolve(nn.relu(x), kernel),
+        ),
+        bn3: layer('bn3'),
+        add: stage((x, _, { skip, positive }: { skip: np.Array; positive: np.Array }) => ({
+          x: nn.relu(x.add(skip.mul(positive.astype(np.float32)))),
+          carry: [],
+        })),
+        head: stage(
+          () => ({ w: randomArray([36, CLASSES], 4, 0.3) }),
+          (x, { w }) => np.dot(maxPool(x).reshape([-1, 36]), w),
+        ),
+      },
+      { loss: crossEntropy },
+    );
+  },
+  uncut(
+    p: {
+      conv1: { kernel: np.Array };
+      bn1: Affine;
+      conv2: { kernel: np.Array };
+      bn2: Affine;
+      conv3: { kernel: np.Array };
+      bn3: Affine;
+      add: Record<string, never>;
+      head: { w: np.Array };
+    },
+    x: np.Array,
+    labels: np.Array,
+    norm = plainNorm,
+  ) {
+    const first = convolve(x, p.conv1.kernel);
+    const skip = nn.relu(norm(first.ref, p.bn1.weight, p.bn1.bias));
+    const positive = skip.ref.greater(0.1).astype(np.float32);
+    const second = norm(convolve(skip.ref, p.conv2.kernel), p.bn2.weight, p.bn2.bias);
+    const third = norm(convolve(nn.relu(second), p.conv3.kernel), p.bn3.weight, p.bn3.bias);
+    const sum = nn.relu(third.add(skip.mul(positive)));
+    return crossEntropy(np.dot(maxPool(sum).reshape([-1, 36]), p.head.w), labels);
+  },
+};
+
+/** A model by its name, with its parameters and layers as trees that tests can walk. */
+export interface TestModel {
+  readonly shape: number[];
+  cut(options?: SyncBatchNormOptions): Network<Record<string, Stage | SyncBatchNorm>, np.Array>;
+  uncut(
+    parameters: Tree,
+    x: np.Array,
+    labels: np.Array,
+    norm?: (x: np.Array, weight: np.Array, bias: np.Array) => np.Array,
+  ): np.Array;
+}
+
+export const models = { mlp, cnn } as unknown as Record<'mlp' | 'cnn', TestModel>;
+
+/** Images and labels from sample `from` up to `to` of one endless data set. */
+export function samples(shape: number[], from: number, to: number): [np.Array, np.Array] {
+  const count = to - from;
+  const size = shape.reduce((product, axis) => product * axis, 1);
+  if (count === 0) {
+    return [np.zeros([0, ...shape]), np.zeros([0], { dtype: np.int32 })];
+  }
+  const values = numbers(to * size, 7).subarray(from * size);
+  const labels = Int32Array.from({ length: count }, (_, i) => (3 * (from + i)) % CLASSES);
+  return [np.array(Float32Array.from(values), { shape: [count, ...shape] }), np.array(labels)];
+}

@@ -1,0 +1,94 @@
+/** Runs a layer through a script of passes and reports all that a test may want to compare. */
+
+import {
+  createGroup,
+  type DType,
+  GlobalBatchNorm,
+  type GlobalBatchNormOptions,
+  type StateDict,
+  SyncBatchNorm,
+  type SyncBatchNormOptions,
+  Tensor,
+} from 'syncbn';
+
+/** A tensor as numbers. */
+export interface Numbers {
+  values: number[];
+  shape: number[];
+  dtype: DType;
+}
+
+/** One forward pass, and a backward pass where there is a `dy`. */
+export interface Pass {
+  x: Numbers;
+  dy?: Numbers;
+  train?: boolean;
+}
+
+export interface LayerScript {
+  kind: 'SyncBatchNorm' | 'GlobalBatchNorm';
+  numFeatures: number;
+  options: SyncBatchNormOptions | GlobalBatchNormOptions;
+  /** Values that the parameters and buffers start from. */
+  state?: Record<string, number[]>;
+  group?: { name: string; ranks: number[] };
+  passes: Pass[];
+}
+
+export interface PassResult {
+  error?: { name: string; message: string };
+  y?: number[];
+  dx?: number[];
+  gradients?: (number[] | null)[];
+  state: Record<string, number[]>;
+  skippedUpdates: number;
+}
+
+export function runLayer(script: LayerScript): PassResult[] {
+  const layer = makeLayer(script);
+  if (script.state !== undefined) loadNumbers(layer, script.state);
+  return script.passes.map((pass) => runPass(layer, pass));
+}
+
+function makeLayer({ kind, numFeatures, options, group }: LayerScript) {
+  if (kind === 'GlobalBatchNorm') {
+    return new GlobalBatchNorm(numFeatures, options as GlobalBatchNormOptions);
+  }
+  const processGroup = group === undefined ? null : createGroup(group.name, group.ranks);
+  return new SyncBatchNorm(numFeatures, { ...(options as SyncBatchNormOptions), processGroup });
+}
+
+type Layer = SyncBatchNorm | GlobalBatchNorm;
+
+function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
+  const current = layer.stateDict();
+  const entries = Object.entries(current).map(([name, tensor]) => [
+    name,
+    state[name] === undefined ? tensor : Tensor.from(state[name], tensor.shape, tensor.dtype),
+  ]);
+  layer.loadStateDict(Object.fromEntries(entries) as StateDict);
+}
+
+function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
+  if (train !== undefined) layer.setTrain(train);
+  const result: Partial<PassResult> = {};
+  try {
+    result.y = numbers(layer.forward(tensorOf(x)));
+    if (dy !== undefined) {
+      result.dx = numbers(layer.backward(tensorOf(dy)));
+      result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
+    }
+  } catch (error) {
+    const { name, message } = error as Error;
+    result.error = { name, message };
+  }
+  const state = Object.entries(layer.stateDict()).map(([name, t]) => [name, numbers(t)]);
+  return {
+    ...result,
+    state: Object.fromEntries(state),
+    skippedUpdates: layer.skippedUpdates,
+  };
+}
+
+const tensorOf = ({ values, shape, dtype }: Numbers) => Tensor.from(values, shape, dtype);
+const numbers = (tensor: Tensor) => Array.from(tensor.toFloats());
