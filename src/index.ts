@@ -65,6 +65,7 @@ export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-no
 export {
   type AverageOptions,
   averageGradients,
+  type BroadcastParametersOptions,
   broadcastParameters,
   type GradientHolder,
 } from './parallel/average-gradients.js';

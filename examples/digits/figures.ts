@@ -72,13 +72,13 @@ function differenceFigure(runs: readonly Run[]): Figure {
   const { low, high } = range(raw, LEAST_DIFFERENCE, 1);
   return {
     title: `Difference of the loss from “${runs[0].name}”`,
-    caption: `Absolute difference at the same step. Bold: the geometric mean of ${window} steps around each; faint: each step. Float32 rounds a loss near 1 to about 10⁻⁷. Differences below ${power(LEAST_DIFFERENCE)}, exact agreement among them, are drawn at ${power(LEAST_DIFFERENCE)}.`,
+    caption: `Relative difference at the same step. Bold: the geometric mean of ${window} steps around each; faint: each step. Float32 keeps about 10⁻⁷. Differences below ${power(LEAST_DIFFERENCE)}, exact agreement among them, are drawn at ${power(LEAST_DIFFERENCE)}.`,
     lines: [
       ...raw.map((points, run) => ({ points, ...faint(run + 1) })),
       ...smooth.map((points, run) => ({ points, ...bold(run + 1) })),
     ],
     axis: {
-      name: 'difference of the loss',
+      name: 'relative difference',
       log: true,
       min: 10 ** Math.floor(Math.log10(low)),
       max: 10 ** Math.max(0, Math.ceil(Math.log10(high))),

@@ -27,16 +27,17 @@ export const SUMMARY_HEADS = [
   'seconds',
   `final loss (mean of last ${FINAL_STEPS} steps)`,
   'test accuracy',
-  `largest difference of the loss, first ${EARLY_STEPS} steps`,
-  'largest difference of the loss, all steps',
+  `largest relative difference of the loss, first ${EARLY_STEPS} steps`,
+  'largest relative difference of the loss, all steps',
 ] as const;
 
-/** |loss - loss of `reference`| at each step that both runs took. */
+/** |loss - loss of `reference`| / loss of `reference` at each step that both runs took. */
 export function lossDifferences(run: Run, reference: Run): number[] {
   const steps = Math.min(run.losses.length, reference.losses.length);
-  return Array.from({ length: steps }, (_, step) =>
-    Math.abs(run.losses[step] - reference.losses[step]),
-  );
+  return Array.from({ length: steps }, (_, step) => {
+    const [loss, base] = [run.losses[step], reference.losses[step]];
+    return loss === base ? 0 : Math.abs(loss - base) / Math.abs(base);
+  });
 }
 
 /**

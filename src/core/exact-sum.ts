@@ -11,6 +11,7 @@
  */
 
 const DIGIT_BITS = 26;
+const DIGIT = 2 ** DIGIT_BITS;
 /** Digit index of the smallest bin; 2^(26 * -41) is below all but the last 8 subnormal bits. */
 const LOWEST = -41;
 const HIGHEST = 39;
@@ -48,8 +49,9 @@ export class ExactSum {
     let rest = term;
     for (let j = top; j > top - DIGITS_OF_A_TERM && j >= LOWEST && rest !== 0; j--) {
       const unit = grid[j - LOWEST];
-      // Dividing by a power of two and subtracting the multiple are both exact.
-      const digit = Math.round(rest / unit);
+      // Dividing by a power of two and subtracting the multiple are both exact. Truncated, since
+      // the largest numbers rounded up to a multiple would be infinite.
+      const digit = Math.trunc(rest / unit);
       this.#digits[j - LOWEST] += digit;
       rest -= digit * unit;
     }
@@ -78,11 +80,17 @@ export class ExactSum {
   /** The sum, rounded. Only the digits that every grouping of the terms has kept count. */
   value(): number {
     if (this.#special !== 0) return this.#special;
+    if (this.#top === EMPTY) return 0;
     let sum = 0;
+    let carry = 0;
+    // Upwards in units of each digit. With its carry moved on, no digit outweighs the one above,
+    // so nothing that counts is rounded off before digits of opposite signs have cancelled.
     for (let j = Math.max(LOWEST, this.#top - WINDOW + 1); j <= this.#top; j++) {
-      sum += this.#digits[j - LOWEST] * grid[j - LOWEST];
+      const digit = this.#digits[j - LOWEST] + carry;
+      carry = j === this.#top ? 0 : Math.round(digit / DIGIT);
+      sum = digit - carry * DIGIT + sum / DIGIT;
     }
-    return sum;
+    return sum * grid[this.#top - LOWEST];
   }
 }
 

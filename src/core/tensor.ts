@@ -91,6 +91,9 @@ export class Tensor {
 
   /** A tensor with `value` everywhere. `dtype` defaults to float32. */
   static full(shape: readonly number[], value: number, dtype: DType = 'float32'): Tensor {
+    if (typeof value !== 'number') {
+      throw new TypeError(`Tensor.full: the value must be a number, got ${describe(value)}`);
+    }
     const tensor = Tensor.zeros(shape, dtype);
     const one = allocate(dtype, 1);
     narrow([value], one, dtype);

@@ -92,12 +92,17 @@ export class ProcessGroup {
   /** Copies the root's `data` into every rank's `data`. @returns a work that yields `data` */
   broadcast<T extends CollectiveArray>(data: T, options: BroadcastOptions = {}): Work<T> {
     const root = options.root ?? 0;
+    this.checkRoot(root, 'broadcast');
+    return this.#start({ kind: 'broadcast', root, input: data, output: data }, options, data);
+  }
+
+  /** Throws RangeError unless `root` is a rank of the group. */
+  checkRoot(root: number, caller: string): void {
     if (!Number.isInteger(root) || root < 0 || root >= this.size) {
       throw new RangeError(
-        `broadcast: root must be a rank of group '${this.name}', 0 to ${this.size - 1}, got ${String(root)}`,
+        `${caller}: root must be a rank of group '${this.name}', 0 to ${this.size - 1}, got ${String(root)}`,
       );
     }
-    return this.#start({ kind: 'broadcast', root, input: data, output: data }, options, data);
   }
 
   /** Ends when every rank has started it. */

@@ -58,9 +58,11 @@ async function join(options: InitOptions): Promise<void> {
     handle !== null
       ? new ThreadWorld(handle)
       : ((await launchedProcess(timeout)) ?? new SoloWorld(timeout ?? DEFAULT_TIMEOUT));
-  session = { world, timeout: timeout ?? world.timeout, groups: new Map() };
+  const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
-  session.groups.set(WORLD_GROUP, makeGroup(session, WORLD_GROUP, ranks));
+  joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
+  // Last: a world that could not be joined leaves nothing behind.
+  session = joined;
 }
 
 /** The handle that `syncrun` and `launch` put into a worker's data, or null. */
@@ -183,10 +185,13 @@ function checkWorldRank(rank: unknown, worldSize: number, caller: string): void 
 
 /**
  * Destroys the group `name` on this rank; each member does so for itself.
- * @throws RangeError for the world, and for an unknown name
+ * @throws TypeError for anything but a name; RangeError for the world, and for an unknown name
  */
 export function destroyGroup(name: string): void {
   const { groups } = current('destroyGroup');
+  if (typeof name !== 'string') {
+    throw new TypeError(`destroyGroup: the name must be a string, got ${typeof name}`);
+  }
   if (name === WORLD_GROUP) {
     throw new RangeError(`destroyGroup: group '${WORLD_GROUP}' is all ranks; release() leaves it`);
   }

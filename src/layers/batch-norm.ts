@@ -10,13 +10,13 @@ import {
   type FloatArray,
   narrow,
 } from '../core/dtype.js';
-import { describeError } from '../core/errors.js';
 import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
+import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
 import {
@@ -49,13 +49,13 @@ export interface BackwardOptions {
 
 /** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
 export class ForwardContext {
-  /** Null once the backward call has used it. */
+  /** Null once the backward call has used it, and where y was written over x. */
   saved: Saved | null;
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly group: ProcessGroup;
 
-  constructor(saved: Saved, shape: readonly number[], dtype: DType, group: ProcessGroup) {
+  constructor(saved: Saved | null, shape: readonly number[], dtype: DType, group: ProcessGroup) {
     this.saved = saved;
     this.shape = shape;
     this.dtype = dtype;
@@ -167,7 +167,7 @@ export abstract class BatchNorm {
     const out = this.#tellingPeers(
       () => group,
       'forward',
-      () => this.#checkForward(x, options),
+      () => this.#checkForward(x, options, group),
     );
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
@@ -178,7 +178,7 @@ export abstract class BatchNorm {
         : this.#batchNormalization(values, layout, group);
     normalize(y, values, by, layout);
     storeFloats(y, out);
-    const saved = { x: values, layout, by, count };
+    const saved = overlaps(out, x) ? null : { x: values, layout, by, count };
     const context = new ForwardContext(saved, x.shape, x.dtype, group ?? soloGroup);
     return { output: out, context };
   }
@@ -293,29 +293,26 @@ export abstract class BatchNorm {
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
   #tellingPeers<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
-    try {
-      return check();
-    } catch (error) {
-      const group = isInitialized() ? groupOf() : null;
-      if (group !== null && group.size > 1 && group.rank >= 0) {
-        // Not waited for: whoever comes to this collective finds the error there.
-        group.raise(`${describeError(error)} (in ${call})`, { label: this.label });
-      }
-      throw error;
-    }
+    const known = () => (isInitialized() ? groupOf() : null);
+    return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
-  #checkForward(x: Tensor, { out }: ForwardOptions): Tensor {
+  #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {
     const { label, dtype } = this.#setup;
     if (!(x instanceof Tensor)) {
       throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
+    }
+    if (group !== null && group.rank < 0) {
+      throw new RangeError(
+        `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
+      );
     }
     this.checkShape(x.shape);
     if (computeDType(x.dtype) !== computeDType(dtype)) {
       const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
       throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
     }
-    if (out === x && this.#training && this.usesBatchStatistics()) {
+    if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
     return checkOut(out, x, label);
@@ -333,7 +330,9 @@ export abstract class BatchNorm {
       throw new Error(`${this.label}: backward needs a forward call before it`);
     }
     if (context.saved === null) {
-      throw new Error(`${this.label}: backward has used this forward call already`);
+      throw new Error(
+        `${this.label}: backward has used this forward call already, or its output lies over its input`,
+      );
     }
     if (!sameShape(dy.shape, context.shape) || dy.dtype !== context.dtype) {
       throw new RangeError(
@@ -356,6 +355,15 @@ function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor 
     );
   }
   return out;
+}
+
+/** Whether two tensors share memory. */
+function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
 }
 
 /** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */

@@ -57,18 +57,15 @@ export function labelOf(kind: string, numFeatures: unknown, options: CommonOptio
 
 /** The checked options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
+  const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
   // 16-bit parameters would lose what the optimizer adds; float32 or better is the rule.
   const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
   return {
     label,
     dtype,
-    eps: checkEps(options.eps ?? 1e-5, label),
-    channelsLast: checkBoolean(options.channelsLast ?? false, `${label}: channelsLast`),
-    reproducible: checkBoolean(options.reproducible ?? false, `${label}: reproducible`),
-    onNonFinite: checkChoice(
-      options.onNonFinite ?? 'skip',
-      NON_FINITE_RULES,
-      `${label}: onNonFinite`,
-    ),
+    eps: checkEps(eps, label),
+    channelsLast: checkBoolean(channelsLast, `${label}: channelsLast`),
+    reproducible: checkBoolean(reproducible, `${label}: reproducible`),
+    onNonFinite: checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`),
   };
 }

@@ -85,16 +85,25 @@ export class GlobalBatchNorm extends BatchNorm {
     checkOptionNames(options, OPTIONS, label);
     checkInteger(numFeatures, 1, `${label}: numFeatures`);
     const common = commonSetup(options, label);
-    const affine = checkBoolean(options.affine ?? true, `${label}: affine`);
-    const momentum = checkMomentum(options.momentum ?? 0.9, label);
-    const useBatchStatistics = options.useBatchStatistics ?? null;
+    const {
+      affine = true,
+      momentum = 0.9,
+      deviceNumEachGroup = 2,
+      useBatchStatistics = null,
+    } = options;
+    checkBoolean(affine, `${label}: affine`);
+    checkMomentum(momentum, label);
     if (useBatchStatistics !== null) {
       checkBoolean(useBatchStatistics, `${label}: useBatchStatistics`);
     }
-    const deviceNumEachGroup = options.deviceNumEachGroup ?? 2;
     const group = blockGroup(deviceNumEachGroup, label);
     const make = (name: keyof GlobalBatchNormOptions, fallback: InitialValues) =>
-      initialTensor((options[name] as InitialValues) ?? fallback, numFeatures, common, name);
+      initialTensor(
+        options[name] === undefined ? fallback : (options[name] as InitialValues),
+        numFeatures,
+        common,
+        name,
+      );
     const gamma = new Parameter('gamma', make('gammaInit', 'ones'), affine);
     const beta = new Parameter('beta', make('betaInit', 'zeros'), affine);
     super({

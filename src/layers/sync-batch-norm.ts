@@ -52,7 +52,13 @@ export class SyncBatchNorm extends BatchNorm {
     const label = labelOf('SyncBatchNorm', numFeatures, options);
     checkOptionNames(options, OPTIONS, label);
     checkInteger(numFeatures, 1, `${label}: numFeatures`);
-    const affine = checkBoolean(options.affine ?? true, `${label}: affine`);
+    const {
+      momentum = 0.1,
+      affine = true,
+      trackRunningStats = true,
+      processGroup = null,
+    } = options;
+    checkBoolean(affine, `${label}: affine`);
     const common = commonSetup(options, label);
     const { dtype } = common;
     const weight = affine ? new Parameter('weight', Tensor.ones([numFeatures], dtype)) : null;
@@ -68,15 +74,10 @@ export class SyncBatchNorm extends BatchNorm {
     this.weight = weight;
     this.bias = bias;
     this.affine = affine;
-    const { momentum = 0.1 } = options;
     this.momentum = momentum === null ? null : checkMomentum(momentum, label);
-    this.trackRunningStats = checkBoolean(
-      options.trackRunningStats ?? true,
-      `${label}: trackRunningStats`,
-    );
+    this.trackRunningStats = checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
     this.running = this.trackRunningStats ? RunningStatistics.standard(numFeatures, dtype) : null;
     this.numBatchesTracked = this.trackRunningStats ? Tensor.zeros([], 'float64') : null;
-    const { processGroup = null } = options;
     this.#group = processGroup === null ? null : findGroup(processGroup, label);
   }
 

@@ -7,7 +7,7 @@
 import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
-import type { ProcessGroup } from '../group/process-group.js';
+import { tellingPeers } from '../group/tell-peers.js';
 import { findGroup, type GroupLike } from '../group/world.js';
 
 /** Something with a gradient: a parameter, or an array of gradients, changed in place. */
@@ -41,35 +41,41 @@ export function averageGradients(
   options: AverageOptions = {},
 ): void {
   const group = findGroup(options.group, 'averageGradients');
-  const { own, total } = weightsOf(options);
-  const targets = [...holders].map(gradientOf);
+  const { own, total, label, targets } = tellingPeers(
+    () => group,
+    'averageGradients',
+    '',
+    () => ({ ...weightsOf(options), targets: [...holders].map(gradientOf) }),
+  );
   const length = targets.reduce((sum, { data }) => sum + data.length, 0);
   const flat = new Float64Array(length + 1);
   let at = 0;
   for (const { data, read } of targets) {
     const values = read();
-    for (let i = 0; i < values.length; i++) flat[at + i] = values[i] * own;
+    // Means over no samples are 0 / 0, and count for nothing.
+    for (let i = 0; i < values.length; i++) flat[at + i] = own === 0 ? 0 : values[i] * own;
     at += data.length;
   }
   flat[length] = total;
-  group.allReduce(flat, { label: 'averageGradients' }).wait();
+  group.allReduce(flat, { label }).wait();
   scatter(flat, targets);
 }
 
-/** Factor of this rank's gradients, and its part of the divisor. */
+/** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
 function weightsOf({ sampleCount, lossReduction = 'mean' }: AverageOptions) {
   if (lossReduction !== 'mean' && lossReduction !== 'sum') {
     throw new RangeError(
       `averageGradients: lossReduction must be mean or sum, got ${String(lossReduction)}`,
     );
   }
-  if (sampleCount === undefined) return { own: 1, total: 1 };
+  if (sampleCount === undefined) return { own: 1, total: 1, label: 'averageGradients' };
   if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
     throw new RangeError(
       `averageGradients: sampleCount must be finite and 0 or more, got ${String(sampleCount)}`,
     );
   }
-  return { own: lossReduction === 'mean' ? sampleCount : 1, total: sampleCount };
+  const label = `averageGradients by sampleCount (${lossReduction})`;
+  return { own: lossReduction === 'mean' ? sampleCount : 1, total: sampleCount, label };
 }
 
 interface Target {
@@ -81,8 +87,12 @@ interface Target {
 function gradientOf(holder: GradientHolder): Target {
   if (holder instanceof Parameter) {
     holder.grad ??= Tensor.zeros(holder.data.shape, holder.data.dtype);
-    return gradientOf(holder.grad);
+    return targetOf(holder.grad, 'averageGradients');
   }
+  return targetOf(holder, 'averageGradients');
+}
+
+function targetOf(holder: Tensor | FloatArray, caller: string): Target {
   if (holder instanceof Tensor) {
     const { data, dtype } = holder;
     return { data, read: () => holder.toFloats(), write: (values) => narrow(values, data, dtype) };
@@ -91,7 +101,7 @@ function gradientOf(holder: GradientHolder): Target {
     return { data: holder, read: () => holder, write: (values) => holder.set(values) };
   }
   throw new TypeError(
-    'averageGradients: expected Parameters, Tensors, Float32Arrays or Float64Arrays',
+    `${caller}: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${typeof holder}`,
   );
 }
 
@@ -108,16 +118,35 @@ function scatter(flat: Float64Array, targets: readonly Target[]): void {
   }
 }
 
-/** Copies the root's parameters to every rank of the group; options as for `averageGradients`. */
+export interface BroadcastParametersOptions {
+  /** Ranks that take part. Default: the world. */
+  group?: GroupLike;
+  /** Group rank that sends. Default 0. */
+  root?: number;
+}
+
+/**
+ * Copies the root's parameters to every rank of the group.
+ * @throws RangeError for a root that is not a rank of the group; all ranks must pass parameters of
+ *   the same sizes in the same order
+ */
 export function broadcastParameters(
-  holders: Iterable<Parameter | Tensor | FloatArray>,
-  options: { group?: GroupLike /** Group rank that sends. Default 0. */; root?: number } = {},
+  holders: Iterable<GradientHolder>,
+  options: BroadcastParametersOptions = {},
 ): void {
-  const group: ProcessGroup = findGroup(options.group, 'broadcastParameters');
-  for (const holder of holders) {
-    const target = gradientOf(holder instanceof Parameter ? holder.data : holder);
+  const label = 'broadcastParameters';
+  const group = findGroup(options.group, label);
+  const { root = 0 } = options;
+  const check = () => {
+    group.checkRoot(root, label);
+    return [...holders].map((holder) =>
+      targetOf(holder instanceof Parameter ? holder.data : holder, label),
+    );
+  };
+  const targets = tellingPeers(() => group, label, '', check);
+  for (const target of targets) {
     const values = Float64Array.from(target.read());
-    group.broadcast(values, { root: options.root ?? 0, label: 'broadcastParameters' }).wait();
+    group.broadcast(values, { root, label }).wait();
     target.write(values);
   }
 }

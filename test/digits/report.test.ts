@@ -64,7 +64,7 @@ describe('writeReport', () => {
   it('tabulates a column for each run', () => {
     expect(rowOf(html, 'steps')).toEqual(['200', '200', '200']);
     expect(rowOf(html, 'test accuracy')).toEqual(['96.3 %', '96.3 %', '96.3 %']);
-    expect(rowOf(html, 'largest difference of the loss, all steps')).toEqual([
+    expect(rowOf(html, 'largest relative difference of the loss, all steps')).toEqual([
       '-',
       '1.0e-5',
       '0.5',

@@ -18,20 +18,20 @@ export function runOf(name: string, losses: readonly number[], rest: Partial<Run
   };
 }
 
-/** Losses falling from 2.3 towards 0.1, `offset` added from step 150 on. */
-export function fallingLosses(steps: number, offset = 0): number[] {
+/** Losses falling from 2.3 towards 0.1, larger by the share `more` from step 150 on. */
+export function fallingLosses(steps: number, more = 0): number[] {
   return Array.from(
     { length: steps },
-    (_, step) => 0.1 + 2.2 * 0.98 ** step + (step < 150 ? 0 : offset),
+    (_, step) => (0.1 + 2.2 * 0.98 ** step) * (step < 150 ? 1 : 1 + more),
   );
 }
 
-/** The three runs of the demo: the second leaves the first by 1e-5 after 150 steps. */
+/** The three runs of the demo: the second leaves the first by a share of 1e-5 after 150 steps. */
 export const THREE_RUNS: readonly Run[] = [
   runOf('one rank', fallingLosses(200), { ranks: 1, samplesPerRank: 8 }),
   runOf('4 ranks, synchronized', fallingLosses(200, 1e-5)),
   runOf(
     '4 ranks, each alone',
-    fallingLosses(200).map((loss) => loss + 0.5),
+    fallingLosses(200).map((loss) => 1.5 * loss),
   ),
 ];

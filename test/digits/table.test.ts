@@ -47,12 +47,16 @@ describe('formatTable', () => {
 });
 
 describe('differences of the loss', () => {
-  it('are none from itself, and the same in both directions', () => {
+  it('are none from itself, and count in shares of the reference', () => {
     fc.assert(
       fc.property(losses, losses, (a, b) => {
         const [one, other] = [runOf('one', a), runOf('other', b)];
         expect(largestDifference(one, one)).toBe(0);
-        expect(lossDifferences(one, other)).toEqual(lossDifferences(other, one));
+        const doubled = runOf(
+          'doubled',
+          b.map((loss) => 2 * loss),
+        );
+        for (const share of lossDifferences(doubled, other)) expect(share).toBe(1);
         expect(lossDifferences(one, other)).toHaveLength(Math.min(a.length, b.length));
       }),
     );
@@ -60,9 +64,12 @@ describe('differences of the loss', () => {
 
   it('are looked for in the first steps only when asked', () => {
     const [one, other] = [runOf('one', [1, 2, 3]), runOf('other', [1, 2.5, 7, 9])];
-    expect(lossDifferences(other, one)).toEqual([0, 0.5, 4]);
+    expect(lossDifferences(other, one)).toEqual([0, 0.25, 4 / 3]);
     expect([1, 2, 3, 9].map((steps) => largestDifference(other, one, steps))).toEqual([
-      0, 0.5, 4, 4,
+      0,
+      0.25,
+      4 / 3,
+      4 / 3,
     ]);
   });
 });

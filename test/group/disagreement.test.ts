@@ -80,10 +80,8 @@ describe('ranks that disagree', () => {
     const message =
       "ranks wait for one another: rank 0 waits in collective #1 of group 'one' for rank 1; " +
       "rank 1 waits in collective #1 of group 'two' for rank 0";
-    expect(found).toEqual([
-      { name: 'DeadlineError', message },
-      { name: 'DeadlineError', message },
-    ]);
+    const error = { name: 'DeadlineError', message };
+    expect(found).toEqual([error, error]);
   });
 
   it('fail at the deadline when a rank does not come, and name it', async () => {

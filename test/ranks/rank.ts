@@ -6,10 +6,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
+import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import type { Share, StepScript } from './run-jax.js';
-import { type LayerScript, runLayer } from './run-layer.js';
-import { runParallel } from './run-parallel.js';
+import { type LayerScript, runLayer, runLayers } from './run-layer.js';
+import { runParallel, trainModel } from './run-parallel.js';
 
 export interface Task {
   id: number;
@@ -30,8 +31,11 @@ const TASKS: Record<string, (data: never) => unknown> = {
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
+  groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => runLayer(data),
+  layers: (data: LayerScript[]) => runLayers(data),
   misbehave,
+  model: trainModel,
   parallel: runParallel,
 };
 

@@ -18,9 +18,9 @@ export interface Numbers {
   dtype: DType;
 }
 
-/** One forward pass, and a backward pass where there is a `dy`. */
+/** A forward pass where there is an `x`, then a backward pass where there is a `dy`. */
 export interface Pass {
-  x: Numbers;
+  x?: Numbers;
   dy?: Numbers;
   train?: boolean;
 }
@@ -50,6 +50,20 @@ export function runLayer(script: LayerScript): PassResult[] {
   return script.passes.map((pass) => runPass(layer, pass));
 }
 
+/** Makes several layers, then runs the first pass of each, the second of each, and so on. */
+export function runLayers(scripts: LayerScript[]): PassResult[][] {
+  const layers = scripts.map((script) => makeLayer(script));
+  const results: PassResult[][] = layers.map(() => []);
+  const longest = Math.max(...scripts.map(({ passes }) => passes.length));
+  for (let i = 0; i < longest; i++) {
+    layers.forEach((layer, l) => {
+      const pass = scripts[l].passes[i];
+      if (pass !== undefined) results[l].push(runPass(layer, pass));
+    });
+  }
+  return results;
+}
+
 function makeLayer({ kind, numFeatures, options, group }: LayerScript) {
   if (kind === 'GlobalBatchNorm') {
     return new GlobalBatchNorm(numFeatures, options as GlobalBatchNormOptions);
@@ -73,7 +87,7 @@ function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
   if (train !== undefined) layer.setTrain(train);
   const result: Partial<PassResult> = {};
   try {
-    result.y = numbers(layer.forward(tensorOf(x)));
+    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x)));
     if (dy !== undefined) {
       result.dx = numbers(layer.backward(tensorOf(dy)));
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));

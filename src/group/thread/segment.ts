@@ -60,7 +60,8 @@ export class Segment {
   /** Views `buffer`. @throws TypeError for a buffer that is not a world's segment */
   constructor(buffer: SharedArrayBuffer) {
     this.buffer = buffer;
-    this.words = new Int32Array(buffer);
+    const isShared = buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0;
+    this.words = isShared ? new Int32Array(buffer) : new Int32Array(1);
     if (this.words[WORD_MAGIC] !== MAGIC) {
       throw new TypeError('init: the world handle is not a segment of this version of syncbn');
     }
@@ -71,11 +72,12 @@ export class Segment {
   static create({ size, timeout, areaBytes }: SegmentOptions): Segment {
     const fixed = HEADER_WORDS + RECORD_WORDS + size * RANK_WORDS;
     // Untouched pages cost nothing: the operating system hands them out on first use.
-    const buffer = new SharedArrayBuffer(fixed * 4 + areaBytes);
+    const buffer = new SharedArrayBuffer(fixed * 4 + Math.ceil(areaBytes / 4) * 4);
     const words = new Int32Array(buffer);
     words[WORD_MAGIC] = MAGIC;
     words[WORD_SIZE] = size;
-    words[WORD_TIMEOUT_MS] = Math.min(timeout * 1000, NEVER_MS);
+    // A millisecond at least: 0 would not be a time-out.
+    words[WORD_TIMEOUT_MS] = Math.min(Math.max(1, timeout * 1000), NEVER_MS);
     words[WORD_FREE] = fixed;
     return new Segment(buffer);
   }

@@ -58,6 +58,9 @@ export class ThreadTransport implements Transport, Progress, Slots {
     if (this.#queue.length === 1) {
       this.#waiting.add(this);
       this.#publish(work);
+    } else {
+      // Those before it may be over by now, and then peers need not wait for this one.
+      this.advance();
     }
     return work;
   }

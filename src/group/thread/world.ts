@@ -29,7 +29,7 @@ const MEMBER_BYTES = 136 * 1024;
 
 /**
  * The handles of a new world of `size` threads, one for each rank.
- * @throws RangeError for a size below 1 or a time-out that is not above 0
+ * @throws RangeError for a size below 1, a time-out that is not above 0 or negative areaBytes
  */
 export function createThreadWorld(
   size: number,
@@ -43,6 +43,11 @@ export function createThreadWorld(
     throw new RangeError(`createThreadWorld: timeout must be above 0 seconds, got ${timeout}`);
   }
   const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + size * MEMBER_BYTES;
+  if (!Number.isSafeInteger(areaBytes) || areaBytes < 0) {
+    throw new RangeError(
+      `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
+    );
+  }
   const segment = Segment.create({ size, timeout, areaBytes }).buffer;
   return Array.from({ length: size }, (_, rank) => ({ kind: 'thread', rank, segment }));
 }
@@ -80,6 +85,11 @@ export class ThreadWorld implements World {
     this.#segment = new Segment(handle.segment);
     this.rank = handle.rank;
     this.size = this.#segment.size;
+    if (!Number.isInteger(this.rank) || this.rank < 0 || this.rank >= this.size) {
+      throw new RangeError(
+        `init: the world handle's rank must be 0 to ${this.size - 1}, got ${this.rank}`,
+      );
+    }
     this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(this.#segment, this.rank);

@@ -1,0 +1,31 @@
+/** How a rank with a bad argument keeps the others of its group from waiting for it. */
+
+import { describeError } from '../core/errors.js';
+import type { ProcessGroup } from './process-group.js';
+
+/**
+ * Runs `check`; where it throws, the next collective of the group fails on its other ranks, too,
+ * with the error's text and `where` behind it.
+ * @param groupOf asked only where the check fails; null: nobody waits
+ */
+export function tellingPeers<T>(
+  groupOf: () => ProcessGroup | null,
+  label: string,
+  where: string,
+  check: () => T,
+): T {
+  try {
+    return check();
+  } catch (error) {
+    const group = groupOf();
+    if (group !== null && group.size > 1 && group.rank >= 0) {
+      // The rank goes on with its error, so the call moves on in the background: were it only
+      // started, a second one behind it would never begin. Its own outcome is this same error.
+      group
+        .raise(describeError(error) + where, { label })
+        .done()
+        .catch(() => {});
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,155 @@
+import { CollectiveError } from 'syncbn';
+import { describe, expect, it } from 'vitest';
+import { ProcessGroup } from '../../src/group/process-group.js';
+import { groupOf, memberGroup, sumOver, worldsOf } from '../harness/groups-in-process.js';
+
+const DATA = Float64Array.of(1, 2);
+const outside = new ProcessGroup('pair', [1, 2], -1, null, 10);
+
+/** Every collective with arguments that would be right. */
+const CALLS: [string, (group: ProcessGroup, options?: object) => unknown][] = [
+  ['allReduce', (group, options) => group.allReduce(DATA, options)],
+  ['allGather', (group, options) => group.allGather(DATA, options)],
+  ['broadcast', (group, options) => group.broadcast(DATA, options)],
+  ['barrier', (group, options) => group.barrier(options)],
+  ['raise', (group, options) => group.raise('text', options)],
+];
+
+describe('arguments of collectives', () => {
+  const [group] = groupOf(worldsOf(3), 'three');
+
+  it.each(CALLS)('%s wants a deadline above 0', (name, call) => {
+    for (const timeout of [0, -1, Number.NaN, '5']) {
+      expect(() => call(group, { timeout })).toThrow(
+        new RangeError(`${name}: timeout must be more than 0 seconds, got ${timeout}`),
+      );
+    }
+  });
+
+  it.each(CALLS)('%s wants a member of the group', (name, call) => {
+    expect(() => call(outside)).toThrow(
+      new RangeError(`${name}: this rank is not in group 'pair' (ranks 1, 2)`),
+    );
+  });
+
+  it.each<[string, unknown, string]>([
+    ['allReduce', [1, 2], 'Array'],
+    ['allGather', new Uint8Array(2), 'Uint8Array'],
+    ['broadcast', null, 'null'],
+    ['allReduce', undefined, 'undefined'],
+    ['broadcast', new BigInt64Array(1), 'BigInt64Array'],
+    ['allGather', 5, 'Number'],
+  ])('%s refuses other data (case %#)', (name, data, got) => {
+    const call = group[name as 'allReduce'].bind(group) as (data: unknown) => unknown;
+    expect(() => call(data)).toThrow(
+      new TypeError(`${name}: expected a Float64Array, Float32Array or Int32Array, got ${got}`),
+    );
+  });
+
+  it.each(['mean', 'SUM', '', 3])('allReduce refuses op %s', (op) => {
+    expect(() => group.allReduce(DATA, { op: op as never })).toThrow(
+      new RangeError(`allReduce: op must be sum, max or min, got ${op}`),
+    );
+  });
+
+  it.each([-1, 3, 0.5, '0', Number.NaN])('broadcast refuses root %s', (root) => {
+    expect(() => group.broadcast(DATA, { root: root as never })).toThrow(
+      new RangeError(`broadcast: root must be a rank of group 'three', 0 to 2, got ${root}`),
+    );
+  });
+
+  it.each([
+    [new Float64Array(5), 'Float64Array of 5'],
+    [new Float64Array(7), 'Float64Array of 7'],
+    [new Float32Array(6), 'Float32Array of 6'],
+  ])('allGather refuses an out of another kind or length', (out, got) => {
+    expect(() => group.allGather(DATA, { out: out as Float64Array })).toThrow(
+      new RangeError(`allGather: out must be a Float64Array of 6 (3 ranks x 2), got a ${got}`),
+    );
+    expect(() => group.allGather(DATA, { out: [] as never })).toThrow(TypeError);
+  });
+
+  it('start nothing when they are wrong: the next collective is the first', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    expect(() => groups[0].allReduce(DATA, { timeout: -1 })).toThrow(RangeError);
+    expect(() => groups[0].broadcast(DATA, { root: 5 })).toThrow(RangeError);
+    expect(await sumOver(groups)).toEqual([3, 3]);
+  });
+});
+
+describe('a collective', () => {
+  it('is waited for by the rank that starts last, without the others', async () => {
+    const groups = groupOf(worldsOf(3), 'g');
+    const works = groups.map((group) => group.allReduce(Float64Array.of(group.rank)));
+    expect([...works[2].wait()]).toEqual([3]);
+    expect([...works[0].wait()]).toEqual([3]);
+    expect([...(await works[1].done())]).toEqual([3]);
+    expect([...works[1].wait()]).toEqual([3]);
+  });
+
+  it('gathers in the order of the list of ranks, not of the numbers', async () => {
+    const groups = groupOf(worldsOf(3), 'g', [2, 0, 1]);
+    expect(groups.map(({ rank }) => rank)).toEqual([0, 1, 2]);
+    const works = groups.map(({ ranks, rank }, i) =>
+      groups[i].allGather(Int32Array.of(ranks[rank])),
+    );
+    for (const work of works) expect([...(await work.done())]).toEqual([2, 0, 1]);
+    const sent = groups.map((group, i) => group.broadcast(Int32Array.of(i), { root: 1 }));
+    for (const work of sent) expect([...(await work.done())]).toEqual([1]);
+  });
+
+  it('writes an all-gather where it is told to', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    const outs = groups.map(() => new Float64Array(4));
+    const works = groups.map((group, i) => group.allGather(DATA, { out: outs[i] }));
+    for (const [i, work] of works.entries()) expect(await work.done()).toBe(outs[i]);
+    expect(outs.map((out) => [...out])).toEqual([
+      [1, 2, 1, 2],
+      [1, 2, 1, 2],
+    ]);
+  });
+
+  it('without a deadline of its own has that of the world, and for ever means for ever', async () => {
+    const groups = groupOf(worldsOf(2, { timeout: 0.02 }), 'g');
+    await expect(groups[0].barrier().done()).rejects.toThrow(
+      /^rank 0 waited 0\.02 s in barrier #1 /,
+    );
+    const patient = groupOf(worldsOf(2, { timeout: Number.POSITIVE_INFINITY }), 'g');
+    const first = patient[0].barrier();
+    const second = patient[1].barrier({ timeout: Number.POSITIVE_INFINITY });
+    expect(await Promise.all([first.done(), second.done()])).toEqual([undefined, undefined]);
+  });
+
+  it('of a group that this rank has destroyed fails, also when it was under way', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    const work = groups[0].barrier();
+    groups[0].close();
+    groups[0].close();
+    const error = new CollectiveError("group 'g' was destroyed");
+    await expect(work.done()).rejects.toThrow(error);
+    expect(() => groups[0].barrier().wait()).toThrow(error);
+    await expect(groups[1].barrier().done()).resolves.toBeUndefined();
+    await expect(groups[1].barrier().done()).rejects.toThrow(/^rank 0 left before barrier #2/);
+  });
+
+  it('breaks its group for all when one rank stops waiting, in the words of the first', async () => {
+    const worlds = worldsOf(3);
+    const groups = groupOf(worlds, 'g');
+    const works = [groups[0].barrier({ timeout: 0.01 }), groups[1].barrier()];
+    const message = "rank 0 waited 0.01 s in barrier #1 in group 'g' for rank 2";
+    for (const work of works) {
+      await expect(work.done()).rejects.toThrow(
+        expect.objectContaining({ name: 'DeadlineError', message }),
+      );
+    }
+    expect(() => groups[2].barrier().wait()).toThrow(message);
+    expect(await sumOver(groupOf(worlds, 'other'))).toEqual([6, 6, 6]);
+  });
+
+  it('names labels that are longer than their place, and tells those with one beginning apart', async () => {
+    const worlds = worldsOf(2);
+    const groups = [0, 1].map((m) => memberGroup(worlds[m], 'g', [0, 1], m));
+    const works = groups.map((group, i) => group.barrier({ label: `${'x'.repeat(200)}${i}` }));
+    for (const work of works) await expect(work.done()).rejects.toThrow(/of x{96}, rank 0/);
+  });
+});

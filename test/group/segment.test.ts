@@ -1,0 +1,184 @@
+import { createThreadWorld, type ThreadWorldHandle } from 'syncbn';
+import { afterAll, describe, expect, it } from 'vitest';
+import { ThreadWorld } from '../../src/group/thread/world.js';
+import { groupOf, memberGroup, sumOver, worldsOf } from '../harness/groups-in-process.js';
+import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
+import type { GroupOutcome } from '../ranks/groups.js';
+
+afterAll(closeSharedWorlds);
+
+/** Bytes that a group of two takes: slots, control words, and no name to speak of. */
+const PAIR_BYTES = 300 * 1024;
+
+describe('createThreadWorld', () => {
+  it('makes a handle for each rank, all of one segment', () => {
+    const handles = createThreadWorld(3);
+    expect(handles.map(({ kind, rank }) => [kind, rank])).toEqual([
+      ['thread', 0],
+      ['thread', 1],
+      ['thread', 2],
+    ]);
+    expect(new Set(handles.map(({ segment }) => segment)).size).toBe(1);
+  });
+
+  it.each([0, -1, 1.5, Number.NaN, '2', null])('refuses a size of %s', (size) => {
+    expect(() => createThreadWorld(size as number)).toThrow(
+      new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${size}`),
+    );
+  });
+
+  it.each([0, -5, Number.NaN])('refuses a timeout of %s', (timeout) => {
+    expect(() => createThreadWorld(2, { timeout })).toThrow(
+      new RangeError(`createThreadWorld: timeout must be above 0 seconds, got ${timeout}`),
+    );
+  });
+
+  it.each([-1, 0.5, Number.NaN, 2 ** 60])('refuses areaBytes of %s', (areaBytes) => {
+    expect(() => createThreadWorld(2, { areaBytes })).toThrow(
+      new RangeError(
+        `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
+      ),
+    );
+  });
+
+  it('takes any number of bytes, and time-outs from a millisecond to for ever', () => {
+    expect(createThreadWorld(1, { areaBytes: 1001 })).toHaveLength(1);
+    const timeoutOf = (timeout: number) =>
+      new ThreadWorld(createThreadWorld(1, { timeout })[0]).timeout;
+    expect(timeoutOf(1e-6)).toBe(0.001);
+    expect(timeoutOf(2.5)).toBe(2.5);
+    expect(timeoutOf(Number.POSITIVE_INFINITY)).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
+describe('a world handle', () => {
+  const [good] = createThreadWorld(2);
+  it.each<[string, Partial<Record<keyof ThreadWorldHandle, unknown>>]>([
+    ['an empty buffer', { segment: new SharedArrayBuffer(0) }],
+    ['another buffer', { segment: new SharedArrayBuffer(4096) }],
+    ['an odd buffer', { segment: new SharedArrayBuffer(17) }],
+    ['memory that is not shared', { segment: new ArrayBuffer(4096) }],
+    ['no buffer', { segment: undefined }],
+  ])('with %s is refused', (_, part) => {
+    expect(() => new ThreadWorld({ ...good, ...part } as ThreadWorldHandle)).toThrow(
+      new TypeError('init: the world handle is not a segment of this version of syncbn'),
+    );
+  });
+
+  it.each([-1, 2, 0.5, undefined])('with rank %s is refused', (rank) => {
+    expect(() => new ThreadWorld({ ...good, rank: rank as number })).toThrow(
+      new RangeError(`init: the world handle's rank must be 0 to 1, got ${rank}`),
+    );
+  });
+});
+
+describe('memory for groups', () => {
+  it('runs out with an error that says how much is missing, and what to do', () => {
+    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES });
+    groupOf(worlds, 'first');
+    expect(() => groupOf(worlds, 'second')).toThrow(RangeError);
+    expect(() => groupOf(worlds, 'second')).toThrow(
+      /^createGroup: group 'second' needs \d+ bytes of shared memory, \d+ are left; destroy groups that are not needed, or start the world with a larger areaBytes$/,
+    );
+  });
+
+  it('comes back when every member has destroyed its group', async () => {
+    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES });
+    const groups = groupOf(worlds, 'first');
+    groups[0].close();
+    expect(() => memberGroup(worlds[0], 'second', [0, 1], 0)).toThrow(/areaBytes/);
+    groups[1].close();
+    expect(await sumOver(groupOf(worlds, 'second'))).toEqual([3, 3]);
+  });
+
+  it('never runs out over thousands of groups, one after the other', async () => {
+    const worlds = worldsOf(3, { areaBytes: 5 * PAIR_BYTES });
+    for (let i = 0; i < 3000; i++) {
+      const pair = groupOf(worlds, `pair ${i}`, i % 2 === 0 ? [0, 1] : [2, 1]);
+      const all = groupOf(worlds, `all ${i}`);
+      if (i % 100 === 0) expect(await sumOver(all)).toEqual([6, 6, 6]);
+      for (const group of [...pair, ...all]) group.close();
+    }
+    expect(await sumOver(groupOf(worlds, 'last', [2, 0]))).toEqual([3, 3]);
+  });
+
+  it('holds more than sixteen groups at once, which do not disturb one another', async () => {
+    const worlds = worldsOf(4);
+    const lists = [
+      [0, 1],
+      [1, 0],
+      [0, 2, 3],
+      [3, 2, 1, 0],
+      [1, 3],
+    ];
+    const groups = Array.from({ length: 40 }, (_, i) =>
+      groupOf(worlds, `group ${i}`, lists[i % lists.length]),
+    );
+    const sums = await Promise.all(groups.map((members) => sumOver(members)));
+    sums.forEach((own, i) => {
+      const size = lists[i % lists.length].length;
+      expect(own).toEqual(lists[i % lists.length].map(() => (size * (size + 1)) / 2));
+    });
+  });
+
+  it('is clean when it is taken again: no old failure, label or step is left', async () => {
+    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES });
+    const old = groupOf(worlds, 'old');
+    for (let i = 0; i < 3; i++) await sumOver(old);
+    const late = old[0].barrier({ timeout: 0.01, label: 'old label' });
+    await expect(late.done()).rejects.toThrow(/^rank 0 waited 0.01 s in barrier #4 of old label/);
+    await expect(old[1].barrier().done()).rejects.toThrow(/old label/);
+    for (const group of old) group.close();
+    const fresh = groupOf(worlds, 'new');
+    expect(await sumOver(fresh)).toEqual([3, 3]);
+    const works = [fresh[0].barrier(), fresh[1].allReduce(Float64Array.of(1))];
+    for (const work of works) {
+      await expect(work.done()).rejects.toThrow(
+        "ranks disagree in group 'new': rank 1 is in allReduce #2 with 1 float64, rank 0 in barrier #2",
+      );
+    }
+  });
+
+  it('survives ranks that make and destroy groups at the same time', async () => {
+    const outcomes = await sharedWorld(4).results<GroupOutcome[]>('groups', () => [
+      { call: 'cycle', args: [150] },
+    ]);
+    const expected = [0, 1, 2, 3].map((rank) => {
+      const [left, right] = [(rank + 3) % 4, (rank + 1) % 4];
+      return 150 * (2 * (rank + 1) + left + 1 + right + 1);
+    });
+    expect(outcomes).toEqual(expected.map((value) => [{ value }]));
+  });
+});
+
+describe('a group that is made anew under its old name', () => {
+  it('is another group: nobody joins the one that was left', async () => {
+    const worlds = worldsOf(2);
+    const old = groupOf(worlds, 'g');
+    old[0].close();
+    const first = memberGroup(worlds[0], 'g', [0, 1], 0);
+    await expect(old[1].barrier({ timeout: 1 }).done()).rejects.toThrow(
+      "rank 0 left before barrier #1 in group 'g', which rank 1 is in",
+    );
+    old[1].close();
+    const second = memberGroup(worlds[1], 'g', [0, 1], 1);
+    expect(await sumOver([first, second])).toEqual([3, 3]);
+  });
+
+  it('may have other ranks, once all have left', async () => {
+    const worlds = worldsOf(3);
+    for (const group of groupOf(worlds, 'g', [0, 1])) group.close();
+    expect(await sumOver(groupOf(worlds, 'g', [1, 2]))).toEqual([3, 3]);
+  });
+
+  it('cannot have other ranks while another rank holds the name', () => {
+    const worlds = worldsOf(3);
+    memberGroup(worlds[0], 'g', [0, 1], 0);
+    expect(() => memberGroup(worlds[1], 'g', [1, 0], 0)).toThrow(
+      new RangeError(
+        "createGroup: another rank made group 'g' with ranks 0, 1, this rank asks for ranks 1, 0",
+      ),
+    );
+    expect(() => memberGroup(worlds[1], 'g', [1, 2], 0)).toThrow(RangeError);
+  });
+});
