@@ -1,6 +1,7 @@
 /** Several hosts' parts of a launch, in this process and over loopback addresses. */
 
 import { connect, createServer, type Socket } from 'node:net';
+import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import {
   type LaunchError,
@@ -80,9 +81,9 @@ describe('a launch on several hosts', () => {
   });
 
   test.each([
-    ['throw', 'rank 3 aborted the world with exit code 1', 1],
-    ['exit-code', 'rank 3 aborted the world with exit code 7', 7],
-    ['kill', 'rank 3 ended by SIGKILL', 1],
+    ['throw', 'failed with exit code 1', 1],
+    ['exit-code', 'failed with exit code 7', 7],
+    ['kill', 'ended by SIGKILL', 137],
   ])("a rank's failure (%s) ends all hosts in the same words", async (mode, text, exitCode) => {
     const port = await freePort();
     const ends = await Promise.all([
@@ -90,7 +91,7 @@ describe('a launch on several hosts', () => {
       host(port, { ...faults(mode), nodeRank: 1 }),
     ]);
     for (const { error } of ends) {
-      expect(error?.message).toBe(`launch: ${text}`);
+      expect(error?.message).toBe(`launch: rank 3 on host ${hostname()} ${text}`);
       expect(error?.exitCode).toBe(exitCode);
     }
   });

@@ -34,11 +34,11 @@ describe('a launch on two hosts with a network between them', () => {
   );
 
   test.each([
-    ['kill', 'rank 3 ended by SIGKILL', 1],
-    ['exit-code', 'rank 3 aborted the world with exit code 7', 7],
+    ['kill', 'ended by SIGKILL', 137],
+    ['exit-code', 'failed with exit code 7', 7],
   ])("a rank's failure (%s) ends both hosts in the same words", async (mode, text, code) => {
     const { stdout } = await inNetwork(BOTH, pair(faults(mode)));
-    expect(stdout.match(new RegExp(`^launch: ${text}$`, 'gm'))).toHaveLength(2);
+    expect(stdout.match(new RegExp(`^launch: rank 3 on host h2 ${text}$`, 'gm'))).toHaveLength(2);
     expect(stdout).toContain(`host 1: ${code}\nhost 2: ${code}\n`);
   });
 

@@ -1,6 +1,9 @@
+import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { LaunchError, launchProcesses } from '../../src/launch/processes/index.js';
 import { rankProgram } from './run.js';
+
+const HOST = `host ${hostname()}`;
 
 interface Launched {
   readonly error: LaunchError | null;
@@ -43,13 +46,13 @@ describe('a launch on one host, without mpirun', () => {
   );
 
   test.each([
-    ['exit-code', 7, 'rank 2 aborted the world with exit code 7'],
-    ['throw', 1, 'rank 2 aborted the world with exit code 1'],
-    ['kill', 1, 'rank 2 ended by SIGKILL'],
+    ['exit-code', 7, 'failed with exit code 7'],
+    ['throw', 1, 'failed with exit code 1'],
+    ['kill', 137, 'ended by SIGKILL'],
   ])('ends with the failure of a rank (%s), and none is left', async (mode, exitCode, text) => {
     const { error, pids } = await launch(3, 'mpi-faults', mode);
     expect(error).toBeInstanceOf(LaunchError);
-    expect(error?.message).toBe(`launch: ${text}`);
+    expect(error?.message).toBe(`launch: rank 2 on ${HOST} ${text}`);
     expect(error?.exitCode).toBe(exitCode);
     expect(error?.rank).toBe(2);
     expect(pids).toHaveLength(3);
@@ -64,7 +67,7 @@ describe('a launch on one host, without mpirun', () => {
   test('a rank that ends before it joins the world fails those that wait for it', async () => {
     const { error, pids } = await launch(2, 'mpi-oddities', 'absent');
     expect(error?.message).toBe(
-      'launch: rank 1 ended before joining the world, which rank 0 waits for',
+      `launch: rank 1 on ${HOST} ended before joining the world, which rank 0 waits for`,
     );
     expectNoneLeft(pids);
   });
@@ -72,7 +75,7 @@ describe('a launch on one host, without mpirun', () => {
   test('a rank that garbles its channel is named', async () => {
     const { error } = await launch(2, 'mpi-oddities', 'garble');
     expect(error?.message).toBe(
-      'launch: rank 1 sent its launcher a garbled line: "cmd=reboot now"',
+      `launch: rank 1 on ${HOST} sent its launcher a garbled line: "cmd=reboot now"`,
     );
   });
 

@@ -7,6 +7,8 @@ import { followLauncher } from './orphan.js';
 import { MpiWorld } from './world.js';
 
 export { launchFromEnvironment, type MpiLaunch } from './environment.js';
+export { loadKoffi } from './koffi.js';
+export { followLauncher } from './orphan.js';
 export { MpiWorld } from './world.js';
 
 /** Seconds that a collective may take when nobody says otherwise. */

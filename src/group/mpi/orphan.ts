@@ -6,6 +6,7 @@ import type { Koffi } from './koffi.js';
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
 
+/** @throws Error when the launcher has ended already */
 export function followLauncher(koffi: Koffi): void {
   const launcher = process.env.SYNCBN_LAUNCHER_PID;
   if (launcher === undefined || process.platform !== 'linux') return;
@@ -13,6 +14,6 @@ export function followLauncher(koffi: Koffi): void {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   // The launcher may have died before the request; then nobody will send the signal.
   if (process.ppid !== Number(launcher)) {
-    throw new Error(`init: the launcher, process ${launcher}, is gone`);
+    throw new Error(`the launcher, process ${launcher}, is gone`);
   }
 }

@@ -1,5 +1,6 @@
 /** Starts a world of processes: on this host alone, or as this host's part of several. */
 
+import { hostname } from 'node:os';
 import { type Failure, failure, LaunchError } from './errors.js';
 import { LocalRanks } from './local-ranks.js';
 import type { Channel, Formation, Message } from './messages.js';
@@ -17,7 +18,7 @@ export async function launchProcesses(options: ProcessLaunchOptions): Promise<vo
   const part = new HostPart(plan);
   const interrupt = () =>
     part.fail(
-      failure(`launch: interrupted on the host with node rank ${part.nodeRank}`, null, 130),
+      failure(`launch: interrupted on host ${hostname()}, node rank ${part.nodeRank}`, 130),
     );
   plan.signal?.addEventListener('abort', interrupt);
   try {

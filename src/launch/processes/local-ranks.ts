@@ -1,16 +1,18 @@
 /** The ranks of this host: processes, their PMI sessions, and the barrier among them. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
-import type { Duplex } from 'node:stream';
-import { type Failure, failure } from './errors.js';
+import { hostname } from 'node:os';
+import { Child, exitCodeOf } from './child.js';
+import type { Failure } from './errors.js';
 import type { Formation, Keys } from './messages.js';
 import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
 
 /** Milliseconds between asking ranks to end and killing them. */
 const MERCY_MS = 1000;
-/** Variables of other launchers, which would mislead the ranks. */
-const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL)/;
+/** Milliseconds that a rank which aborts the world gets to end, so that its output is complete. */
+const LAST_WORDS_MS = 500;
+/** Variables of other launchers, which would mislead the ranks, and the secret, which is not theirs. */
+const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SYNCBN_SECRET$)/;
 
 export interface LocalEvents {
   /** All ranks here have entered the barrier. */
@@ -27,9 +29,11 @@ export class LocalRanks implements PmiHost {
   readonly #count: number;
   readonly #formation: Formation;
   readonly #events: LocalEvents;
-  readonly #children = new Map<number, ChildProcess>();
+  readonly #children = new Map<number, Child>();
   readonly #sessions = new Map<number, PmiSession>();
   readonly #waiting = new Set<number>();
+  /** Exit codes of the ranks that called MPI_Abort. */
+  readonly #aborted = new Map<number, number>();
   readonly #known = new Map<string, string>();
   #news: Record<string, string> = {};
   #ended = 0;
@@ -92,31 +96,25 @@ export class LocalRanks implements PmiHost {
   }
 
   abort(rank: number, exitCode: number): void {
-    const text = `launch: rank ${rank} aborted the world with exit code ${exitCode}`;
-    this.#events.failed(failure(text, rank, exitCode));
+    if (this.#aborted.has(rank)) return;
+    this.#aborted.set(rank, exitCode);
+    // It ends now; by then its last words have been read.
+    const fail = () => this.#failAborted(rank, exitCode, this.#children.get(rank));
+    setTimeout(fail, LAST_WORDS_MS).unref();
   }
 
   garbled(rank: number, line: string): void {
-    const text = `launch: rank ${rank} sent its launcher a garbled line: ${JSON.stringify(line)}`;
-    this.#events.failed(failure(text, rank));
+    const how = `sent its launcher a garbled line: ${JSON.stringify(line)}`;
+    this.#fail(rank, how, 1, this.#children.get(rank));
   }
 
   #spawn(local: number): void {
-    const { script, args, execArgv, onOutput, onStart } = this.#plan;
     const rank = this.#first + local;
-    const child = spawn(process.execPath, [...execArgv, script, ...args], {
-      env: this.#environment(rank, local),
-      // Descriptor 3 is the rank's PMI channel.
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    });
+    const child = new Child(this.#plan, rank, local, this.#environment(rank, local));
     this.#children.set(rank, child);
-    child.stdout?.on('data', (bytes: Buffer) => onOutput(rank, 'stdout', bytes));
-    child.stderr?.on('data', (bytes: Buffer) => onOutput(rank, 'stderr', bytes));
-    child.once('error', (error) => this.#close(rank, null, error.message));
-    // Not 'exit': the rank's last line of PMI may not have been read by then.
-    child.once('close', (code, signal) => this.#close(rank, code, signal));
-    this.#sessions.set(rank, new PmiSession(rank, child.stdio[3] as Duplex, this));
-    if (child.pid !== undefined) onStart(rank, child.pid);
+    child.listen({ closed: (...how) => this.#close(rank, ...how) });
+    this.#sessions.set(rank, new PmiSession(rank, child.channel, this));
+    if (child.pid !== undefined) this.#plan.onStart(rank, child.pid);
   }
 
   #environment(rank: number, local: number): NodeJS.ProcessEnv {
@@ -136,25 +134,50 @@ export class LocalRanks implements PmiHost {
     };
   }
 
-  #close(rank: number, code: number | null, signal: string | null): void {
-    if (!this.#children.delete(rank)) return;
+  #close(
+    rank: number,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+    error: string | null,
+  ): void {
+    const child = this.#children.get(rank);
+    this.#children.delete(rank);
     if (this.#children.size === 0) this.#onAllClosed();
-    if (code !== 0) {
-      const how = code === null ? `ended by ${signal}` : `failed with exit code ${code}`;
-      this.#events.failed(failure(`launch: rank ${rank} ${how}`, rank, code ?? 1));
-      return;
-    }
+    const aborted = this.#aborted.get(rank);
+    if (aborted !== undefined) this.#failAborted(rank, aborted, child);
+    else if (code !== 0) {
+      const how = signal === null ? `failed with exit code ${code}` : `ended by ${signal}`;
+      const text = error === null ? how : `could not be started: ${error}`;
+      this.#fail(rank, text, error === null ? exitCodeOf(code, signal) : 1, child);
+    } else this.#ends();
+  }
+
+  #ends(): void {
     this.#ended++;
     if (this.#ended === this.#count) this.#events.done();
     else if (this.#waiting.size > 0) this.#failBarrier();
+  }
+
+  #failAborted(rank: number, exitCode: number, child: Child | undefined): void {
+    this.#fail(rank, `failed with exit code ${exitCode}`, exitCode, child);
+  }
+
+  #fail(rank: number, how: string, exitCode: number, child: Child | undefined): void {
+    const text = `launch: rank ${rank} on host ${hostname()} ${how}`;
+    this.#events.failed({ text, exitCode, rank, output: child?.tail ?? '' });
   }
 
   /** A rank that has ended cannot enter the barrier that others are in. */
   #failBarrier(): void {
     const local = Array.from({ length: this.#count }, (_, i) => this.#first + i);
     const ended = local.filter((rank) => !this.#children.has(rank));
-    const text = `launch: rank ${ended.join(', ')} ended before joining the world, which rank ${[...this.#waiting].join(', ')} waits for`;
-    this.#events.failed(failure(text, ended[0]));
+    const waiting = [...this.#waiting].join(', ');
+    this.#fail(
+      ended[0],
+      `ended before joining the world, which rank ${waiting} waits for`,
+      1,
+      undefined,
+    );
   }
 }
 

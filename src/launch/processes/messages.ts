@@ -52,8 +52,9 @@ const isKeys = (value: unknown): value is Keys =>
   Object.values(value).every((text) => typeof text === 'string');
 
 function isFailure(value: unknown): value is Failure {
-  const { text, exitCode, rank } = (value ?? {}) as Partial<Failure>;
-  return typeof text === 'string' && isCount(exitCode) && (rank === null || isCount(rank));
+  const { text, exitCode, rank, output } = (value ?? {}) as Partial<Failure>;
+  if (typeof text !== 'string' || typeof output !== 'string') return false;
+  return isCount(exitCode) && (rank === null || isCount(rank));
 }
 
 function isJoin(value: unknown): value is Join {

@@ -22,8 +22,17 @@ export interface ProcessLaunchOptions {
   clusterTimeOut?: number;
   /** Variables of the ranks, over this process's own. */
   env?: Readonly<Record<string, string | undefined>>;
-  /** Called with what a rank writes. Default: passed on to this process's own output. */
-  onOutput?: (rank: number, stream: 'stdout' | 'stderr', bytes: Buffer) => void;
+  /** Words before node in the command of each rank here, by its number on this host. */
+  prefix?: (localRank: number) => readonly string[];
+  /**
+   * Called with what a rank writes; the rank is read on when a promise that it returns resolves.
+   * Default: passed on to this process's own output.
+   */
+  onOutput?: (
+    rank: number,
+    stream: 'stdout' | 'stderr',
+    bytes: Buffer,
+  ) => Promise<void> | undefined | void;
   /** Called when a rank has started on this host. */
   onStart?: (rank: number, pid: number) => void;
   /** Called about connections that were refused, and the like. */
@@ -56,7 +65,8 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
     secret: secret ?? null,
     clusterTimeOut: options.clusterTimeOut ?? 600,
     env: options.env ?? {},
-    onOutput: options.onOutput ?? ((_, stream, bytes) => process[stream].write(bytes)),
+    prefix: options.prefix ?? (() => []),
+    onOutput: options.onOutput ?? ((_, stream, bytes) => void process[stream].write(bytes)),
     onStart: options.onStart ?? (() => {}),
     onNote: options.onNote ?? (() => {}),
     signal: signal ?? null,
@@ -68,7 +78,8 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
   return plan;
 }
 
-function checkSecret(secret: unknown): void {
+/** @throws RangeError for a secret that is missing or too short */
+export function checkSecret(secret: unknown): void {
   if (typeof secret === 'string' && secret.length >= MIN_SECRET) return;
   const got = typeof secret === 'string' ? `one of ${secret.length}` : 'none';
   throw new RangeError(

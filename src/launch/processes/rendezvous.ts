@@ -91,12 +91,11 @@ async function reach(plan: LaunchPlan, listener: Listener): Promise<Channel> {
   const start = performance.now();
   for (;;) {
     try {
-      const socket = await dial(plan);
-      return new Link(await greet(plan, socket), 'host', listener);
+      return new Link(await greet(plan, await dial(plan)), 'host', listener);
     } catch (error) {
+      if (plan.signal?.aborted) throw new LaunchError(failure('launch: interrupted', 130));
       if (error instanceof LaunchError) throw error;
       const waited = (performance.now() - start) / 1000;
-      if (plan.signal?.aborted) throw new LaunchError(failure('launch: interrupted'));
       if (plan.clusterTimeOut >= 0 && waited > plan.clusterTimeOut) {
         const why = (error as Error).message;
         const text = `launch: no world at ${addressOf(plan)} within ${plan.clusterTimeOut} s: ${why}`;
@@ -108,6 +107,8 @@ async function reach(plan: LaunchPlan, listener: Listener): Promise<Channel> {
 }
 
 async function greet(plan: LaunchPlan, socket: Socket): Promise<Session> {
+  const interrupt = () => socket.destroy(new Error('interrupted'));
+  plan.signal?.addEventListener('abort', interrupt);
   try {
     return await shakeHands(socket, 'host', plan.secret ?? '', PROOF_MS);
   } catch (error) {
@@ -115,15 +116,21 @@ async function greet(plan: LaunchPlan, socket: Socket): Promise<Session> {
     // It answered, so trying again will not help.
     const why = (error as Error).message;
     throw new LaunchError(failure(`launch: the host at ${addressOf(plan)} is not ours: ${why}`));
+  } finally {
+    plan.signal?.removeEventListener('abort', interrupt);
   }
 }
 
-function dial({ masterAddr, masterPort }: LaunchPlan): Promise<Socket> {
+function dial({ masterAddr, masterPort, signal }: LaunchPlan): Promise<Socket> {
   return new Promise((resolve, reject) => {
+    const interrupt = () => socket.destroy(new Error('interrupted'));
+    signal?.addEventListener('abort', interrupt, { once: true });
     const socket = connect({ host: masterAddr, port: masterPort, keepAlive: true });
     socket.setTimeout(5000, () => socket.destroy(new Error('no answer')));
     socket.once('error', reject);
+    socket.once('close', () => signal?.removeEventListener('abort', interrupt));
     socket.once('connect', () => {
+      signal?.removeEventListener('abort', interrupt);
       socket.off('error', reject);
       socket.setTimeout(0);
       resolve(socket);
@@ -131,7 +138,8 @@ function dial({ masterAddr, masterPort }: LaunchPlan): Promise<Socket> {
   });
 }
 
-async function isLocal(address: string): Promise<boolean> {
+/** Whether `address` is one of this host's. */
+export async function isLocal(address: string): Promise<boolean> {
   const { lookup } = await import('node:dns/promises');
   const found = await lookup(address, { all: true });
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
