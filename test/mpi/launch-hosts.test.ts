@@ -1,56 +1,10 @@
 /** Several hosts' parts of a launch, in this process and over loopback addresses. */
 
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import {
-  type LaunchError,
-  launchProcesses,
-  type ProcessLaunchOptions,
-} from '../../src/launch/processes/index.js';
+import { freePort, startHost as host } from './hosts.js';
 import { rankProgram } from './run.js';
-
-const SECRET = 'a secret of the test, not of use';
-
-interface HostEnd {
-  readonly error: LaunchError | null;
-  readonly output: string;
-  readonly notes: readonly string[];
-}
-
-/** A port that nobody uses now. */
-function freePort(host = '127.0.0.1'): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, host, () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
-}
-
-async function host(port: number, options: Partial<ProcessLaunchOptions>): Promise<HostEnd> {
-  let output = '';
-  const notes: string[] = [];
-  const launched = launchProcesses({
-    script: rankProgram('mpi-contract'),
-    workerNum: 4,
-    localWorkerNum: 2,
-    masterPort: port,
-    secret: SECRET,
-    clusterTimeOut: 20,
-    onOutput: (_rank, _stream, bytes) => {
-      output += bytes;
-    },
-    onNote: (text) => notes.push(text),
-    ...options,
-  });
-  const error = await launched.then(
-    () => null,
-    (reason: unknown) => reason as LaunchError,
-  );
-  return { error, output, notes };
-}
 
 const faults = (mode: string) => ({ script: rankProgram('mpi-faults'), args: [mode] });
 

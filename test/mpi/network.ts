@@ -1,5 +1,5 @@
 /**
- * Two hosts with a network between them, for the length of one shell script: network namespaces
+ * Hosts with a network between them, for the length of one shell script: network namespaces
  * within namespaces of mounts and processes that end with the script, whatever ends it. So nothing
  * is there to be removed, and no process is left. Needs util-linux, iproute2, and either root or
  * leave for users to make namespaces.
@@ -17,7 +17,7 @@ PATH="$PATH:/usr/sbin:/sbin"
 mount -t tmpfs none /run
 ip link add bridge0 type bridge
 ip link set bridge0 up
-for n in 1 2; do
+for n in $HOSTS; do
   ip netns add h$n
   ip link add to$n type veth peer name eth0 netns h$n
   ip link set to$n master bridge0 up
@@ -31,14 +31,23 @@ on() {
   shift
   exec ip netns exec h$n unshare --uts sh -c 'hostname "$0"; exec "$@"' h$n "$@"
 }
+export -f on
 set +e
 `;
 
-/** Runs a script of bash between the hosts. `$1`, `$2`... are `args`. */
-export function inNetwork(script: string, args: readonly string[], limit = 100): Promise<Outcome> {
+/** Past shared memory, which pretended hosts have in common and real ones have not. */
+export const TCP_ONLY = { UCX_TLS: 'tcp,self', UCX_NET_DEVICES: 'eth0' };
+
+/** Runs a script of bash between `$HOSTS`. `$1`, `$2`... are `args`. */
+export function inNetwork(
+  script: string,
+  args: readonly string[],
+  limit = 100,
+  hosts = [1, 2],
+): Promise<Outcome> {
   const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
   const bash = ['bash', '-c', HOSTS + script, 'hosts', ...args];
-  return run('unshare', [...user, ...NAMESPACES, ...bash], {}, limit);
+  return run('unshare', [...user, ...NAMESPACES, ...bash], { HOSTS: hosts.join(' ') }, limit);
 }
 
 /** Arguments of node for one host's part of a launch with `workerNum` 4 over the network. */
@@ -50,8 +59,7 @@ export function hostCommand(options: Record<string, unknown>): string[] {
     masterAddr: '10.77.0.1',
     secret: 'a secret of the test, not of use',
     clusterTimeOut: 20,
-    // Past shared memory, which pretended hosts have in common and real ones have not.
-    env: { UCX_TLS: 'tcp,self', UCX_NET_DEVICES: 'eth0' },
+    env: TCP_ONLY,
   };
   return [process.execPath, program, JSON.stringify({ ...common, ...options })];
 }
