@@ -18,6 +18,8 @@ import { Waiting } from './waiting.js';
 
 /** Bytes of payload in frames of the world's own group, which carries notes only. */
 const NOTE_BYTES = 1024;
+/** Milliseconds that the last notes of groups may take to come in, once all ranks leave. */
+const PARTING_MS = 100;
 /** Milliseconds that a failing rank gives the others to learn why. */
 const GRACE_MS = 150;
 /** Milliseconds that a rank which fails since another did waits for that one's exit code to win. */
@@ -126,6 +128,8 @@ export class MpiWorld implements World, Ending {
       return all.settled;
     };
     this.#waiting.blockUntil(again, Number.POSITIVE_INFINITY);
+    // What is still to come in at MPI_Finalize, UCX complains of on standard output.
+    this.#waiting.blockUntil(() => notes.every(({ settled }) => settled), PARTING_MS);
   }
 
   #makeControl(): MpiTransport | null {
