@@ -12,7 +12,7 @@ const MERCY_MS = 1000;
 /** Milliseconds that a rank which aborts the world gets to end, so that its output is complete. */
 const LAST_WORDS_MS = 500;
 /** Variables of other launchers, which would mislead the ranks, and the secret, which is not theirs. */
-const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SYNCBN_SECRET$)/;
+const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SLURM_PROCID$|SYNCBN_SECRET$)/;
 
 export interface LocalEvents {
   /** All ranks here have entered the barrier. */
