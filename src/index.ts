@@ -39,12 +39,12 @@ export {
   release,
   WORLD_GROUP,
 } from './group/world.js';
+export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
 export {
   type BackwardOptions,
   ForwardContext,
   type ForwardOptions,
-} from './layers/batch-norm.js';
-export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
+} from './layers/context.js';
 export {
   GlobalBatchNorm,
   type GlobalBatchNormOptions,
@@ -62,6 +62,7 @@ export {
 } from './layers/initializers.js';
 export type { StateDict } from './layers/state-dict.js';
 export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-norm.js';
+export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
   averageGradients,

@@ -37,7 +37,7 @@ function parseOptions(): Options {
       new Option('--seed <n>', 'of weights and data order').argParser(integer(0)).default(1),
     )
     .addOption(
-      new Option('--learning-rate <x>', 'at its highest').argParser(positive).default(0.01),
+      new Option('--learning-rate <x>', 'at its highest').argParser(positive).default(0.005),
     )
     .option('--report <file>', 'page to write', 'report.html')
     .parse()

@@ -64,12 +64,19 @@ export function combine(into: Moments, other: Moments): void {
   into.count = count;
 }
 
-/** Merges packed moments of several ranks, laid one behind the other, in rank order. */
-export function mergeRanks(gathered: Float64Array, ranks: number, channels: number): Moments {
+/**
+ * Merges packed moments of several ranks, in rank order.
+ * @param stride numbers from one rank's to the next one's, at least {@link packedLength}
+ */
+export function mergeRanks(
+  gathered: Float64Array,
+  stride: number,
+  ranks: number,
+  channels: number,
+): Moments {
   const merged = emptyMoments(channels);
-  const length = packedLength(channels);
   for (let rank = 0; rank < ranks; rank++) {
-    combine(merged, viewPacked(gathered.subarray(rank * length, (rank + 1) * length), channels));
+    combine(merged, viewPacked(gathered.subarray(rank * stride, (rank + 1) * stride), channels));
   }
   return merged;
 }

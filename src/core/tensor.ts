@@ -16,17 +16,23 @@ import { formatShape, sizeOf } from './layout.js';
 export type NumberSource = ArrayLike<number>;
 
 export class Tensor {
-  /** Elements, row major. float16 and bfloat16 are bit patterns in a `Uint16Array`. */
-  readonly data: TensorData;
   readonly shape: readonly number[];
   readonly dtype: DType;
+  #data: TensorData | null;
+  #release: (() => void) | null;
 
   /**
    * Wraps `data` without a copy.
+   * @param release is called once by `dispose`, for memory that is given back
    * @throws TypeError when `data` is not the array that stores `dtype`
    * @throws RangeError when `shape` does not describe `data`, or `dtype` is unknown
    */
-  constructor(data: TensorData, shape: readonly number[], dtype: DType) {
+  constructor(
+    data: TensorData,
+    shape: readonly number[],
+    dtype: DType,
+    release: (() => void) | null = null,
+  ) {
     checkDType(dtype, 'Tensor');
     checkShape(shape);
     const storage = allocate(dtype, 0).constructor;
@@ -40,9 +46,33 @@ export class Tensor {
         `Tensor: shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, the data has ${data.length}`,
       );
     }
-    this.data = data;
+    this.#data = data;
+    this.#release = release;
     this.shape = [...shape];
     this.dtype = dtype;
+  }
+
+  /**
+   * Elements, row major. float16 and bfloat16 are bit patterns in a `Uint16Array`.
+   * @throws Error after `dispose`
+   */
+  get data(): TensorData {
+    if (this.#data === null) {
+      throw new Error(`Tensor: this tensor of shape ${formatShape(this.shape)} was disposed`);
+    }
+    return this.#data;
+  }
+
+  /** Gives the memory of an allocated tensor back at once; `using` calls it. */
+  dispose(): void {
+    this.#data = null;
+    this.#release?.();
+    this.#release = null;
+  }
+
+  /** The same, for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   /**

@@ -1,8 +1,12 @@
 /**
  * The seam between the algorithm and the arithmetic of one rank. Four stages, each over a run of
- * channels [from, to), so that a caller can work block by block. Per-channel arrays are indexed by
- * the channel itself and as long as the layout has channels. `x`, `y`, `dy` and `dx` have
- * samples * channels * plane elements of one type; y may be x, and dx may be dy or x.
+ * channels [from, to), so that a caller can work block by block, and two that do a block and the
+ * next one at once. Per-channel arrays are indexed by the channel itself and as long as the layout
+ * has channels. `x`, `y`, `dy` and `dx` have samples * channels * plane elements of one type; y
+ * may be x, and dx may be dy or x.
+ *
+ * All arrays may be of any origin. Those from `allocate` are used where they lie; others are
+ * copied in and out by pieces. Nothing is kept of an array after a call.
  */
 
 import type { FloatArray } from '../core/dtype.js';
@@ -33,9 +37,30 @@ export interface GradientSums {
   readonly dyXhat: Float64Array;
 }
 
+/** Which pass the blocks are for: a backward block reads twice as much. */
+export type Pass = 'forward' | 'backward';
+
 export interface Kernels {
   /** What errors, logs and benchmarks call this implementation. */
   readonly name: string;
+
+  /**
+   * A zeroed array where these kernels need no copies. Its memory returns when the array is given
+   * to `release`, or is collected; a subarray does not keep it.
+   * @throws RangeError when memory is exhausted: it says what was asked for and what there is
+   */
+  allocate(dtype: 'float32', length: number): Float32Array;
+  allocate(dtype: 'float64', length: number): Float64Array;
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
+
+  /** Gives back an array of `allocate`, which must not be used any more. Others: no effect. */
+  release(array: FloatArray): void;
+
+  /**
+   * How many channels a caller should do at a time: as many as stay in the cache between the two
+   * passes over them, or all where blocks gain nothing. At least 1.
+   */
+  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number;
 
   /** Writes the mean and M2 of each channel's values; both 0 where there are no values. */
   moments(
@@ -53,6 +78,18 @@ export interface Kernels {
     by: Normalization,
     layout: Layout,
     range: ChannelRange,
+  ): void;
+
+  /** `normalize` of the channels `range` and `moments` of the channels `next`, in one loop. */
+  normalizeMoments(
+    y: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    range: ChannelRange,
+    mean: Float64Array,
+    m2: Float64Array,
+    next: ChannelRange,
   ): void;
 
   /** Writes sum(dy) and sum(dy * xhat) of each channel. */
@@ -78,5 +115,18 @@ export interface Kernels {
     means: GradientSums | null,
     layout: Layout,
     range: ChannelRange,
+  ): void;
+
+  /** `inputGradient` of the channels `range` and `gradientSums` of the channels `next`. */
+  inputGradientSums(
+    dx: FloatArray,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    means: GradientSums | null,
+    layout: Layout,
+    range: ChannelRange,
+    sums: GradientSums,
+    next: ChannelRange,
   ): void;
 }

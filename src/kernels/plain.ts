@@ -4,7 +4,7 @@
  * Normalization" (2015), and of docs/derivation.md for the gradient.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import { allocateFloats, type FloatArray } from '../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
 
@@ -110,10 +110,29 @@ function inputGradient(
   }
 }
 
+/** Ordinary arrays, released by the collector. */
+function allocate(dtype: 'float32', length: number): Float32Array;
+function allocate(dtype: 'float64', length: number): Float64Array;
+function allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
+function allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+  return allocateFloats(dtype, length);
+}
+
 export const plainKernels: Kernels = {
   name: 'plain',
+  allocate,
+  release: () => {},
+  channelsPerBlock: (layout) => Math.max(1, layout.channels),
   moments,
   normalize,
   gradientSums,
   inputGradient,
+  normalizeMoments(y, x, by, layout, range, mean, m2, next) {
+    normalize(y, x, by, layout, range);
+    moments(mean, m2, x, layout, next);
+  },
+  inputGradientSums(dx, dy, x, by, means, layout, range, sums, next) {
+    inputGradient(dx, dy, x, by, means, layout, range);
+    gradientSums(sums, dy, x, by, layout, next);
+  },
 };

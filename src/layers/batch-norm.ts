@@ -3,13 +3,7 @@
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
-import {
-  allocateFloats,
-  computeDType,
-  type DType,
-  type FloatArray,
-  narrow,
-} from '../core/dtype.js';
+import { computeDType, type DType, type FloatArray } from '../core/dtype.js';
 import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
@@ -19,49 +13,18 @@ import { soloGroup } from '../group/solo.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
-import {
-  groupMoments,
-  type Normalization,
-  normalizationBy,
-  normalizationOf,
-  normalize,
-  type Scope,
-} from '../ops/forward.js';
+import { BlockPlan } from '../ops/blocks.js';
+import { forward, normalizationBy, normalize, type Scope } from '../ops/forward.js';
 import type { CommonSetup } from './common-options.js';
+import {
+  type BackwardOptions,
+  ForwardContext,
+  type ForwardOptions,
+  type PassRecord,
+} from './context.js';
+import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
-
-/** Options of a forward call. */
-export interface ForwardOptions {
-  /** Where y goes: of x's shape and dtype; x itself in inference only. Default: a new tensor. */
-  out?: Tensor;
-}
-
-/** Options of a backward call. */
-export interface BackwardOptions {
-  /** The forward call to go back through. Default: the last one. Each can be used once. */
-  context?: ForwardContext;
-  /** Where dx goes: of dy's shape and dtype, dy itself included. Default: a new tensor. */
-  out?: Tensor;
-  /** Whether the parameters' gradients are added to those of earlier calls. Default false. */
-  accumulate?: boolean;
-}
-
-/** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
-export class ForwardContext {
-  /** Null once the backward call has used it, and where y was written over x. */
-  saved: Saved | null;
-  readonly shape: readonly number[];
-  readonly dtype: DType;
-  readonly group: ProcessGroup;
-
-  constructor(saved: Saved | null, shape: readonly number[], dtype: DType, group: ProcessGroup) {
-    this.saved = saved;
-    this.shape = shape;
-    this.dtype = dtype;
-    this.group = group;
-  }
-}
 
 /** Constructor arguments that the subclasses have checked. */
 export interface BatchNormSetup extends CommonSetup {
@@ -81,6 +44,7 @@ export abstract class BatchNorm {
   readonly #setup: BatchNormSetup;
   #training: boolean;
   #last: ForwardContext | null = null;
+  readonly #blocks = new BlockPlan();
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
@@ -172,14 +136,13 @@ export abstract class BatchNorm {
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
     const y = floatsFor(out);
-    const { by, count } =
+    const pass =
       group === null
-        ? { by: this.#fixedNormalization(), count: null }
-        : this.#batchNormalization(values, layout, group);
-    normalize(y, values, by, layout);
+        ? this.#fixedPass(y, values, layout)
+        : this.#batchPass(y, values, layout, group);
     storeFloats(y, out);
-    const saved = overlaps(out, x) ? null : { x: values, layout, by, count };
-    const context = new ForwardContext(saved, x.shape, x.dtype, group ?? soloGroup);
+    const saved = overlaps(out, x) ? null : { x: values, layout, ...pass };
+    const context = new ForwardContext(saved, x, group ?? soloGroup);
     return { output: out, context };
   }
 
@@ -230,12 +193,8 @@ export abstract class BatchNorm {
    * @throws RangeError for a count of 1, and by `onNonFinite: 'throw'`
    */
   learn(moments: Moments): void {
+    this.#admit(moments.count);
     if (moments.count === 0) return;
-    if (moments.count === 1) {
-      throw new RangeError(
-        `${this.label}: training needs more than one value per channel over the group, got 1`,
-      );
-    }
     if (allFinite(moments) || this.#setup.onNonFinite === 'propagate') {
       this.track(moments);
       return;
@@ -264,7 +223,8 @@ export abstract class BatchNorm {
   }
 
   #scope(group: ProcessGroup): Scope {
-    return { group, label: this.label, reproducible: this.#setup.reproducible };
+    const { label, reproducible } = this.#setup;
+    return { group, label, reproducible, plan: this.#blocks };
   }
 
   #affine() {
@@ -276,19 +236,29 @@ export abstract class BatchNorm {
     };
   }
 
-  #fixedNormalization(): Normalization {
+  /** Normalises by the running statistics. */
+  #fixedPass(y: FloatArray, x: FloatArray, layout: Layout): PassRecord {
     const { mean, variance } = this.running!;
-    return normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
+    const by = normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
+    normalize(y, x, by, layout);
+    return { by, count: null, channelsPerBlock: layout.channels };
   }
 
-  #batchNormalization(
-    x: FloatArray,
-    layout: Layout,
-    group: ProcessGroup,
-  ): { by: Normalization; count: number } {
-    const moments = groupMoments(x, layout, this.#scope(group));
+  /** Normalises by the statistics of the group's batch, which running statistics learn. */
+  #batchPass(y: FloatArray, x: FloatArray, layout: Layout, group: ProcessGroup): PassRecord {
+    const { by, moments } = forward(y, x, layout, this.#affine(), this.#scope(group), (count) =>
+      this.#admit(count),
+    );
     if (this.#training) this.learn(moments);
-    return { by: normalizationOf(moments, this.#affine()), count: moments.count };
+    return { by, count: moments.count, channelsPerBlock: this.#blocks.backward };
+  }
+
+  /** Every rank of the group knows the count, so all throw alike. */
+  #admit(count: number): void {
+    if (count !== 1 || !this.#training) return;
+    throw new RangeError(
+      `${this.label}: training needs more than one value per channel over the group, got 1`,
+    );
   }
 
   /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
@@ -334,55 +304,15 @@ export abstract class BatchNorm {
         `${this.label}: backward has used this forward call already, or its output lies over its input`,
       );
     }
-    if (!sameShape(dy.shape, context.shape) || dy.dtype !== context.dtype) {
+    const { input } = context;
+    if (!sameShape(dy.shape, input.shape) || dy.dtype !== input.dtype) {
       throw new RangeError(
-        `${this.label}: expected the gradient of an output of shape ${formatShape(context.shape)} and ` +
-          `dtype ${context.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
+        `${this.label}: expected the gradient of an output of shape ${formatShape(input.shape)} and ` +
+          `dtype ${input.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
       );
     }
+    // Throws where the input was disposed: its memory may hold something else by now.
+    input.data;
     return { saved: context.saved, out: checkOut(out, dy, this.label) };
   }
-}
-
-/** The tensor that a result goes into: `out` where it fits `like`, or a new one. */
-function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor {
-  if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
-  if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
-  if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
-    throw new RangeError(
-      `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
-        `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
-    );
-  }
-  return out;
-}
-
-/** Whether two tensors share memory. */
-function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
-  return (
-    a.buffer === b.buffer &&
-    a.byteOffset < b.byteOffset + b.byteLength &&
-    b.byteOffset < a.byteOffset + a.byteLength
-  );
-}
-
-/** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
-function floatsFor(out: Tensor): FloatArray {
-  return out.data instanceof Uint16Array ? allocateFloats(out.dtype, out.size) : out.data;
-}
-
-function storeFloats(values: FloatArray, out: Tensor): void {
-  if (values !== out.data) narrow(values, out.data, out.dtype);
-}
-
-function fillGradient(parameter: Parameter | null, sums: Float64Array, accumulate: boolean): void {
-  if (parameter?.trainable !== true) return;
-  const { data } = parameter;
-  const old = accumulate ? parameter.grad?.toFloats() : undefined;
-  parameter.grad ??= Tensor.zeros(data.shape, data.dtype);
-  narrow(
-    old === undefined ? sums : sums.map((sum, c) => sum + old[c]),
-    parameter.grad.data,
-    data.dtype,
-  );
 }

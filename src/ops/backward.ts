@@ -1,12 +1,17 @@
-/** The backward pass over a group: gradient sums, summed over all ranks, then the input gradient. */
+/**
+ * The backward pass over a group: gradient sums, summed over all ranks, then the input gradient,
+ * block by block of channels.
+ */
 
 import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
-import type { GradientSums, Normalization } from '../kernels/kernels.js';
-import { plainKernels as kernels } from '../kernels/plain.js';
+import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
 import { packProducts, packSums } from '../kernels/plane-sums.js';
+import { defaultKernels } from '../kernels/select.js';
+import { blocksOf } from './blocks.js';
 import { exchangeSums } from './exchange.js';
 import { gatherSums, type Scope } from './forward.js';
+import { workspace } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
@@ -17,11 +22,13 @@ export interface Saved {
   readonly by: Normalization;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
   readonly count: number | null;
+  /** Channels of a block that the group agreed on in the forward pass. */
+  readonly channelsPerBlock: number;
 }
 
 /**
  * Writes the input gradient and returns the LOCAL sums of dy and dy * xhat, which are the
- * gradients of bias and weight. `dx` may be `dy`.
+ * gradients of bias and weight, valid until the next pass. `dx` may be `dy`.
  *
  *     dx = weight * invstd * (dy - sum(dy)/n - xhat * sum(dy * xhat)/n)
  *
@@ -29,45 +36,62 @@ export interface Saved {
  * nothing.
  */
 export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
-  const { x, layout, by, count } = saved;
-  const all = { from: 0, to: layout.channels };
-  const sums = {
-    dy: new Float64Array(layout.channels),
-    dyXhat: new Float64Array(layout.channels),
-  };
-  kernels.gradientSums(sums, dy, x, by, layout, all);
-  const means = count === null ? null : groupMeans(sums, dy, saved, count, scope);
-  kernels.inputGradient(dx, dy, x, by, means, layout, all);
+  const kernels = defaultKernels();
+  const { x, layout, count } = saved;
+  const work = workspace(kernels, layout.channels);
+  work.mean.set(saved.by.mean);
+  work.invstd.set(saved.by.invstd);
+  const by = { ...saved.by, mean: work.mean, invstd: work.invstd };
+  const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
+  const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
+  const blocks = blocksOf(layout.channels, channelsPerBlock(saved, scope));
+  kernels.gradientSums(sums, dy, x, by, layout, blocks[0]);
+  for (let i = 0; i < blocks.length; i++) {
+    if (means !== null) {
+      if (scope.reproducible) reproducibleMeans(means, dy, saved, scope);
+      else groupMeans(means, sums, saved.count as number, blocks[i], scope);
+    }
+    const next = blocks[i + 1];
+    if (next === undefined) kernels.inputGradient(dx, dy, x, by, means, layout, blocks[i]);
+    else kernels.inputGradientSums(dx, dy, x, by, means, layout, blocks[i], sums, next);
+  }
   return sums;
 }
 
-/** The group's sums over the group's count. */
-function groupMeans(
-  local: GradientSums,
-  dy: FloatArray,
-  saved: Saved,
-  count: number,
-  scope: Scope,
-): GradientSums {
-  const channels = local.dy.length;
-  const sums = new Float64Array(2 * channels);
-  if (scope.reproducible) {
-    reproducibleSums(sums, dy, saved, scope);
-  } else {
-    sums.set(local.dy);
-    sums.set(local.dyXhat, channels);
-    if (scope.group.size > 1) exchangeSums(scope.group, sums, scope.label).wait();
-  }
-  // An empty group has no element that would read these; 0 keeps NaN out of them.
-  for (let i = 0; i < sums.length; i++) sums[i] = count === 0 ? 0 : sums[i] / count;
-  return { dy: sums.subarray(0, channels), dyXhat: sums.subarray(channels) };
+/** Alone a rank takes its own blocks; exact sums come all at once. */
+function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope): number {
+  if (scope.reproducible) return layout.channels;
+  if (scope.group.size > 1) return channelsPerBlock;
+  const dtype = x instanceof Float64Array ? 'float64' : 'float32';
+  return defaultKernels().channelsPerBlock(layout, dtype, 'backward');
 }
 
-/** Exact sums of dy and dy * xhat over the group, one behind the other. */
-function reproducibleSums(
-  sums: Float64Array,
+/** Writes the group's sums over the group's count, for the channels of a block. */
+function groupMeans(
+  means: GradientSums,
+  local: GradientSums,
+  count: number,
+  { from, to }: ChannelRange,
+  { group, label }: Scope,
+): void {
+  const length = to - from;
+  const sums = new Float64Array(2 * length);
+  sums.set(local.dy.subarray(from, to));
+  sums.set(local.dyXhat.subarray(from, to), length);
+  if (group.size > 1) exchangeSums(group, sums, label).wait();
+  // An empty group has no element that would read these; 0 keeps NaN out of them.
+  const share = (sum: number) => (count === 0 ? 0 : sum / count);
+  for (let i = 0; i < length; i++) {
+    means.dy[from + i] = share(sums[i]);
+    means.dyXhat[from + i] = share(sums[length + i]);
+  }
+}
+
+/** The same from exact sums, for all channels. */
+function reproducibleMeans(
+  means: GradientSums,
   dy: FloatArray,
-  { x, layout, by }: Saved,
+  { x, layout, by, count }: Saved,
   scope: Scope,
 ): void {
   const { channels } = layout;
@@ -75,6 +99,8 @@ function reproducibleSums(
     packSums(out, dy, layout);
     packProducts(out.subarray(out.length >> 1), dy, x, by.mean, layout);
   });
-  sums.set(values);
-  for (let c = 0; c < channels; c++) sums[channels + c] *= by.invstd[c];
+  for (let c = 0; c < channels; c++) {
+    means.dy[c] = count ? values[c] / count : 0;
+    means.dyXhat[c] = count ? (values[channels + c] * by.invstd[c]) / count : 0;
+  }
 }

@@ -13,18 +13,26 @@
 import { type Moments, mergeRanks, packedLength, viewPacked } from '../core/moments.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Work } from '../group/transport.js';
-import { chain } from './chain.js';
+import { chain, finished } from './chain.js';
 
 /** Groups up to this size gather; larger ones reduce twice. */
 export const GATHER_RANKS = 64;
 
-/** Starts merging the ranks' packed moments; see core/moments.ts for the packing. */
+/** The moments of all ranks together, and the smallest of their votes, place by place. */
+export interface Exchanged extends Moments {
+  readonly votes: Float64Array;
+}
+
+/**
+ * Starts merging the ranks' packed moments; see core/moments.ts for the packing. Numbers behind it
+ * are votes: every rank gets the smallest of each. They ride along, and cost no collective.
+ */
 export function exchangeMoments(
   group: ProcessGroup,
   packed: Float64Array,
   channels: number,
   label: string,
-): Work<Moments> {
+): Work<Exchanged> {
   return group.size <= GATHER_RANKS
     ? gatherMoments(group, packed, channels, label)
     : reduceMoments(group, packed, channels, label);
@@ -36,13 +44,20 @@ export function gatherMoments(
   packed: Float64Array,
   channels: number,
   label: string,
-): Work<Moments> {
-  const gathered = group.allGather(packed.subarray(0, packedLength(channels)), { label });
-  return chain(gathered, (all) => mergeRanks(all, group.size, channels));
+): Work<Exchanged> {
+  const { length } = packed;
+  return chain(group.allGather(packed, { label }), (gathered) => {
+    const votes = packed.slice(packedLength(channels));
+    for (let rank = 0; rank < group.size; rank++) {
+      const first = (rank + 1) * length - votes.length;
+      for (let i = 0; i < votes.length; i++) votes[i] = Math.min(votes[i], gathered[first + i]);
+    }
+    return { ...mergeRanks(gathered, length, group.size, channels), votes };
+  });
 }
 
 /**
- * Two all-reduces:
+ * Two all-reduces, and one more for votes:
  *
  *     n    = sum of n_r,  mean = sum of n_r mean_r / n
  *     M2   = sum of (M2_r + n_r (mean_r - mean)^2)
@@ -52,20 +67,27 @@ export function reduceMoments(
   packed: Float64Array,
   channels: number,
   label: string,
-): Work<Moments> {
+): Work<Exchanged> {
   const local = viewPacked(packed, channels);
   const sums = new Float64Array(1 + channels);
   sums[0] = local.count;
   for (let c = 0; c < channels; c++) {
     sums[1 + c] = local.count === 0 ? 0 : local.count * local.mean[c];
   }
-  const first = group.allReduce(sums, { label });
-  return chain(first, ([count, ...totals]) => {
+  return chain(group.allReduce(sums, { label }), ([count, ...totals]) => {
     const mean = Float64Array.from(totals, (total) => (count === 0 ? 0 : total / count));
     const m2 = local.m2.map((own, c) =>
       local.count === 0 ? 0 : own + local.count * (local.mean[c] - mean[c]) ** 2,
     );
-    return chain(group.allReduce(m2, { label }), () => ({ count, mean, m2 }));
+    const votes = packed.slice(packedLength(channels));
+    return chain(group.allReduce(m2, { label }), () =>
+      chain(
+        votes.length === 0 ? finished(votes) : group.allReduce(votes, { op: 'min', label }),
+        () => ({
+          ...{ count, mean, m2, votes },
+        }),
+      ),
+    );
   });
 }
 

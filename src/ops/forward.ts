@@ -1,17 +1,19 @@
 /**
- * The forward pass over a group: moments of this rank, merged over all ranks, then normalize.
- * docs/algorithms.md tells it in prose.
+ * The forward pass over a group: moments of this rank, merged over all ranks, then normalize,
+ * block by block of channels. docs/algorithms.md tells it in prose.
  */
 
 import type { FloatArray } from '../core/dtype.js';
 import { PACKED_SUM } from '../core/exact-sum.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
-import { type Moments, packedLength, viewPacked } from '../core/moments.js';
+import { type Moments, packedLength } from '../core/moments.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import type { Normalization } from '../kernels/kernels.js';
-import { plainKernels as kernels } from '../kernels/plain.js';
+import type { ChannelRange, Normalization } from '../kernels/kernels.js';
 import { mergePacked, packSquares, packSums } from '../kernels/plane-sums.js';
+import { defaultKernels } from '../kernels/select.js';
+import { type BlockPlan, blocksOf, VOTES, vote } from './blocks.js';
 import { exchangeMoments } from './exchange.js';
+import { type Workspace, workspace } from './workspace.js';
 
 export type { Normalization } from '../kernels/kernels.js';
 
@@ -29,34 +31,144 @@ export interface Scope {
   readonly label: string;
   /** Whether the result must not depend on how the batch is split over ranks. */
   readonly reproducible: boolean;
+  /** The layer's agreement on blocks. */
+  readonly plan: BlockPlan;
 }
 
-/** Moments of x's channels over the whole group; bitwise the same on all its ranks. */
-export function groupMoments(x: FloatArray, layout: Layout, scope: Scope): Moments {
-  if (scope.reproducible) return reproducibleMoments(x, layout, scope);
-  const { channels } = layout;
-  const packed = new Float64Array(packedLength(channels));
-  packed[0] = valuesPerChannel(layout);
-  const local = viewPacked(packed, channels);
-  kernels.moments(local.mean, local.m2, x, layout, { from: 0, to: channels });
-  return scope.group.size === 1
-    ? local
-    : exchangeMoments(scope.group, packed, channels, scope.label).wait();
+/** What a batch's pass leaves behind. */
+export interface BatchPass {
+  /** Over the group; bitwise the same on all its ranks. */
+  readonly moments: Moments;
+  readonly by: Normalization;
+}
+
+/**
+ * Writes y = (x - mean) * invstd * weight + bias with the moments of the group's batch.
+ * @param admit is called with the group's count before anything is written, and may throw
+ */
+export function forward(
+  y: FloatArray,
+  x: FloatArray,
+  layout: Layout,
+  affine: Affine,
+  scope: Scope,
+  admit: (count: number) => void,
+): BatchPass {
+  if (scope.reproducible) return reproducibleForward(y, x, layout, affine, scope, admit);
+  const kernels = defaultKernels();
+  const pass = new BlockedPass(x, layout, affine, scope);
+  const { mean, m2 } = pass.work;
+  const blocks = blocksOf(layout.channels, pass.channelsPerBlock());
+  kernels.moments(mean, m2, x, layout, blocks[0]);
+  for (let i = 0; i < blocks.length; i++) {
+    pass.merge(blocks[i], i === 0);
+    if (i === 0) admit(pass.count);
+    const next = blocks[i + 1];
+    if (next === undefined) kernels.normalize(y, x, pass.by, layout, blocks[i]);
+    else kernels.normalizeMoments(y, x, pass.by, layout, blocks[i], mean, m2, next);
+  }
+  return pass.result();
+}
+
+/** The statistics of a forward pass: those of this rank, and after `merge` those of the group. */
+class BlockedPass {
+  readonly work: Workspace;
+  /** What normalises the blocks that are merged. */
+  readonly by: Normalization;
+  /** Values per channel: of this rank, and after the first merge of the group. */
+  count: number;
+  readonly #own: number;
+  readonly #layout: Layout;
+  readonly #eps: number;
+  readonly #scope: Scope;
+  readonly #dtype: 'float32' | 'float64';
+
+  constructor(x: FloatArray, layout: Layout, { weight, bias, eps }: Affine, scope: Scope) {
+    this.work = workspace(defaultKernels(), layout.channels);
+    this.by = { mean: this.work.mean, invstd: this.work.invstd, weight, bias };
+    this.#own = valuesPerChannel(layout);
+    this.count = this.#own;
+    this.#layout = layout;
+    this.#eps = eps;
+    this.#scope = scope;
+    this.#dtype = x instanceof Float64Array ? 'float64' : 'float32';
+  }
+
+  /** Alone a rank takes its own blocks; with others those that all have agreed on. */
+  channelsPerBlock(): number {
+    const { group, plan } = this.#scope;
+    if (group.size > 1) return plan.forward;
+    return defaultKernels().channelsPerBlock(this.#layout, this.#dtype, 'forward');
+  }
+
+  /** Merges a block's moments over the group, and makes what normalises it. */
+  merge(block: ChannelRange, first: boolean): void {
+    if (this.#scope.group.size > 1) this.#exchange(block, first);
+    const { m2, invstd } = this.work;
+    const { count } = this;
+    for (let c = block.from; c < block.to; c++) {
+      invstd[c] = 1 / Math.sqrt((count === 0 ? 0 : m2[c] / count) + this.#eps);
+    }
+  }
+
+  /** Copies of the statistics, which outlive the pass. */
+  result(): BatchPass {
+    const { mean, m2, invstd } = this.work;
+    const { weight } = this.by;
+    // Copied by hand: a slice of shared memory would be shared memory, too, and slow to make.
+    const center = Float64Array.from(mean);
+    return {
+      moments: { count: this.count, mean: center, m2: Float64Array.from(m2) },
+      // An optimizer may change the weight before the backward pass, which wants this one.
+      by: {
+        mean: center,
+        invstd: Float64Array.from(invstd),
+        weight: weight?.slice() ?? null,
+        bias: null,
+      },
+    };
+  }
+
+  #exchange({ from, to }: ChannelRange, first: boolean): void {
+    const { group, label, plan } = this.#scope;
+    const { mean, m2 } = this.work;
+    const length = packedLength(to - from);
+    const packed = new Float64Array(length + (first ? VOTES : 0));
+    packed[0] = this.#own;
+    packed.set(mean.subarray(from, to), 1);
+    packed.set(m2.subarray(from, to), 1 + to - from);
+    if (first) vote(packed, length, defaultKernels(), this.#layout, this.#dtype);
+    const merged = exchangeMoments(group, packed, to - from, label).wait();
+    this.count = merged.count;
+    mean.set(merged.mean, from);
+    m2.set(merged.m2, from);
+    if (first) plan.agree(merged.votes);
+  }
 }
 
 /**
  * Two passes, each an exact sum over planes: first of x for the mean, then of (x - mean)^2 with
  * the group's mean, so that neither depends on the split.
  */
-function reproducibleMoments(x: FloatArray, layout: Layout, scope: Scope): Moments {
+function reproducibleForward(
+  y: FloatArray,
+  x: FloatArray,
+  layout: Layout,
+  affine: Affine,
+  scope: Scope,
+  admit: (count: number) => void,
+): BatchPass {
   const { channels } = layout;
-  const sums = gatherSums(channels, valuesPerChannel(layout), scope, (out) =>
+  const { count, values } = gatherSums(channels, valuesPerChannel(layout), scope, (out) =>
     packSums(out, x, layout),
   );
-  const { count } = sums;
-  const mean = sums.values.map((sum) => (count === 0 ? 0 : sum / count));
+  admit(count);
+  const mean = values.map((sum) => (count === 0 ? 0 : sum / count));
   const m2 = gatherSums(channels, 0, scope, (out) => packSquares(out, x, mean, layout)).values;
-  return { count, mean, m2 };
+  const variance = m2.map((sum) => (count === 0 ? 0 : sum / count));
+  const by = normalizationBy(mean, variance, affine);
+  normalize(y, x, by, layout);
+  return { moments: { count, mean, m2 }, by };
 }
 
 /**
@@ -81,15 +193,6 @@ export function gatherSums(
   return { count: total, values };
 }
 
-/** What normalises with moments of a batch: the biased variance, M2 / n. */
-export function normalizationOf({ count, mean, m2 }: Moments, affine: Affine): Normalization {
-  return normalizationBy(
-    mean,
-    m2.map((sum) => (count === 0 ? 0 : sum / count)),
-    affine,
-  );
-}
-
 /** What normalises with a given mean and variance. */
 export function normalizationBy(
   mean: ArrayLike<number>,
@@ -102,5 +205,5 @@ export function normalizationBy(
 
 /** Writes y = (x - mean) * invstd * weight + bias; y may be x. */
 export function normalize(y: FloatArray, x: FloatArray, by: Normalization, layout: Layout): void {
-  kernels.normalize(y, x, by, layout, { from: 0, to: layout.channels });
+  defaultKernels().normalize(y, x, by, layout, { from: 0, to: layout.channels });
 }

@@ -129,7 +129,7 @@ describe('packed moments', () => {
         const parts = sets.map(twoPass);
         const gathered = Float64Array.from(parts.flatMap((p) => [p.count, ...p.mean, ...p.m2]));
         const before = gathered.slice();
-        expect(mergeRanks(gathered, sets.length, CHANNELS)).toEqual(
+        expect(mergeRanks(gathered, packedLength(CHANNELS), sets.length, CHANNELS)).toEqual(
           merged(emptyMoments(CHANNELS), ...parts),
         );
         expect(gathered).toEqual(before);

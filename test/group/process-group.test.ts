@@ -87,6 +87,15 @@ describe('a collective', () => {
     expect([...works[1].wait()]).toEqual([3]);
   });
 
+  it('begins as soon as the ones before it are over, though nobody has waited for them', () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    const barriers = groups.map((group) => group.barrier());
+    const first = groups[0].allReduce(Float64Array.of(1));
+    expect([...groups[1].allReduce(Float64Array.of(2)).wait()]).toEqual([3]);
+    expect([...first.wait()]).toEqual([3]);
+    expect(barriers.map((work) => work.wait())).toEqual([undefined, undefined]);
+  });
+
   it('gathers in the order of the list of ranks, not of the numbers', async () => {
     const groups = groupOf(worldsOf(3), 'g', [2, 0, 1]);
     expect(groups.map(({ rank }) => rank)).toEqual([0, 1, 2]);

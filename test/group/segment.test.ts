@@ -157,11 +157,14 @@ describe('a group that is made anew under its old name', () => {
     const old = groupOf(worlds, 'g');
     old[0].close();
     const first = memberGroup(worlds[0], 'g', [0, 1], 0);
+    const early = first.allReduce(Float64Array.of(5));
     await expect(old[1].barrier({ timeout: 1 }).done()).rejects.toThrow(
       "rank 0 left before barrier #1 in group 'g', which rank 1 is in",
     );
     old[1].close();
     const second = memberGroup(worlds[1], 'g', [0, 1], 1);
+    expect([...second.allReduce(Float64Array.of(2)).wait()]).toEqual([7]);
+    expect([...(await early.done())]).toEqual([7]);
     expect(await sumOver([first, second])).toEqual([3, 3]);
   });
 

@@ -153,6 +153,16 @@ describe.each(KINDS_AND_WAYS)('$kind, reproducible $reproducible', ({ kind, repr
     },
   );
 
+  it('a variance beyond the largest number counts as not finite', async () => {
+    const huge = (rank: number) =>
+      as('float64', { ...noise([2, 2], rank), values: [1e200, 1, -1e200, 2] });
+    const results = await training(2, (rank) => ({ x: huge(rank) }), { dtype: 'float64' });
+    for (const pass of results) {
+      expect(pass.skippedUpdates).toBe(1);
+      expectUntouched(pass);
+    }
+  });
+
   it.each<[DType, number]>([
     ['float16', 2 ** -11],
     ['bfloat16', 2 ** -8],

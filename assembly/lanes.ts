@@ -1,0 +1,82 @@
+/**
+ * Vectors of 16 bytes over float32 (T = f32, 4 lanes) or float64 (T = f64, 2 lanes).
+ *
+ * No decorators: Binaryen inlines functions this small, and the sources stay TypeScript that
+ * formatters can read.
+ */
+
+/** Bytes that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
+export const TURN: usize = 64;
+
+/**
+ * Turns until chains of sums are promoted to float64. Half where a shift is subtracted: values far
+ * from 0 lie on a coarse grid, squares of multiples of a grid are 0 or 1 modulo 4, and a chain
+ * that is past 2^25 grid steps always rounds the 1 away.
+ */
+export function depthOf<Near>(): usize {
+  return on<Near>() ? 16 : 8;
+}
+
+/** Flags of generic kernels: a part that is compiled in, and one that is left out. */
+export type On = i32;
+export type Off = f32;
+
+export function on<Flag>(): bool {
+  return isInteger<Flag>();
+}
+
+/** a * b + c; one rounding where the build has relaxed SIMD, two elsewhere. */
+export function madd<T>(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<T>(a, b, c);
+  return v128.add<T>(v128.mul<T>(a, b), c);
+}
+
+/** c - a * b, rounded like {@link madd}. */
+export function nmadd<T>(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_nmadd<T>(a, b, c);
+  return v128.sub<T>(c, v128.mul<T>(a, b));
+}
+
+/** Whether code for channels near zero is worth its size: in float64 it is not. */
+export function hasNear<T>(): bool {
+  return sizeof<T>() === 4;
+}
+
+/** x - center, or x itself in code for channels whose center is 0. */
+export function differ<T, Near>(x: v128, center: v128): v128 {
+  return on<Near>() ? x : v128.sub<T>(x, center);
+}
+
+/** Two float64 lanes that add up to all lanes of `v`. */
+export function promote<T>(v: v128): v128 {
+  if (sizeof<T>() === 8) return v;
+  const high = v128.shuffle<i64>(v, v, 1, 0);
+  return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(high));
+}
+
+/** Sum of the two float64 at `p`. */
+export function pairSum(p: usize): f64 {
+  return load<f64>(p) + load<f64>(p, 8);
+}
+
+/** Adds two float64 lanes to the two at `p`. */
+export function addTo(p: usize, v: v128): void {
+  v128.store(p, f64x2.add(v128.load(p), v));
+}
+
+/** One value into lane 0, zeros behind it. */
+export function loadOne<T>(p: usize): v128 {
+  return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
+}
+
+/** Lane 0 to memory. */
+export function storeOne<T>(p: usize, v: v128): void {
+  if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
+  else v128.store32_lane(p, v, 0);
+}
+
+/** Ones in the last `bytes` (0 to 16) of a vector, zeros before them. */
+export function lastBytes(bytes: usize): v128 {
+  const place = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  return i8x16.ge_s(place, i8x16.splat(<i8>(16 - bytes)));
+}

@@ -1,0 +1,168 @@
+/** Stage `moments` by rows: see rows.ts for what a row is, plane-forward.ts for the arithmetic. */
+
+import { exactMoments, shiftOf, sound } from './channel';
+import { differ, hasNear, madd, Off, On } from './lanes';
+import {
+  arrayBytes,
+  channelsOfRun,
+  gather,
+  putSums,
+  rowsOfChain,
+  rowsOfStrip,
+  spread,
+} from './rows';
+import { scratch } from './scratch';
+
+/** Puts the sums of x - shift and its square over `rows` rows, for each position. */
+function momentRows<T, Near>(
+  sums: usize,
+  squares: usize,
+  shift: usize,
+  x: usize,
+  rows: usize,
+  stride: usize,
+  width: usize,
+  tall: usize,
+): void {
+  const zero = i64x2.splat(0);
+  for (let r: usize = 0; r < rows; r += tall) {
+    const start = x + r * stride;
+    const last = min(tall, rows - r);
+    for (let p: usize = 0; p < width; p += 64) {
+      const h0 = v128.load(shift + p, 0);
+      const h1 = v128.load(shift + p, 16);
+      const h2 = v128.load(shift + p, 32);
+      const h3 = v128.load(shift + p, 48);
+      let s0 = zero;
+      let s1 = zero;
+      let s2 = zero;
+      let s3 = zero;
+      let q0 = zero;
+      let q1 = zero;
+      let q2 = zero;
+      let q3 = zero;
+      let a = start + p;
+      let left = last;
+      do {
+        const d0 = differ<T, Near>(v128.load(a, 0), h0);
+        s0 = v128.add<T>(s0, d0);
+        q0 = madd<T>(d0, d0, q0);
+        const d1 = differ<T, Near>(v128.load(a, 16), h1);
+        s1 = v128.add<T>(s1, d1);
+        q1 = madd<T>(d1, d1, q1);
+        const d2 = differ<T, Near>(v128.load(a, 32), h2);
+        s2 = v128.add<T>(s2, d2);
+        q2 = madd<T>(d2, d2, q2);
+        const d3 = differ<T, Near>(v128.load(a, 48), h3);
+        s3 = v128.add<T>(s3, d3);
+        q3 = madd<T>(d3, d3, q3);
+        a += stride;
+      } while (--left > 0);
+      putSums<T>(sums + p, r === 0, s0, s1, s2, s3);
+      putSums<T>(squares + p, r === 0, q0, q1, q2, q3);
+    }
+  }
+}
+
+/** shiftOf of every position of a row, from sixteen rows. */
+function shiftRows<T>(shift: usize, x: usize, rows: usize, stride: usize, width: usize): void {
+  for (let p: usize = 0; p < width; p += 16) {
+    let low = v128.load(x + p);
+    let high = low;
+    let sum = i64x2.splat(0);
+    for (let i: usize = 0; i < 16; i++) {
+      const value = v128.load(x + p + ((i * rows) >> 4) * stride);
+      sum = v128.add<T>(sum, value);
+      low = v128.pmin<T>(low, value);
+      high = v128.pmax<T>(high, value);
+    }
+    v128.store(shift + p, v128.mul<T>(sum, v128.splat<T>(<T>0.0625)));
+    const half = v128.mul<T>(v128.sub<T>(high, low), v128.splat<T>(<T>0.5));
+    const near = v128.le<T>(v128.abs<T>(v128.load(shift + p)), half);
+    // As shiftOf: nothing is near where the values are few.
+    if (rows >= 64) v128.store(shift + p, v128.andnot(v128.load(shift + p), near));
+  }
+}
+
+/** Whether all shifts of a run are 0. */
+function nearZero<T>(shift: usize, channels: usize, repeat: usize): bool {
+  for (let c: usize = 0; c < channels; c++) {
+    if (load<T>(shift + c * repeat * sizeof<T>()) !== 0) return false;
+  }
+  return true;
+}
+
+/**
+ * Writes mean and M2 (float64) of `channels` channels. x: aligned to T, `rows` rows > 0, `stride`
+ * bytes apart; `repeat` values of each channel side by side.
+ */
+export function rowMoments<T>(
+  mean: usize,
+  m2: usize,
+  x: usize,
+  channels: usize,
+  rows: usize,
+  stride: usize,
+  repeat: usize,
+): void {
+  const size: usize = sizeof<T>();
+  const run = channelsOfRun(channels, repeat);
+  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
+  const bytes = arrayBytes<T>(run * repeat);
+  const shift = scratch(3 * bytes + 16 * run);
+  const sums = shift + bytes;
+  const squares = sums + bytes;
+  const total = squares + bytes;
+  const totalSquares = total + 8 * run;
+  const count = <f64>rows * <f64>repeat;
+  for (let from: usize = 0; from < channels; from += run) {
+    const k = min(run, channels - from);
+    const start = x + from * repeat * size;
+    if (repeat === 1) {
+      shiftRows<T>(shift, start, rows, stride, k * size);
+    } else {
+      for (let c: usize = 0; c < k; c++) {
+        const value = shiftOf<T>(start + c * repeat * size, rows, stride, repeat * size);
+        spread<T>(shift, c, repeat, value);
+      }
+    }
+    for (let attempt = 0; attempt < 2; attempt++) {
+      memory.fill(total, 0, 16 * run);
+      const near = nearZero<T>(shift, k, repeat);
+      const chain = rowsOfChain(near);
+      for (let r: usize = 0; r < rows; r += chain) {
+        const part = min(chain, rows - r);
+        const at = start + r * stride;
+        if (hasNear<T>() && near)
+          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
+        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
+        gather<T>(total, sums, k, repeat);
+        gather<T>(totalSquares, squares, k, repeat);
+      }
+      let good = true;
+      for (let c: usize = 0; c < k; c++) {
+        const sum = load<f64>(total + c * 8);
+        if (!sound<T>(count, sum, load<f64>(totalSquares + c * 8))) good = false;
+      }
+      if (good || attempt === 1) break;
+      // The sampled values misled: once more, from the means that came out.
+      for (let c: usize = 0; c < k; c++) {
+        const value = <f64>load<T>(shift + c * repeat * size) + load<f64>(total + c * 8) / count;
+        spread<T>(shift, c, repeat, <T>value);
+      }
+    }
+    for (let c: usize = 0; c < k; c++) {
+      const sum = load<f64>(total + c * 8);
+      const square = load<f64>(totalSquares + c * 8);
+      const meanAt = mean + (from + c) * 8;
+      const m2At = m2 + (from + c) * 8;
+      const column = start + c * repeat * size;
+      if (sound<T>(count, sum, square)) {
+        store<f64>(meanAt, <f64>load<T>(shift + c * repeat * size) + sum / count);
+        store<f64>(m2At, square - (sum / count) * sum);
+      } else {
+        exactMoments<T>(meanAt, m2At, column, rows, stride, repeat * size);
+      }
+    }
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The WebAssembly of assembly/, instantiated: one memory and one instance of each build for every
+ * thread that asks.
+ *
+ * The memory is shared although no other thread sees it: growing a shared memory detaches no
+ * array, so views that users hold stay valid; its pages are only reserved until they are touched.
+ */
+
+import { baseline, relaxed } from './generated/binaries.js';
+
+/** 64 KiB, the unit of WebAssembly memories. */
+export const PAGE = 65536;
+/** The most pages that the binaries accept: 4 GiB less one page. */
+const MAX_PAGES = 65535;
+
+/** A stage: pointers first, then channels, rows, stride in bytes, and values per channel. */
+type Stage = (...args: number[]) => void;
+
+/** The stages of one variant and element type. Fused ones where the fused loop exists. */
+export interface Stages {
+  readonly moments: Stage;
+  readonly normalize: Stage;
+  readonly normalizeMoments: Stage | undefined;
+  readonly gradientSums: Stage;
+  readonly inputGradient: Stage;
+  readonly inputGradientSums: Stage | undefined;
+}
+
+export interface Engine {
+  /** Whether the build with relaxed SIMD serves float32. */
+  readonly relaxed: boolean;
+  readonly memory: WebAssembly.Memory;
+  readonly maxPages: number;
+  /** Stages by variant and bytes of an element. */
+  readonly plane: { readonly 4: Stages; readonly 8: Stages };
+  readonly row: { readonly 4: Stages; readonly 8: Stages };
+  /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
+  allocate(bytes: number): number;
+  release(pointer: number): void;
+}
+
+export interface EngineOptions {
+  /** Default: whether this JavaScript engine validates relaxed SIMD. */
+  relaxed?: boolean;
+  /** The most memory, in pages of 64 KiB. Default: as much as can be reserved, up to 4 GiB. */
+  maxPages?: number;
+}
+
+function decode(hex: string): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(hex.length / 2);
+  for (let i = 0; i < bytes.length; i++)
+    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
+
+/** Reserves as much of `maxPages` as the engine grants. */
+function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages: number } {
+  for (let maximum = maxPages; ; maximum = Math.floor(maximum / 2)) {
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum, shared: true });
+      return { memory, maxPages: maximum };
+    } catch (error) {
+      if (maximum < 2) throw error;
+    }
+  }
+}
+
+function stagesOf(exports: WebAssembly.Exports, variant: 'plane' | 'row', bits: 32 | 64): Stages {
+  const stage = (name: string) => exports[`${variant}${name}${bits}`] as Stage;
+  return {
+    moments: stage('Moments'),
+    normalize: stage('Normalize'),
+    normalizeMoments: stage('NormalizeMoments'),
+    gradientSums: stage('GradientSums'),
+    inputGradient: stage('InputGradient'),
+    inputGradientSums: stage('InputGradientSums'),
+  };
+}
+
+/** @throws where the engine lacks WebAssembly SIMD or shared memory */
+export function createEngine(options: EngineOptions = {}): Engine {
+  const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
+  const base = new WebAssembly.Instance(new WebAssembly.Module(decode(baseline)), {
+    env: { memory },
+  });
+  const allocate = base.exports.allocate as (bytes: number) => number;
+  const release = base.exports.release as (pointer: number) => void;
+  let float32 = base;
+  const binary = decode(relaxed);
+  const useRelaxed = options.relaxed ?? WebAssembly.validate(binary);
+  if (useRelaxed) {
+    const imports = { env: { memory }, scratch: { allocate, release } };
+    float32 = new WebAssembly.Instance(new WebAssembly.Module(binary), imports);
+  }
+  return {
+    relaxed: useRelaxed,
+    memory,
+    maxPages,
+    plane: {
+      4: stagesOf(float32.exports, 'plane', 32),
+      8: stagesOf(base.exports, 'plane', 64),
+    },
+    row: {
+      4: stagesOf(float32.exports, 'row', 32),
+      8: stagesOf(base.exports, 'row', 64),
+    },
+    // Pointers past 2 GiB come back negative.
+    allocate: (bytes) => allocate(bytes) >>> 0,
+    release,
+  };
+}

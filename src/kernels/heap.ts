@@ -1,0 +1,116 @@
+/**
+ * Arrays in the kernels' memory, by AssemblyScript's own allocator. Released explicitly or when
+ * the array is collected; a view stays valid while the memory grows.
+ */
+
+import type { FloatArray } from '../core/dtype.js';
+import { type Engine, PAGE } from './engine.js';
+
+/** Kernels read whole vectors: up to these many bytes behind an array. */
+const PADDING = 64;
+/** AssemblyScript's allocator keeps a block's size in 30 bits. */
+const MAX_BLOCK = 2 ** 30 - 16 - PADDING;
+
+interface Block {
+  readonly pointer: number;
+  readonly bytes: number;
+}
+
+export class Heap {
+  readonly #engine: Engine;
+  readonly #blocks = new WeakMap<FloatArray, Block>();
+  readonly #collected = new FinalizationRegistry<Block>((block) => this.#free(block));
+  /** Every buffer that the memory ever had: each growth makes a new, longer one. */
+  readonly #buffers = new WeakSet<object>();
+  #buffer: ArrayBufferLike;
+  #bytesInUse = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#buffer = engine.memory.buffer;
+    this.#buffers.add(this.#buffer);
+  }
+
+  /** Bytes of all arrays that are not released. */
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  /** Bytes that the memory may grow to. */
+  get capacity(): number {
+    return this.#engine.maxPages * PAGE;
+  }
+
+  /** Bytes that the memory has grown to. */
+  get size(): number {
+    return this.#current().byteLength;
+  }
+
+  /** Whether `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
+  owns(array: FloatArray): boolean {
+    const buffer = array.buffer;
+    return buffer === this.#buffer || this.#buffers.has(buffer);
+  }
+
+  /** The `length` float64 at `pointer`. */
+  view(pointer: number, length: number): Float64Array {
+    return new Float64Array(this.#current(), pointer, length);
+  }
+
+  /** A zeroed array. @throws RangeError when there is no room for it */
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+    const bytes = length * (dtype === 'float32' ? 4 : 8);
+    const pointer = this.#allocate(bytes, `${length} ${dtype}`);
+    const buffer = this.#current();
+    const array =
+      dtype === 'float32'
+        ? new Float32Array(buffer, pointer, length)
+        : new Float64Array(buffer, pointer, length);
+    array.fill(0);
+    const block = { pointer, bytes };
+    this.#bytesInUse += bytes;
+    this.#blocks.set(array, block);
+    this.#collected.register(array, block, array);
+    return array;
+  }
+
+  /** Gives back an array of `allocate`; once is enough, and other arrays are left alone. */
+  release(array: FloatArray): void {
+    const block = this.#blocks.get(array);
+    if (block === undefined) return;
+    this.#blocks.delete(array);
+    this.#collected.unregister(array);
+    this.#free(block);
+  }
+
+  #allocate(bytes: number, what: string): number {
+    if (bytes <= MAX_BLOCK) {
+      try {
+        return this.#engine.allocate(bytes + PADDING);
+      } catch (error) {
+        // The allocator traps before it changes anything.
+        if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      }
+    }
+    throw new RangeError(
+      `kernels: no memory for ${what} (${bytes} bytes): ${this.#bytesInUse} of ` +
+        `${this.capacity} bytes are in use, and one array takes ${MAX_BLOCK} at most; ` +
+        'release tensors that are no longer needed',
+    );
+  }
+
+  #free(block: Block): void {
+    this.#bytesInUse -= block.bytes;
+    this.#engine.release(block.pointer);
+  }
+
+  /** The memory's buffer now: the allocator and the kernels' scratch may have grown it. */
+  #current(): ArrayBufferLike {
+    const buffer = this.#engine.memory.buffer;
+    if (buffer !== this.#buffer) {
+      this.#buffer = buffer;
+      this.#buffers.add(buffer);
+    }
+    return buffer;
+  }
+}

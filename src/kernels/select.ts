@@ -1,0 +1,35 @@
+/** The kernels of this thread: WebAssembly where the engine has what they need, else plain. */
+
+import { createEngine } from './engine.js';
+import type { Kernels } from './kernels.js';
+import { plainKernels } from './plain.js';
+import { WasmKernels } from './wasm.js';
+
+let selected: Kernels | undefined;
+
+/** The kernels of this thread, made at the first call. */
+export function defaultKernels(): Kernels {
+  selected ??= createKernels();
+  return selected;
+}
+
+/** WebAssembly kernels with a memory of their own, or the plain ones and one warning. */
+export function createKernels(create = createEngine): Kernels {
+  try {
+    return new WasmKernels(create());
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    warnOnce(
+      'syncbn: no WebAssembly SIMD with shared memory here, so slow plain kernels serve ' +
+        `(browsers need cross-origin isolation): ${reason}`,
+    );
+    return plainKernels;
+  }
+}
+
+let warned = false;
+
+function warnOnce(message: string): void {
+  if (!warned) console.warn(message);
+  warned = true;
+}

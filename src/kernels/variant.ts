@@ -1,0 +1,58 @@
+/**
+ * Which kernel an array gets, and in which blocks: the one place that knows.
+ *
+ * | variant | arrays | one pass over | blocks |
+ * |---|---|---|---|
+ * | plane | channels first, planes that are not small | planes, in memory's order | channels |
+ * | row | channels first, small planes | runs of 800 values over all samples | channels |
+ * | row | channels last, and (N, C) | whole rows | none: strips of channels lose 2 to 6 times |
+ */
+
+import type { Layout } from '../core/layout.js';
+import type { Pass } from './kernels.js';
+
+/** An array as rows: `rows` of them, each channel with `values` side by side in a row. */
+export interface Rows {
+  readonly rows: number;
+  readonly values: number;
+}
+
+/** Pixels of channels-last arrays are rows; so are samples of channels-first ones. */
+export function rowsOf(layout: Layout): Rows {
+  return layout.channelsLast
+    ? { rows: layout.samples * layout.plane, values: 1 }
+    : { rows: layout.samples, values: layout.plane };
+}
+
+/** Below one vector of 16 bytes a plane has no kernel of its own. */
+const VECTOR = 16;
+/** Planes below these many values go by rows, where there are these many samples. */
+const SMALL_PLANE = 64;
+const SAMPLES = 8;
+
+/** Whether `rows` rows with `values` of `bytes` bytes each to a channel go by rows. */
+export function byRows(rows: number, values: number, bytes: number): boolean {
+  return values * bytes < VECTOR || (values < SMALL_PLANE && rows >= SAMPLES);
+}
+
+/** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */
+const BLOCK_BYTES = { forward: 256 << 10, backward: 128 << 10 } as const;
+/** Bytes side by side in memory that the hardware's prefetching needs ... */
+const RUN_BYTES = 48 << 10;
+/** ... even at the price of blocks that only the last-level cache holds, up to this size. */
+const LARGEST_BLOCK_BYTES = 1640 << 10;
+
+/** Channels of one block; all of them where a row has one value of each. */
+export function channelsPerBlock(layout: Layout, bytes: number, pass: Pass): number {
+  const { channels, samples, plane } = layout;
+  if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
+  const channelBytes = Math.max(1, samples * plane * bytes);
+  let fit = Math.max(1, Math.floor(BLOCK_BYTES[pass] / channelBytes));
+  if (!byRows(samples, plane, bytes)) {
+    const run = Math.floor(RUN_BYTES / (plane * bytes));
+    fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
+  }
+  // Equal blocks: a last one of another length would leave the fused kernels' neighbour alone.
+  const blocks = Math.max(1, Math.ceil(channels / fit));
+  return Math.max(1, Math.ceil(channels / blocks));
+}

@@ -1,0 +1,299 @@
+/**
+ * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
+ * memory go in by pointer, all others through windows (foreign.ts). No call allocates.
+ */
+
+import type { FloatArray } from '../core/dtype.js';
+import { type Layout, valuesPerChannel } from '../core/layout.js';
+import type { Engine, Stages } from './engine.js';
+import { Foreign } from './foreign.js';
+import { Heap } from './heap.js';
+import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
+import { byRows, channelsPerBlock } from './variant.js';
+import { SLOTS, Windows } from './windows.js';
+
+export class WasmKernels implements Kernels {
+  readonly name: string;
+  readonly heap: Heap;
+  readonly #engine: Engine;
+  readonly #windows: Windows;
+  readonly #foreign: Foreign;
+
+  constructor(engine: Engine) {
+    this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
+    this.heap = new Heap(engine);
+    this.#engine = engine;
+    this.#windows = new Windows(this.heap);
+    this.#foreign = new Foreign(this.#windows, (rows, values, bytes) =>
+      this.#stages(rows, values, bytes),
+    );
+  }
+
+  allocate(dtype: 'float32', length: number): Float32Array;
+  allocate(dtype: 'float64', length: number): Float64Array;
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+    return this.heap.allocate(dtype, length);
+  }
+
+  release(array: FloatArray): void {
+    this.heap.release(array);
+  }
+
+  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number {
+    return channelsPerBlock(layout, dtype === 'float32' ? 4 : 8, pass);
+  }
+
+  moments(
+    mean: Float64Array,
+    m2: Float64Array,
+    x: FloatArray,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) {
+      mean.fill(0, from, to);
+      m2.fill(0, from, to);
+      return;
+    }
+    const windows = this.#windows;
+    const meanAt = windows.output(SLOTS.out0, mean, from, to);
+    const m2At = windows.output(SLOTS.out1, m2, from, to);
+    if (this.heap.owns(x)) {
+      const { channelsLast, channels, plane, samples } = layout;
+      const bytes = x.BYTES_PER_ELEMENT;
+      const values = channelsLast ? 1 : plane;
+      const rows = channelsLast ? samples * plane : samples;
+      const xAt = x.byteOffset + from * values * bytes;
+      const stages = this.#stages(rows, values, bytes);
+      stages.moments(meanAt, m2At, xAt, to - from, rows, channels * values * bytes, values);
+    } else {
+      this.#foreign.moments(meanAt, m2At, x, layout, from, to);
+    }
+    windows.deliver(SLOTS.out0, mean, from, to);
+    windows.deliver(SLOTS.out1, m2, from, to);
+  }
+
+  normalize(
+    y: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) return;
+    const windows = this.#windows;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
+    const bias = windows.input(SLOTS.bias, by.bias, from, to, bytes);
+    if (this.heap.owns(x) && this.heap.owns(y)) {
+      const { channelsLast, channels, plane, samples } = layout;
+      const values = channelsLast ? 1 : plane;
+      const rows = channelsLast ? samples * plane : samples;
+      const at = from * values * bytes;
+      const stride = channels * values * bytes;
+      this.#stages(rows, values, bytes).normalize(
+        y.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        weight,
+        bias,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      this.#foreign.normalize(y, x, mean, invstd, weight, bias, layout, from, to);
+    }
+  }
+
+  normalizeMoments(
+    y: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    range: ChannelRange,
+    mean: Float64Array,
+    m2: Float64Array,
+    next: ChannelRange,
+  ): void {
+    const { channels, plane, samples } = layout;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).normalizeMoments;
+    const count = range.to - range.from;
+    const own = this.#own(x, y, mean, m2);
+    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
+      this.normalize(y, x, by, layout, range);
+      this.moments(mean, m2, x, layout, next);
+      return;
+    }
+    const { from, to } = range;
+    const windows = this.#windows;
+    const at = from * plane * bytes;
+    fused(
+      y.byteOffset + at,
+      x.byteOffset + at,
+      windows.input(SLOTS.mean, by.mean, from, to, 8),
+      windows.input(SLOTS.invstd, by.invstd, from, to, 8),
+      windows.input(SLOTS.weight, by.weight, from, to, bytes),
+      windows.input(SLOTS.bias, by.bias, from, to, bytes),
+      mean.byteOffset + next.from * 8,
+      m2.byteOffset + next.from * 8,
+      x.byteOffset + next.from * plane * bytes,
+      count,
+      samples,
+      channels * plane * bytes,
+      plane,
+    );
+  }
+
+  gradientSums(
+    sums: GradientSums,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) {
+      sums.dy.fill(0, from, to);
+      sums.dyXhat.fill(0, from, to);
+      return;
+    }
+    const windows = this.#windows;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const sumDy = windows.output(SLOTS.out0, sums.dy, from, to);
+    const sumDyXhat = windows.output(SLOTS.out1, sums.dyXhat, from, to);
+    if (this.heap.owns(x) && this.heap.owns(dy)) {
+      const { channelsLast, channels, plane, samples } = layout;
+      const bytes = x.BYTES_PER_ELEMENT;
+      const values = channelsLast ? 1 : plane;
+      const rows = channelsLast ? samples * plane : samples;
+      const at = from * values * bytes;
+      const stride = channels * values * bytes;
+      this.#stages(rows, values, bytes).gradientSums(
+        sumDy,
+        sumDyXhat,
+        dy.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      this.#foreign.gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
+    }
+    windows.deliver(SLOTS.out0, sums.dy, from, to);
+    windows.deliver(SLOTS.out1, sums.dyXhat, from, to);
+  }
+
+  inputGradient(
+    dx: FloatArray,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    means: GradientSums | null,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) return;
+    const windows = this.#windows;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
+    const meanDy = windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
+    const meanDyXhat = windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
+    if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
+      const { channelsLast, channels, plane, samples } = layout;
+      const values = channelsLast ? 1 : plane;
+      const rows = channelsLast ? samples * plane : samples;
+      const at = from * values * bytes;
+      const stride = channels * values * bytes;
+      this.#stages(rows, values, bytes).inputGradient(
+        dx.byteOffset + at,
+        dy.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        weight,
+        meanDy,
+        meanDyXhat,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      const parameters = [mean, invstd, weight, meanDy, meanDyXhat] as const;
+      this.#foreign.inputGradient(dx, dy, x, parameters, layout, from, to);
+    }
+  }
+
+  inputGradientSums(
+    dx: FloatArray,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    means: GradientSums | null,
+    layout: Layout,
+    range: ChannelRange,
+    sums: GradientSums,
+    next: ChannelRange,
+  ): void {
+    const { channels, plane, samples } = layout;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).inputGradientSums;
+    const count = range.to - range.from;
+    const own = this.#own(x, dy, dx, by.mean) && this.#own(by.invstd, sums.dy, sums.dyXhat);
+    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
+      this.inputGradient(dx, dy, x, by, means, layout, range);
+      this.gradientSums(sums, dy, x, by, layout, next);
+      return;
+    }
+    const { from, to } = range;
+    const windows = this.#windows;
+    const at = from * plane * bytes;
+    const nextAt = next.from * plane * bytes;
+    fused(
+      dx.byteOffset + at,
+      dy.byteOffset + at,
+      x.byteOffset + at,
+      by.mean.byteOffset + from * 8,
+      by.invstd.byteOffset + from * 8,
+      windows.input(SLOTS.weight, by.weight, from, to, bytes),
+      windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8),
+      windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8),
+      sums.dy.byteOffset + next.from * 8,
+      sums.dyXhat.byteOffset + next.from * 8,
+      dy.byteOffset + nextAt,
+      x.byteOffset + nextAt,
+      by.mean.byteOffset + next.from * 8,
+      by.invstd.byteOffset + next.from * 8,
+      count,
+      samples,
+      channels * plane * bytes,
+      plane,
+    );
+  }
+
+  /** Whether all of them lie in the kernels' memory. */
+  #own(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray = a): boolean {
+    const heap = this.heap;
+    return heap.owns(a) && heap.owns(b) && heap.owns(c) && heap.owns(d);
+  }
+
+  /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
+  #stages(rows: number, values: number, bytes: number): Stages {
+    const variant = byRows(rows, values, bytes) ? this.#engine.row : this.#engine.plane;
+    return bytes === 4 ? variant[4] : variant[8];
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * Windows: places in the kernels' memory through which foreign arrays pass by pieces. One for each
+ * per-channel argument, and two for x and dy, whose result goes out through the same window.
+ */
+
+import type { FloatArray } from '../core/dtype.js';
+import type { Heap } from './heap.js';
+
+/** Bytes of a window for tensors: what stays in the cache on its way. */
+export const WINDOW_BYTES = 128 << 10;
+
+/** Per-channel arguments of a call, and their windows. */
+export const SLOTS = {
+  mean: 0,
+  invstd: 1,
+  weight: 2,
+  bias: 3,
+  meanDy: 4,
+  meanDyXhat: 5,
+  out0: 6,
+  out1: 7,
+} as const;
+
+export class Windows {
+  readonly #heap: Heap;
+  readonly #tensors: Float32Array[] = [];
+  readonly #channels: (FloatArray | undefined)[] = [];
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+  }
+
+  /** Window `index` (0 or 1) for values of the type of `like`. */
+  tensor(index: number, like: FloatArray): FloatArray {
+    this.#tensors[index] ??= this.#heap.allocate('float32', WINDOW_BYTES / 4) as Float32Array;
+    const { buffer, byteOffset } = this.#tensors[index];
+    return like instanceof Float32Array
+      ? this.#tensors[index]
+      : new Float64Array(buffer, byteOffset, WINDOW_BYTES / 8);
+  }
+
+  /** The `length` float64 at `pointer`. */
+  view(pointer: number, length: number): Float64Array {
+    return this.#heap.view(pointer, length);
+  }
+
+  /** Window of a per-channel argument: `length` values, float64 or float32. */
+  channel(slot: number, length: number, bytes: number): FloatArray {
+    const dtype = bytes === 8 ? 'float64' : 'float32';
+    const window = this.#channels[slot];
+    if (window && window.BYTES_PER_ELEMENT === bytes && window.length >= length) return window;
+    if (window) this.#heap.release(window);
+    this.#channels[slot] = undefined;
+    const made = this.#heap.allocate(dtype, Math.max(length, 256));
+    this.#channels[slot] = made;
+    return made;
+  }
+
+  /** Pointer to value `from` of a per-channel array, copied in up to `to` where it is foreign. */
+  input(slot: number, array: FloatArray | null, from: number, to: number, bytes: number): number {
+    if (array === null) return 0;
+    if (array.BYTES_PER_ELEMENT === bytes && this.#heap.owns(array)) {
+      return array.byteOffset + from * bytes;
+    }
+    const window = this.channel(slot, to - from, bytes);
+    for (let c = from; c < to; c++) window[c - from] = array[c];
+    return window.byteOffset;
+  }
+
+  /** Pointer to where value `from` of a per-channel result is written. */
+  output(slot: number, array: Float64Array, from: number, to: number): number {
+    if (this.#heap.owns(array)) return array.byteOffset + from * 8;
+    return this.channel(slot, to - from, 8).byteOffset;
+  }
+
+  /** Copies a result out of its window, where `output` gave one. */
+  deliver(slot: number, array: Float64Array, from: number, to: number): void {
+    if (this.#heap.owns(array)) return;
+    const window = this.channel(slot, to - from, 8);
+    for (let c = from; c < to; c++) array[c] = window[c - from];
+  }
+}

@@ -1,0 +1,38 @@
+/** What the passes of a layer take beside tensors, and what a forward call hands to its backward call. */
+
+import type { Tensor } from '../core/tensor.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import type { Saved } from '../ops/backward.js';
+
+/** Options of a forward call. */
+export interface ForwardOptions {
+  /** Where y goes: of x's shape and dtype; x itself in inference only. Default: a new tensor. */
+  out?: Tensor;
+}
+
+/** Options of a backward call. */
+export interface BackwardOptions {
+  /** The forward call to go back through. Default: the last one. Each can be used once. */
+  context?: ForwardContext;
+  /** Where dx goes: of dy's shape and dtype, dy itself included. Default: a new tensor. */
+  out?: Tensor;
+  /** Whether the parameters' gradients are added to those of earlier calls. Default false. */
+  accumulate?: boolean;
+}
+
+/** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
+export class ForwardContext {
+  /** Null once the backward call has used it, and where y was written over x. */
+  saved: Saved | null;
+  readonly input: Tensor;
+  readonly group: ProcessGroup;
+
+  constructor(saved: Saved | null, input: Tensor, group: ProcessGroup) {
+    this.saved = saved;
+    this.input = input;
+    this.group = group;
+  }
+}
+
+/** What a pass adds to its input for the backward pass. */
+export type PassRecord = Omit<Saved, 'x' | 'layout'>;

@@ -1,0 +1,53 @@
+/** Where the results of a layer's passes go: new tensors or given ones, and parameters' gradients. */
+
+import { allocateFloats, type FloatArray, narrow } from '../core/dtype.js';
+import { formatShape, sameShape } from '../core/layout.js';
+import type { Parameter } from '../core/parameter.js';
+import { Tensor } from '../core/tensor.js';
+
+/** The tensor that a result goes into: `out` where it fits `like`, or a new one. */
+export function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor {
+  if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
+  if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
+  if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
+    throw new RangeError(
+      `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
+        `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
+    );
+  }
+  return out;
+}
+
+/** Whether two tensors share memory. */
+export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
+  return (
+    a.buffer === b.buffer &&
+    a.byteOffset < b.byteOffset + b.byteLength &&
+    b.byteOffset < a.byteOffset + a.byteLength
+  );
+}
+
+/** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
+export function floatsFor(out: Tensor): FloatArray {
+  return out.data instanceof Uint16Array ? allocateFloats(out.dtype, out.size) : out.data;
+}
+
+export function storeFloats(values: FloatArray, out: Tensor): void {
+  if (values !== out.data) narrow(values, out.data, out.dtype);
+}
+
+export function fillGradient(
+  parameter: Parameter | null,
+  sums: Float64Array,
+  accumulate: boolean,
+): void {
+  if (parameter?.trainable !== true) return;
+  const { data } = parameter;
+  const old = accumulate ? parameter.grad?.toFloats() : undefined;
+  parameter.grad ??= Tensor.zeros(data.shape, data.dtype);
+  narrow(
+    old === undefined ? sums : sums.map((sum, c) => sum + old[c]),
+    parameter.grad.data,
+    data.dtype,
+  );
+}

@@ -1,0 +1,28 @@
+/** Tensors in the kernels' memory, where passes read and write them without a copy. */
+
+import { checkDType, type DType } from '../core/dtype.js';
+import { sizeOf } from '../core/layout.js';
+import { Tensor } from '../core/tensor.js';
+import { defaultKernels } from '../kernels/select.js';
+
+/**
+ * A tensor of zeros in the kernels' memory. The layers take any tensor; these save them copying.
+ * Its memory is given back by `dispose()`, at the end of a `using` declaration, or some time after
+ * nothing refers to it any more; a loop that never yields should not rely on the last.
+ * The 16-bit types, which kernels do not compute in, lie in ordinary memory.
+ * @param dtype default float32
+ * @throws RangeError when memory is exhausted: it says what was asked for and what there is
+ */
+export function allocateTensor(shape: readonly number[], dtype: DType = 'float32'): Tensor {
+  checkDType(dtype, 'allocateTensor');
+  // Checks the shape before anything is allocated for it.
+  const ordinary = dtype === 'float16' || dtype === 'bfloat16';
+  if (ordinary || !Array.isArray(shape) || !shape.every(isSize)) return Tensor.zeros(shape, dtype);
+  const kernels = defaultKernels();
+  const data = kernels.allocate(dtype, sizeOf(shape));
+  return new Tensor(data, shape, dtype, () => kernels.release(data));
+}
+
+function isSize(size: unknown): boolean {
+  return Number.isSafeInteger(size) && (size as number) >= 0;
+}

@@ -1,0 +1,34 @@
+/** Seeded inputs for kernel tests, and how far results may be from the float64 reference. */
+
+import type { FloatArray } from '../../src/core/dtype.js';
+
+/** Numbers in [0, 1), the same for the same seed (mulberry32). */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+/** Fills with normal numbers (Box and Muller). */
+export function fillNormal(array: FloatArray, random: () => number, mean = 0, std = 1): void {
+  for (let i = 0; i < array.length; i++) {
+    const radius = Math.sqrt(-2 * Math.log(1 - random()));
+    array[i] = mean + std * radius * Math.cos(2 * Math.PI * random());
+  }
+}
+
+/** The largest |got - want| / (absolute + |want|), NaN where one of the two is NaN alone. */
+export function worstError(got: FloatArray, want: FloatArray, absolute: number): number {
+  if (got.length !== want.length) return Number.NaN;
+  let worst = 0;
+  for (let i = 0; i < got.length; i++) {
+    if (Object.is(got[i], want[i]) || (Number.isNaN(got[i]) && Number.isNaN(want[i]))) continue;
+    const error = Math.abs(got[i] - want[i]) / (absolute + Math.abs(want[i]));
+    if (!(error <= worst)) worst = error;
+  }
+  return worst;
+}

@@ -1,0 +1,23 @@
+import { setFlagsFromString } from 'node:v8';
+import { expect, test } from 'vitest';
+import { createEngine } from '../../src/kernels/engine.js';
+import { plainKernels } from '../../src/kernels/plain.js';
+import { WasmKernels } from '../../src/kernels/wasm.js';
+import { describeContract, foreign, misaligned, own } from './contract.js';
+
+// Node 20 has relaxed SIMD behind a flag, later ones without it: both builds are always tested.
+setFlagsFromString('--experimental-wasm-relaxed-simd');
+
+const baseline = new WasmKernels(createEngine({ relaxed: false }));
+const relaxed = new WasmKernels(createEngine({ relaxed: true }));
+
+test('both builds are here', () => {
+  expect([baseline.name, relaxed.name]).toEqual(['wasm', 'wasm-relaxed']);
+});
+
+for (const kernels of [baseline, relaxed]) {
+  describeContract(`${kernels.name}, own arrays`, () => kernels, own);
+  describeContract(`${kernels.name}, misaligned arrays`, () => kernels, misaligned);
+  describeContract(`${kernels.name}, foreign arrays`, () => kernels, foreign);
+}
+describeContract('plain', () => plainKernels, foreign);

@@ -1,0 +1,383 @@
+/** What every implementation of the kernels must do: the plain float64 ones are the oracle. */
+
+import { describe, expect, test } from 'vitest';
+import type { FloatArray } from '../../src/core/dtype.js';
+import { type Layout, valuesPerChannel } from '../../src/core/layout.js';
+import type { ChannelRange, Kernels } from '../../src/kernels/kernels.js';
+import { plainKernels } from '../../src/kernels/plain.js';
+import { fillNormal, seeded, worstError } from './arrays.js';
+
+export type Floats = 'float32' | 'float64';
+
+/** How a test gets its arrays: the kernels' own, foreign ones, or misaligned ones. */
+export type Source = (kernels: Kernels, dtype: Floats, length: number) => FloatArray;
+
+export const own: Source = (kernels, dtype, length) => kernels.allocate(dtype, length);
+export const foreign: Source = (_, dtype, length) =>
+  dtype === 'float32' ? new Float32Array(length) : new Float64Array(length);
+/** One element past the start of an array: aligned to the element and no more. */
+export const misaligned: Source = (kernels, dtype, length) =>
+  kernels.allocate(dtype, length + 1).subarray(1);
+
+/** Inputs and outputs of all stages for one layout. */
+export interface Case {
+  layout: Layout;
+  dtype: Floats;
+  x: FloatArray;
+  dy: FloatArray;
+  y: FloatArray;
+  dx: FloatArray;
+  weight: FloatArray;
+  bias: FloatArray;
+  mean: Float64Array;
+  m2: Float64Array;
+  invstd: Float64Array;
+  sums: { dy: Float64Array; dyXhat: Float64Array };
+  means: { dy: Float64Array; dyXhat: Float64Array };
+}
+
+export function makeCase(
+  kernels: Kernels,
+  source: Source,
+  layout: Layout,
+  dtype: Floats,
+  mean = 0.3,
+  std = 1,
+): Case {
+  const { samples, channels, plane } = layout;
+  const random = seeded(samples * 7919 + channels * 31 + plane);
+  const tensor = () => source(kernels, dtype, samples * channels * plane);
+  const perChannel = () => source(kernels, 'float64', channels) as Float64Array;
+  const [x, dy] = [tensor(), tensor()];
+  fillNormal(x, random, mean, std);
+  fillNormal(dy, random, 0.1);
+  const [weight, bias] = [source(kernels, dtype, channels), source(kernels, dtype, channels)];
+  fillNormal(weight, random, 1, 0.1);
+  fillNormal(bias, random);
+  const sums = { dy: perChannel(), dyXhat: perChannel() };
+  const means = { dy: perChannel(), dyXhat: perChannel() };
+  const statistics = { mean: perChannel(), m2: perChannel(), invstd: perChannel(), sums, means };
+  return { layout, dtype, x, dy, y: tensor(), dx: tensor(), weight, bias, ...statistics };
+}
+
+export function all({ channels }: Layout): ChannelRange {
+  return { from: 0, to: channels };
+}
+
+/** Runs all four stages over `ranges`, as one rank alone does. */
+export function runStages(kernels: Kernels, c: Case, ranges: ChannelRange[]): void {
+  const { layout, x, y, dy, dx, mean, m2, sums, means } = c;
+  const count = valuesPerChannel(layout);
+  for (const range of ranges) {
+    kernels.moments(mean, m2, x, layout, range);
+    for (let k = range.from; k < range.to; k++) {
+      c.invstd[k] = 1 / Math.sqrt((count === 0 ? 0 : m2[k] / count) + 1e-5);
+    }
+    kernels.normalize(y, x, c, layout, range);
+    kernels.gradientSums(sums, dy, x, c, layout, range);
+    for (let k = range.from; k < range.to; k++) {
+      means.dy[k] = count === 0 ? 0 : sums.dy[k] / count;
+      means.dyXhat[k] = count === 0 ? 0 : sums.dyXhat[k] / count;
+    }
+    kernels.inputGradient(dx, dy, x, c, means, layout, range);
+  }
+}
+
+/** The same case computed by the plain kernels in float64. */
+export function oracleOf(c: Case): Case {
+  const oracle = makeCase(plainKernels, foreign, c.layout, 'float64');
+  for (const key of ['x', 'dy', 'weight', 'bias'] as const) oracle[key].set(c[key]);
+  runStages(plainKernels, oracle, [all(c.layout)]);
+  return oracle;
+}
+
+/** Expects every result of `c` at the oracle, as near as SEMANTICS.md asks. */
+export function expectNear(c: Case, oracle: Case, relative = c.dtype === 'float32' ? 1e-6 : 1e-11) {
+  const count = Math.max(1, valuesPerChannel(c.layout));
+  const errors = {
+    mean: worstError(c.mean, oracle.mean, 1),
+    m2: worstError(c.m2, oracle.m2, 0),
+    y: worstError(c.y, oracle.y, 1),
+    // Sums of n values about 0: their scale is the root of n.
+    sumDy: worstError(c.sums.dy, oracle.sums.dy, Math.sqrt(count)),
+    sumDyXhat: worstError(c.sums.dyXhat, oracle.sums.dyXhat, Math.sqrt(count)),
+    dx: worstError(c.dx, oracle.dx, Math.max(1, ...oracle.invstd)),
+  };
+  for (const [what, error] of Object.entries(errors)) {
+    expect(error, `${what} of ${JSON.stringify(c.layout)}`).toBeLessThanOrEqual(relative);
+  }
+}
+
+/** Sizes of planes around every unroll boundary, and those of real layers. */
+const PLANES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 49, 63, 64, 65, 127, 196, 257, 1040, 3136];
+const CHANNELS = [1, 3, 8, 33, 64, 2048];
+const SAMPLES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 65, 130];
+
+function layoutsOf(channelsLast: boolean): Layout[] {
+  const layouts: Layout[] = [];
+  const add = (samples: number, channels: number, plane: number) => {
+    if (samples * channels * plane <= 600_000) {
+      layouts.push({ samples, channels, plane, channelsLast });
+    }
+  };
+  for (const plane of PLANES) for (const samples of [2, 9]) add(samples, 3, plane);
+  for (const channels of CHANNELS) for (const plane of [1, 3, 49, 196]) add(2, channels, plane);
+  for (const samples of SAMPLES) for (const plane of [1, 4, 49, 64]) add(samples, 8, plane);
+  add(16, 33, 49);
+  add(70, 33, 7);
+  add(3, 2, 40_000);
+  add(0, 3, 5);
+  add(3, 3, 0);
+  return layouts;
+}
+
+/** The contract, for one implementation and one origin of arrays. */
+export function describeContract(name: string, make: () => Kernels, source: Source): void {
+  describe.each(['float32', 'float64'] as const)(`${name} on %s`, (dtype) => {
+    test.each([false, true])('agree with the plain kernels, channels last: %s', (channelsLast) => {
+      const kernels = make();
+      for (const layout of layoutsOf(channelsLast)) {
+        const c = makeCase(kernels, source, layout, dtype);
+        runStages(kernels, c, [all(layout)]);
+        expectNear(c, oracleOf(c));
+      }
+    });
+
+    test.each([false, true])('work on parts of the channels, channels last: %s', (channelsLast) => {
+      const kernels = make();
+      for (const [samples, plane] of [
+        [2, 65],
+        [9, 49],
+        [9, 1],
+        [3, 3],
+      ]) {
+        const layout = { samples, channels: 23, plane, channelsLast };
+        const c = makeCase(kernels, source, layout, dtype);
+        const parts = [
+          [0, 1],
+          [1, 9],
+          [9, 9],
+          [9, 22],
+          [22, 23],
+        ];
+        runStages(
+          kernels,
+          c,
+          parts.map(([from, to]) => ({ from, to })),
+        );
+        expectNear(c, oracleOf(c));
+      }
+    });
+
+    test('leave channels outside the range alone', () => {
+      const kernels = make();
+      for (const plane of [3, 49, 65]) {
+        for (const samples of [2, 9]) {
+          const layout = { samples, channels: 5, plane, channelsLast: false };
+          const c = makeCase(kernels, source, layout, dtype);
+          for (const array of [c.y, c.dx, c.mean, c.m2]) array.fill(77);
+          runStages(kernels, c, [{ from: 2, to: 3 }]);
+          const outside = (_: number, i: number) => Math.floor(i / plane) % 5 !== 2;
+          expect([...c.y].filter(outside)).toEqual(Array(samples * 4 * plane).fill(77));
+          expect([...c.dx].filter(outside)).toEqual(Array(samples * 4 * plane).fill(77));
+          expect([...c.mean].filter((v) => v === 77)).toHaveLength(4);
+          expect([...c.m2].filter((v) => v === 77)).toHaveLength(4);
+        }
+      }
+    });
+
+    test('write over their inputs', () => {
+      const kernels = make();
+      for (const channelsLast of [false, true]) {
+        for (const [samples, plane] of [
+          [2, 67],
+          [9, 49],
+          [5, 3],
+        ]) {
+          const layout = { samples, channels: 7, plane, channelsLast };
+          const c = makeCase(kernels, source, layout, dtype);
+          runStages(kernels, c, [all(layout)]);
+          const [y, dx] = [c.y.slice(), c.dx.slice()];
+          const [x, dy] = [c.x.slice(), c.dy.slice()];
+          kernels.inputGradient(c.x, c.dy, c.x, c, c.means, layout, all(layout));
+          expect(c.x).toEqual(dx);
+          c.x.set(x);
+          kernels.inputGradient(c.dy, c.dy, c.x, c, c.means, layout, all(layout));
+          expect(c.dy).toEqual(dx);
+          c.dy.set(dy);
+          kernels.normalize(c.x, c.x, c, layout, all(layout));
+          expect(c.x).toEqual(y);
+        }
+      }
+    });
+
+    test('take no weight, no bias, and statistics that did not come from the batch', () => {
+      const kernels = make();
+      for (const plane of [1, 49, 100]) {
+        const layout = { samples: 9, channels: 4, plane, channelsLast: false };
+        const c = makeCase(kernels, source, layout, dtype);
+        runStages(kernels, c, [all(layout)]);
+        const oracle = oracleOf(c);
+        const bare = { weight: null, bias: null };
+        kernels.normalize(c.y, c.x, { ...c, ...bare }, layout, all(layout));
+        kernels.inputGradient(c.dx, c.dy, c.x, { ...c, ...bare }, null, layout, all(layout));
+        const by = { ...oracle, ...bare };
+        plainKernels.normalize(oracle.y, oracle.x, by, layout, all(layout));
+        plainKernels.inputGradient(oracle.dx, oracle.dy, oracle.x, by, null, layout, all(layout));
+        expectNear(c, oracle);
+      }
+    });
+
+    test('give the same bits fused as apart', () => {
+      const kernels = make();
+      for (const mean of [0, 50]) {
+        for (const [samples, plane] of [
+          [2, 67],
+          [9, 49],
+          [3, 1040],
+          [2, 3],
+        ]) {
+          const [first, second, last] = [
+            [0, 3],
+            [3, 6],
+            [6, 7],
+          ].map(([from, to]) => ({ from, to }));
+          const layout = { samples, channels: 7, plane, channelsLast: false };
+          const c = makeCase(kernels, source, layout, dtype, mean);
+          runStages(kernels, c, [first, second, last]);
+          const f = makeCase(kernels, source, layout, dtype, mean);
+          kernels.moments(f.mean, f.m2, f.x, layout, first);
+          f.invstd.set(c.invstd);
+          kernels.normalizeMoments(f.y, f.x, f, layout, first, f.mean, f.m2, second);
+          kernels.normalizeMoments(f.y, f.x, f, layout, second, f.mean, f.m2, last);
+          kernels.normalize(f.y, f.x, f, layout, last);
+          const { sums, means } = f;
+          means.dy.set(c.means.dy);
+          means.dyXhat.set(c.means.dyXhat);
+          kernels.gradientSums(sums, f.dy, f.x, f, layout, first);
+          kernels.inputGradientSums(f.dx, f.dy, f.x, f, means, layout, first, sums, second);
+          kernels.inputGradientSums(f.dx, f.dy, f.x, f, means, layout, second, sums, last);
+          kernels.inputGradient(f.dx, f.dy, f.x, f, means, layout, last);
+          for (const key of ['mean', 'm2', 'y', 'dx', 'sums'] as const) {
+            expect(f[key], `${key}, plane ${plane}`).toEqual(c[key]);
+          }
+        }
+      }
+    });
+
+    test('keep the variance of values far from 0', () => {
+      const kernels = make();
+      const limits = dtype === 'float32' ? [1e3, 1e4, 1e5] : [1e5];
+      for (const ratio of limits) {
+        for (const [samples, plane, channelsLast] of [
+          [8, 784, false],
+          [16, 49, false],
+          [8, 784, true],
+          [4096, 1, false],
+        ] as const) {
+          const layout = { samples, channels: 3, plane, channelsLast };
+          const c = makeCase(kernels, source, layout, dtype, ratio * 0.1, 0.1);
+          runStages(kernels, c, [all(layout)]);
+          const oracle = oracleOf(c);
+          expect(worstError(c.m2, oracle.m2, 0), `m2 at ${ratio}`).toBeLessThanOrEqual(1e-7);
+          expect(worstError(c.mean, oracle.mean, 0)).toBeLessThanOrEqual(1e-9);
+          if (ratio > 1e4) continue;
+          expectNear({ ...c, y: ratio > 1e3 ? oracle.y : c.y }, oracle);
+        }
+      }
+    });
+
+    test('find the variance where sampled values mislead', () => {
+      const kernels = make();
+      for (const [samples, plane, channelsLast] of [
+        [2, 4096, false],
+        [64, 49, false],
+        [2, 4096, true],
+      ] as const) {
+        const layout = { samples, channels: 2, plane, channelsLast };
+        const c = makeCase(kernels, source, layout, dtype, 500, 1);
+        // A few values far from all others, among them those that the kernels look at first.
+        const step = channelsLast ? 2 : 1;
+        for (let n = 0; n < samples; n++) {
+          for (const share of [0.25, 0.5, 0.75]) {
+            const at = n * 2 * plane + Math.floor(plane * share) * step;
+            for (let i = -2; i <= 2; i++) c.x[at + i] = 0;
+          }
+        }
+        runStages(kernels, c, [all(layout)]);
+        expectNear(c, oracleOf(c));
+      }
+    });
+
+    test('hold values that float32 squares can not', () => {
+      const kernels = make();
+      for (const scale of [1e-25, 1e25]) {
+        for (const [samples, plane] of [
+          [2, 100],
+          [9, 49],
+          [9, 1],
+        ]) {
+          const layout = { samples, channels: 3, plane, channelsLast: false };
+          const c = makeCase(kernels, source, layout, dtype, 0, scale);
+          runStages(kernels, c, [all(layout)]);
+          const oracle = oracleOf(c);
+          expect(worstError(c.m2, oracle.m2, 0)).toBeLessThanOrEqual(1e-6);
+          expect(worstError(c.y, oracle.y, 1)).toBeLessThanOrEqual(1e-6);
+        }
+      }
+    });
+
+    test('find no spread in equal values', () => {
+      const kernels = make();
+      for (const value of [0, 3.25, 1e6]) {
+        const layout = { samples: 9, channels: 3, plane: 65, channelsLast: false };
+        const c = makeCase(kernels, source, layout, dtype);
+        c.x.fill(value);
+        runStages(kernels, c, [all(layout)]);
+        expect([...c.mean]).toEqual([value, value, value]);
+        expect([...c.m2]).toEqual([0, 0, 0]);
+        for (let i = 0; i < c.y.length; i++) {
+          if (c.y[i] !== c.bias[Math.floor(i / 65) % 3]) expect.fail(`y[${i}] is not the bias`);
+        }
+      }
+    });
+
+    test('propagate NaN and infinity, in their channel only', () => {
+      const kernels = make();
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        for (const channelsLast of [false, true]) {
+          for (const plane of [1, 49, 65]) {
+            for (let at = 0; at < 9 * plane; at += plane === 1 ? 1 : 5) {
+              const layout = { samples: 9, channels: 3, plane, channelsLast };
+              const c = makeCase(kernels, source, layout, dtype);
+              const [n, p] = [Math.floor(at / plane), at % plane];
+              c.x[channelsLast ? (n * plane + p) * 3 + 1 : (n * 3 + 1) * plane + p] = bad;
+              runStages(kernels, c, [all(layout)]);
+              expect([...c.m2].map(Number.isFinite)).toEqual([true, false, true]);
+              expect([...c.mean].map(Number.isFinite)).toEqual([true, false, true]);
+              expect([...c.sums.dyXhat].map(Number.isFinite)).toEqual([true, false, true]);
+              const clean = [...c.y].filter(Number.isFinite).length;
+              expect(clean).toBe(2 * 9 * plane);
+            }
+          }
+        }
+      }
+    });
+
+    test('give the same bits again', () => {
+      const kernels = make();
+      for (const [samples, plane] of [
+        [8, 784],
+        [16, 49],
+        [300, 1],
+      ]) {
+        const layout = { samples, channels: 5, plane, channelsLast: false };
+        const once = makeCase(kernels, source, layout, dtype);
+        const again = makeCase(kernels, source, layout, dtype);
+        runStages(kernels, once, [all(layout)]);
+        runStages(kernels, again, [all(layout)]);
+        expect(again).toEqual(once);
+      }
+    });
+  });
+}

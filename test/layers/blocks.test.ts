@@ -1,0 +1,61 @@
+import { afterAll, describe, expect, it } from 'vitest';
+import { expectClose, expectSame } from '../harness/numbers.js';
+import { oracle } from '../harness/oracle.js';
+import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
+import type { PassResult } from '../ranks/run-layer.js';
+
+afterAll(closeSharedWorlds);
+
+/** Channels of a block differ between these: 40 x 40 x 4 bytes a sample and channel, and less. */
+const SHAPES = [
+  [8, 20, 40, 40],
+  [1, 20, 9, 9],
+  [0, 20, 2],
+];
+const CHANNELS = 20;
+
+const wave = (length: number, phase: number) =>
+  Array.from({ length }, (_, i) => Math.fround(Math.sin(0.37 * i + phase) + 0.3));
+
+function partOf(rank: number, step: number) {
+  const shape = SHAPES[rank];
+  const length = shape.reduce((product, size) => product * size, 1);
+  return { x: wave(length, rank + step), dy: wave(length, 2 * rank + 3 * step), shape };
+}
+
+describe('blocks of channels', () => {
+  it('are the same on ranks that hold different sizes, and change nothing in the result', async () => {
+    const weight = wave(CHANNELS, 5);
+    const bias = wave(CHANNELS, 6);
+    const ranks = [0, 1, 2];
+    const results = await sharedWorld(3).results<PassResult[]>('layer', (rank) => ({
+      kind: 'SyncBatchNorm',
+      numFeatures: CHANNELS,
+      options: {},
+      state: { weight, bias },
+      // The first pass takes one block; the votes that came with it cut the later ones.
+      passes: [0, 1, 2].map((step) => {
+        const { x, dy, shape } = partOf(rank, step);
+        const tensor = (values: number[]) => ({ values, shape, dtype: 'float32' as const });
+        return { x: tensor(x), dy: tensor(dy) };
+      }),
+    }));
+    for (const step of [0, 1, 2]) {
+      const expected = oracle(
+        ranks.map((rank) => partOf(rank, step)),
+        { channels: CHANNELS, channelsLast: false, eps: 1e-5, weight, bias },
+      );
+      for (const rank of ranks) {
+        const pass = results[rank][step];
+        expect(pass.error).toBeUndefined();
+        expectClose(pass.y, expected.ranks[rank].y, 1e-6);
+        expectClose(pass.dx, expected.ranks[rank].dx, 1e-6);
+        expectClose(pass.gradients![0]!, expected.ranks[rank].dweight, 1e-5);
+        expectClose(pass.gradients![1]!, expected.ranks[rank].dbias, 1e-5);
+        for (const [name, values] of Object.entries(pass.state)) {
+          expectSame(values, results[0][step].state[name]);
+        }
+      }
+    }
+  });
+});
