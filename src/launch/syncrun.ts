@@ -41,8 +41,11 @@ async function detach({ settings, world }: Prepared): Promise<number> {
   const { logDir, logName, workerNum, processes } = settings;
   world.logs.forEach(closeSync);
   const pid = await startInBackground({ ...settings, tail: [] }, world.secret);
-  const path = join(logDir, `${logName}_{0..${workerNum - 1}}.log`);
-  const ranks = `${processes?.localWorkerNum ?? workerNum} ranks`;
+  const several = processes !== null && processes.localWorkerNum < workerNum;
+  const path = join(logDir, `${logName}_${several ? 'RANK' : `{0..${workerNum - 1}}`}.log`);
+  const ranks = several
+    ? `${processes.localWorkerNum} of ${workerNum} ranks`
+    : `${workerNum} ranks`;
   writeAll(
     1,
     `syncrun: ${ranks} run in the background, process ${pid}; kill ${pid} ends them\n` +

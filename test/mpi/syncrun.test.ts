@@ -63,6 +63,23 @@ describe('on one host', () => {
     expect(read(cwd, 'worker_1.log')).toContain(reason);
   });
 
+  test('a rank that never joins the world fails those that wait for it', async () => {
+    const cwd = workspace({
+      'a.mjs': `import { init } from 'syncbn';
+        if (process.env.PMI_RANK === '0') await init(); else setInterval(() => {}, 1000);`,
+    });
+    const { code, stderr } = await syncrun(
+      cwd,
+      '--worker_num=2',
+      '--cluster_time_out=0.3',
+      'a.mjs',
+    );
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      `syncrun: rank 1 on host ${hostname()} has not joined the world, and rank 0 has waited 0.3 s for it\n`,
+    );
+  });
+
   test('what a rank has started ends with it', async () => {
     const cwd = workspace({
       'a.mjs': `import { spawn } from 'node:child_process';
@@ -212,6 +229,24 @@ describe('two that meet over loopback', () => {
     expect(other.stderr).toBe(
       `syncrun: interrupted on host ${hostname()}, node rank ${interrupted}\n`,
     );
+  });
+
+  test('a host whose ranks never join the world fails the other', async () => {
+    const cwd = workspace({
+      'a.mjs': `import { init } from 'syncbn';
+        if (process.env.PMI_RANK === '0') await init(); else setInterval(() => {}, 1000);`,
+    });
+    const options = several(await freePort(), '--cluster_time_out=5');
+    const env = { SYNCBN_SECRET: SECRET };
+    const ends = [0, 1].map(
+      (rank) => start(cwd, [...options, `--node_rank=${rank}`, 'a.mjs'], env).ended,
+    );
+    for (const { code, stderr } of await Promise.all(ends)) {
+      expect(code).toBe(1);
+      expect(stderr).toMatch(
+        /^syncrun: not all ranks of the host at .* have waited 5 s for them\n$/,
+      );
+    }
   });
 
   test('Ctrl-C while the others have not come', async () => {

@@ -5,6 +5,7 @@
 
 import { type Failure, failure } from './errors.js';
 import type { Channel, Formation, Join, Keys, Listener, Message } from './messages.js';
+import { startTimer } from './timer.js';
 
 interface Host {
   readonly name: string;
@@ -21,10 +22,17 @@ export class Hub {
   readonly #refused: string[] = [];
   #nodes: readonly number[] | null = null;
   #failed = false;
+  readonly #seconds: number;
+  /** Runs from the first host's arrival at the first barrier to that of all; null: over. */
+  #joinTimer: NodeJS.Timeout | undefined | null;
 
-  /** @param workers ranks in all */
-  constructor(workers: number) {
+  /**
+   * @param workers ranks in all
+   * @param seconds to form the world, and then for its ranks to join it; negative: for ever
+   */
+  constructor(workers: number, seconds: number) {
     this.#workers = workers;
+    this.#seconds = seconds;
   }
 
   /** Whether all hosts have come, or never will. */
@@ -48,12 +56,12 @@ export class Hub {
   }
 
   /** The time to form the world is over. */
-  expire(seconds: number): void {
+  expire(): void {
     if (this.settled) return;
     const refused = this.#refused.length === 0 ? '' : `; refused ${this.#refused.join('; ')}`;
     this.fail(
       failure(
-        `launch: ${this.#joined()} of ${this.#workers} ranks came within ${seconds} s, from ` +
+        `launch: ${this.#joined()} of ${this.#workers} ranks came within ${this.#seconds} s, from ` +
           `${this.#hosts.map(({ name }) => name).join(', ')}${refused}`,
       ),
     );
@@ -67,6 +75,7 @@ export class Hub {
 
   /** Ends all lines after what was said on them. */
   async close(): Promise<void> {
+    this.#stopTimer();
     await Promise.all(this.#hosts.map(({ channel }) => channel.close()));
   }
 
@@ -132,6 +141,9 @@ export class Hub {
 
   #barrier(host: Host, keys: Keys): void {
     host.keys = keys;
+    if (this.#joinTimer === undefined) {
+      this.#joinTimer = startTimer(this.#seconds, () => this.#missRanks());
+    }
     const gone = this.#hosts.find(({ done }) => done);
     if (gone !== undefined) {
       this.fail(
@@ -140,10 +152,25 @@ export class Hub {
         ),
       );
     } else if (this.#hosts.every((each) => each.keys !== null)) {
+      this.#stopTimer();
       const all: Keys = Object.assign({}, ...this.#hosts.map((each) => each.keys));
       for (const each of this.#hosts) each.keys = null;
       this.#tellAll({ type: 'barrier', keys: all });
     }
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#joinTimer ?? undefined);
+    this.#joinTimer = null;
+  }
+
+  /** Some ranks wait in the world's first barrier for those of other hosts, which do not come. */
+  #missRanks(): void {
+    const late = this.#hosts.find(({ keys, done }) => keys === null && !done);
+    const waiting = this.#hosts.find(({ keys }) => keys !== null);
+    if (late === undefined || waiting === undefined) return;
+    const wait = `those of ${waiting.name} have waited ${this.#seconds} s for them`;
+    this.fail(failure(`launch: not all ranks of ${late.name} have joined the world, and ${wait}`));
   }
 
   #done(host: Host): void {

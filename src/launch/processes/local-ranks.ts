@@ -6,6 +6,7 @@ import type { Failure } from './errors.js';
 import type { Formation, Keys } from './messages.js';
 import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
+import { startTimer } from './timer.js';
 
 /** Milliseconds between asking ranks to end and killing them. */
 const MERCY_MS = 1000;
@@ -37,6 +38,8 @@ export class LocalRanks implements PmiHost {
   readonly #known = new Map<string, string>();
   #news: Record<string, string> = {};
   #ended = 0;
+  /** Runs from the first rank's arrival at the first barrier to that of all; null: over. */
+  #joinTimer: NodeJS.Timeout | undefined | null;
   #onAllClosed: () => void = () => {};
 
   constructor(plan: LaunchPlan, formation: Formation, events: LocalEvents) {
@@ -56,6 +59,7 @@ export class LocalRanks implements PmiHost {
 
   /** Lets the ranks go on after the barrier, with the keys of all hosts. */
   release(keys: Keys): void {
+    this.#stopTimer();
     for (const [key, value] of Object.entries(keys)) this.#known.set(key, value);
     const ranks = [...this.#waiting];
     this.#waiting.clear();
@@ -64,6 +68,7 @@ export class LocalRanks implements PmiHost {
 
   /** Ends all ranks here. @returns when none is left */
   kill(): Promise<void> {
+    this.#stopTimer();
     if (this.#children.size === 0) return Promise.resolve();
     for (const child of this.#children.values()) child.kill('SIGTERM');
     const timer = setTimeout(() => {
@@ -88,6 +93,9 @@ export class LocalRanks implements PmiHost {
 
   barrier(rank: number): void {
     this.#waiting.add(rank);
+    if (this.#joinTimer === undefined) {
+      this.#joinTimer = startTimer(this.#plan.clusterTimeOut, () => this.#missRanks());
+    }
     if (this.#ended > 0) this.#failBarrier();
     if (this.#waiting.size < this.#count) return;
     const keys = this.#news;
@@ -150,6 +158,20 @@ export class LocalRanks implements PmiHost {
       const text = error === null ? how : `could not be started: ${error}`;
       this.#fail(rank, text, error === null ? exitCodeOf(code, signal) : 1, child);
     } else this.#ends();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#joinTimer ?? undefined);
+    this.#joinTimer = null;
+  }
+
+  /** Ranks here that never call init keep the others waiting; the hub sees those of other hosts. */
+  #missRanks(): void {
+    const late = [...this.#children.keys()].find((rank) => !this.#waiting.has(rank));
+    if (late === undefined) return;
+    const waiting = `rank ${[...this.#waiting].join(', ')} has waited ${this.#plan.clusterTimeOut} s for it`;
+    const how = `has not joined the world, and ${waiting}`;
+    this.#fail(late, how, 1, this.#children.get(late));
   }
 
   #ends(): void {

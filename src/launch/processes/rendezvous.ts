@@ -8,6 +8,7 @@ import { Hub } from './hub.js';
 import { Link } from './link.js';
 import type { Channel, Listener } from './messages.js';
 import type { LaunchPlan } from './options.js';
+import { startTimer } from './timer.js';
 
 /** Milliseconds that a stranger gets to prove itself, and between tries to reach the hub. */
 const PROOF_MS = 10_000;
@@ -31,7 +32,7 @@ export async function openChannel(plan: LaunchPlan, listener: Listener): Promise
 }
 
 function alone(plan: LaunchPlan, listener: Listener): Channel {
-  const hub = new Hub(plan.workerNum);
+  const hub = new Hub(plan.workerNum, plan.clusterTimeOut);
   return localChannel(hub, listener, () => hub.close());
 }
 
@@ -52,12 +53,11 @@ function localChannel(hub: Hub, listener: Listener, close: () => Promise<void>):
 }
 
 async function host(plan: LaunchPlan, listener: Listener): Promise<Channel> {
-  const hub = new Hub(plan.workerNum);
+  const hub = new Hub(plan.workerNum, plan.clusterTimeOut);
   const server = createServer({ keepAlive: true }, (socket) => void admit(plan, hub, socket));
   server.maxConnections = plan.workerNum + MAX_STRANGERS;
   await listen(server, plan);
-  const seconds = plan.clusterTimeOut;
-  const timer = seconds < 0 ? undefined : setTimeout(() => hub.expire(seconds), seconds * 1000);
+  const timer = startTimer(plan.clusterTimeOut, () => hub.expire());
   return localChannel(hub, listener, async () => {
     clearTimeout(timer);
     server.close();
