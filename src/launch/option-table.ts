@@ -53,7 +53,7 @@ Several hosts: the same command on each, with --local_worker_num below --worker_
 --node_rank; the first host shows a secret for the others where none is given.
 
 Example: syncrun --worker_num=4 --log_dir=logs --join=True train.ts --epochs 10
-Example: syncrun --worker_num=8 --local_worker_num=4 --master_addr=10.0.0.1 --node_rank=0 \
+Example: syncrun --worker_num=8 --local_worker_num=4 --master_addr=10.0.0.1 --node_rank=0 \\
            --secret_file=secret.txt --join=True train.ts          (and --node_rank=1 on 10.0.0.2)
 `;
 
