@@ -4,6 +4,7 @@
  */
 
 import { builtin } from '../core/platform.js';
+import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
 import { SoloWorld } from './solo.js';
 import { ThreadWorld, type ThreadWorldHandle } from './thread/world.js';
@@ -32,6 +33,8 @@ interface Session {
 }
 
 let session: Session | null = null;
+/** An `init` under way. */
+let joining: Promise<void> | null = null;
 
 /**
  * Joins the world. Calling it again is harmless.
@@ -39,13 +42,22 @@ let session: Session | null = null;
  */
 export async function init(options: InitOptions = {}): Promise<void> {
   if (session !== null) return;
+  joining ??= join(options).finally(() => {
+    joining = null;
+  });
+  await joining;
+}
+
+async function join(options: InitOptions): Promise<void> {
   const { timeout } = options;
   if (timeout !== undefined && !(timeout > 0)) {
     throw new RangeError(`init: timeout must be above 0 seconds, got ${timeout}`);
   }
   const handle = options.world ?? launchedThread();
   const world =
-    handle === null ? new SoloWorld(timeout ?? DEFAULT_TIMEOUT) : new ThreadWorld(handle);
+    handle !== null
+      ? new ThreadWorld(handle)
+      : ((await launchedProcess(timeout)) ?? new SoloWorld(timeout ?? DEFAULT_TIMEOUT));
   const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
@@ -60,11 +72,20 @@ function launchedThread(): ThreadWorldHandle | null {
   return data?.syncbn ?? null;
 }
 
+/** The world of mpirun, mpiexec, srun or our own launcher, or null. Threads need none of its code. */
+async function launchedProcess(timeout: number | undefined): Promise<World | null> {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  if (process?.env === undefined || launchFromEnvironment(process.env) === null) return null;
+  const { mpiWorldFromEnvironment } = await import('./mpi/index.js');
+  return mpiWorldFromEnvironment(timeout === undefined ? {} : { timeout });
+}
+
 /** Leaves the world: its groups are gone, and ranks that still wait for this one fail. */
 export function release(): void {
   if (session === null) return;
-  for (const group of session.groups.values()) group.close();
+  // The world first: it tells the members of every group that is still open.
   session.world.release();
+  for (const group of session.groups.values()) group.close();
   session = null;
 }
 

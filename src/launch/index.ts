@@ -2,5 +2,11 @@
 
 export { RankFailedError } from '../core/errors.js';
 export { type Launch, type LaunchOptions, launch, type RankResult } from './launch.js';
+export {
+  LaunchError,
+  launchProcesses,
+  type ProcessLaunchOptions,
+  readSecret,
+} from './processes/index.js';
 export type { OutputStream } from './protocol.js';
 export type { RankEvents } from './rank-thread.js';

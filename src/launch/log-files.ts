@@ -1,6 +1,14 @@
 /** The log file of each rank: its name, its opening, and its end. */
 
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+} from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { suggestion } from './nearest.js';
@@ -55,9 +63,23 @@ export function openLogs(folder: string, name: string, ranks: number): number[] 
     return opened;
   } catch (cause) {
     opened.forEach(closeSync);
-    const why = (cause as Error).message;
-    throw new RangeError(`--log_dir must be a folder that can be written to: ${why}`, { cause });
+    throw unwritable(cause);
   }
+}
+
+/** Makes `folder` when it is missing. @throws RangeError when it cannot be written to */
+export function prepareFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    accessSync(folder, constants.W_OK);
+  } catch (cause) {
+    throw unwritable(cause);
+  }
+}
+
+function unwritable(cause: unknown): RangeError {
+  const why = (cause as Error).message;
+  return new RangeError(`--log_dir must be a folder that can be written to: ${why}`, { cause });
 }
 
 /** Opens a log to write at its end, wherever that is: whoever empties it leaves no hole. */

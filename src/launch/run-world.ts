@@ -1,17 +1,12 @@
 /** Runs the world of one `syncrun` in this process, from the logs' opening to the exit status. */
 
 import { pathToFileURL } from 'node:url';
+import { dieBy, type EndSignal, EndSignals, statusOf } from './end-signals.js';
 import { logPath, logTail } from './log-files.js';
 import { type RankFailure, Ranks, type WorldEnd } from './ranks.js';
 import type { Settings } from './settings.js';
 import { findTsx } from './typescript.js';
-import { writeAll } from './write-all.js';
-
-/** Signals that end the world, and the exit status that each gives, as shells count them. */
-const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-type EndSignal = keyof typeof SIGNALS;
-
-const STDERR = 2;
+import { say, writeAll } from './write-all.js';
 
 /**
  * Starts the ranks, waits for them, and says on standard error which one failed.
@@ -20,16 +15,9 @@ const STDERR = 2;
  */
 export async function runWorld(settings: Settings, logs: readonly number[]): Promise<number> {
   const ranks = startRanks(settings, logs);
-  let signal: EndSignal | null = null;
-  const onSignal = (name: EndSignal) => {
-    // Whoever asks twice does not want to wait for anything.
-    if (signal !== null) dieBy(name);
-    signal = name;
-    ranks.stop();
-  };
-  for (const name of Object.keys(SIGNALS) as EndSignal[]) process.on(name, onSignal);
+  const signals = new EndSignals(() => ranks.stop());
   const end = await ranks.end;
-  if (signal !== null) return endedBy(signal, end, logs);
+  if (signals.received !== null) return endedBy(signals.received, end, logs);
   if (end.failure !== null) showFailure(end.failure, settings, logs);
   if (end.stuck.length > 0) abandon(end.stuck);
   return end.failure?.exitCode ?? 0;
@@ -54,7 +42,7 @@ function startRanks(settings: Settings, logs: readonly number[]): Ranks {
 function endedBy(signal: EndSignal, end: WorldEnd, logs: readonly number[]): number {
   for (const log of logs) writeAll(log, `syncrun: ended by ${signal}\n`);
   if (end.stuck.length > 0) dieBy(signal);
-  return SIGNALS[signal];
+  return statusOf(signal);
 }
 
 function showFailure(failure: RankFailure, settings: Settings, logs: readonly number[]): void {
@@ -73,19 +61,4 @@ function abandon(stuck: readonly number[]): void {
     `syncrun: rank ${stuck.join(', ')} is in native code and does not end; killing the process\n`,
   );
   process.kill(process.pid, 'SIGKILL');
-}
-
-/** Ends this process by the signal itself, at once, whatever its threads do. */
-function dieBy(signal: EndSignal): void {
-  process.removeAllListeners(signal);
-  process.kill(process.pid, signal);
-}
-
-/** Standard error may be gone, as a terminal that was closed is. */
-function say(text: string): void {
-  try {
-    writeAll(STDERR, text);
-  } catch {
-    // There is nobody left to tell.
-  }
 }

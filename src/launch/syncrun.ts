@@ -6,14 +6,11 @@
 
 import { closeSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { LAUNCHER_LOG, startInBackground } from './background.js';
 import { parseCommandLine } from './command-line.js';
-import { openLogs } from './log-files.js';
 import { helpText } from './option-table.js';
-import { runWorld } from './run-world.js';
+import { type PreparedWorld, prepareWorld, runPrepared } from './prepare.js';
 import { type Settings, settingsOf } from './settings.js';
-import { findTsx } from './typescript.js';
 import { writeAll } from './write-all.js';
 
 /** Exit status of a command that could not be started as it was written. */
@@ -21,16 +18,15 @@ const USAGE_STATUS = 2;
 
 interface Prepared {
   readonly settings: Settings;
-  readonly logs: number[];
+  readonly world: PreparedWorld;
 }
 
 /** Reads and checks all there is before anything starts; null when only information was asked. */
-function prepare(argv: readonly string[]): Prepared | null {
+async function prepare(argv: readonly string[]): Promise<Prepared | null> {
   const line = parseCommandLine(argv);
   if (line.kind === 'run') {
     const settings = settingsOf(line.given, line.script, line.args);
-    findTsx(pathToFileURL(settings.script));
-    return { settings, logs: openLogs(settings.logDir, settings.logName, settings.workerNum) };
+    return { settings, world: await prepareWorld(settings) };
   }
   writeAll(1, line.kind === 'help' ? helpText() : `syncrun ${version()}\n`);
   return null;
@@ -41,14 +37,18 @@ function version(): string {
   return JSON.parse(readFileSync(manifest, 'utf8')).version;
 }
 
-async function detach({ settings, logs }: Prepared): Promise<number> {
-  logs.forEach(closeSync);
-  const pid = await startInBackground({ ...settings, tail: [] });
-  const { logDir, logName, workerNum } = settings;
-  const path = join(logDir, `${logName}_{0..${workerNum - 1}}.log`);
+async function detach({ settings, world }: Prepared): Promise<number> {
+  const { logDir, logName, workerNum, processes } = settings;
+  world.logs.forEach(closeSync);
+  const pid = await startInBackground({ ...settings, tail: [] }, world.secret);
+  const several = processes !== null && processes.localWorkerNum < workerNum;
+  const path = join(logDir, `${logName}_${several ? 'RANK' : `{0..${workerNum - 1}}`}.log`);
+  const ranks = several
+    ? `${processes.localWorkerNum} of ${workerNum} ranks`
+    : `${workerNum} ranks`;
   writeAll(
     1,
-    `syncrun: ${workerNum} ranks run in the background, process ${pid}; kill ${pid} ends them\n` +
+    `syncrun: ${ranks} run in the background, process ${pid}; kill ${pid} ends them\n` +
       `syncrun: their logs are ${path}; what syncrun itself says is in ${LAUNCHER_LOG} beside them\n`,
   );
   return 0;
@@ -57,14 +57,13 @@ async function detach({ settings, logs }: Prepared): Promise<number> {
 async function main(argv: readonly string[]): Promise<number> {
   let prepared: Prepared | null;
   try {
-    prepared = prepare(argv);
+    prepared = await prepare(argv);
   } catch (error) {
-    writeAll(2, `syncrun: ${(error as Error).message}\n`);
+    writeAll(2, `syncrun: ${(error as Error).message.replace(/^(launch|init): /, '')}\n`);
     return USAGE_STATUS;
   }
   if (prepared === null) return 0;
-  const { settings, logs } = prepared;
-  return settings.join ? runWorld(settings, logs) : detach(prepared);
+  return prepared.settings.join ? runPrepared(prepared.settings, prepared.world) : detach(prepared);
 }
 
 process.exit(await main(process.argv.slice(2)));

@@ -11,12 +11,28 @@ const STRIPPED = ['.ts', '.mts', '.cts'];
 /** Extensions that only tsx can read. */
 const TRANSFORMED = ['.tsx', '.jsx'];
 
+interface Tsx {
+  /** URL of what the package exports as `entry` to `import`. */
+  urlOf(entry: string): string;
+}
+
 /**
  * The modules of tsx that a thread must register to run `script`, or null where it needs none.
  * Looked up from the script's folder, from the current folder, and from this package.
  * @throws Error with the command that installs tsx, when it is needed and not there
  */
 export function findTsx(script: URL): TsxModules | null {
+  const tsx = locateTsx(script);
+  if (tsx === null) return null;
+  return { esm: tsx.urlOf('./esm/api'), cjs: tsx.urlOf('./cjs/api') };
+}
+
+/** URL of what a process must `--import` to run `script`; otherwise as {@link findTsx}. */
+export function findTsxLoader(script: URL): string | null {
+  return locateTsx(script)?.urlOf('.') ?? null;
+}
+
+function locateTsx(script: URL): Tsx | null {
   const extension = extname(script.pathname);
   const native = Boolean((process.features as { typescript?: unknown }).typescript);
   if (STRIPPED.includes(extension) ? native : !TRANSFORMED.includes(extension)) return null;
@@ -32,7 +48,7 @@ export function findTsx(script: URL): TsxModules | null {
 }
 
 /** `require.resolve` would give tsx's CommonJS twin of the API, which cannot register hooks. */
-function resolveTsx(base: URL): TsxModules | null {
+function resolveTsx(base: URL): Tsx | null {
   let manifest: string;
   try {
     manifest = createRequire(base).resolve('tsx/package.json');
@@ -40,6 +56,6 @@ function resolveTsx(base: URL): TsxModules | null {
     return null;
   }
   const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
-  const urlOf = (entry: string) => new URL(exports[entry].import.default, pathToFileURL(manifest));
-  return { esm: urlOf('./esm/api').href, cjs: urlOf('./cjs/api').href };
+  const file = (entry: string) => exports[entry].import?.default ?? exports[entry];
+  return { urlOf: (entry) => new URL(file(entry), pathToFileURL(manifest)).href };
 }

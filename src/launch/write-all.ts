@@ -18,3 +18,12 @@ export function writeAll(fd: number, bytes: Uint8Array | string): void {
     }
   }
 }
+
+/** Writes to standard error, which may be gone, as a terminal that was closed is. */
+export function say(text: string): void {
+  try {
+    writeAll(2, text);
+  } catch {
+    // There is nobody left to tell.
+  }
+}

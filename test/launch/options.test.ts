@@ -23,6 +23,7 @@ test('defaults are those of msrun', () => {
   expect(rest).toEqual({
     args: [],
     workerNum: 8,
+    processes: null,
     join: false,
     logDir: process.cwd(),
     logName: 'worker',
@@ -58,6 +59,27 @@ test.each([
   expect(settings(...options).join).toBe(join);
 });
 
+test('ranks are processes where that is asked for, and on several hosts', () => {
+  expect(settings('--launcher=processes', '--worker_num=2').processes).toEqual({
+    workerNum: 2,
+    localWorkerNum: 2,
+    masterAddr: '127.0.0.1',
+    masterPort: 8118,
+    nodeRank: -1,
+    secretFile: null,
+    bindCore: false,
+  });
+  const several = ['--worker_num=4', '--local_worker_num=2', '--node-rank=1', '--bind_core'];
+  expect(settings(...several, '--master_addr=[::1]', '--secret-file=s').processes).toMatchObject({
+    workerNum: 4,
+    localWorkerNum: 2,
+    masterAddr: '::1',
+    nodeRank: 1,
+    secretFile: join(process.cwd(), 's'),
+    bindCore: true,
+  });
+});
+
 test('what follows the script is the script’s own', () => {
   const line = parseCommandLine(['--join', 'a.js', '--worker_num=3', '-x', '--', 'b', '--help']);
   expect(line).toEqual({
@@ -91,15 +113,23 @@ describe('mistakes', () => {
     [['--local_worker_num=1.5'], "--worker_num must be an integer of 1 or more, got '1.5'"],
     [['--worker_num=2', '--local_worker_num=0'], '--local_worker_num must be an integer of 1'],
     [['--worker_num=2', '--local_worker_num=3'], '--local_worker_num must be at most --worker_num'],
-    [['--worker_num=4', '--local_worker_num=2'], 'on several, start them by MPI'],
-    [['--node_rank=1'], 'on several, start them by MPI'],
+    [['--node_rank=1'], '--node_rank=1 means another host before this one'],
+    [
+      ['--worker_num=4', '--local_worker_num=2', '--node_rank=3'],
+      '--node_rank=3 means another host before this one, and --worker_num=4 --local_worker_num=2 leaves 2 ranks',
+    ],
+    [['--launcher=thread'], "must be threads or processes, got 'thread'; did you mean 'threads'?"],
+    [
+      ['--launcher=threads', '--worker_num=4', '--local_worker_num=2'],
+      '--launcher=threads has all ranks on one host',
+    ],
     [['--node_rank=-2'], "--node_rank must be an integer of -1 or more, got '-2'"],
     [['--master_addr=a b'], "--master_addr must be a host's name or address, got 'a b'"],
     [['--master_addr='], "--master_addr must be a host's name or address, got ''"],
     [['--master_port=0'], "--master_port must be an integer of 1 or more, got '0'"],
     [['--master_port=65536'], '--master_port must be an integer from 1 to 65535, got 65536'],
     [['--join=Ture'], "--join must be True or False, got 'Ture'; did you mean 'True'?"],
-    [['--bind_core'], '--bind_core=True is not possible: ranks are threads'],
+    [['--bind_core'], '--bind_core=True is not possible with threads'],
     [['--log_dir='], '--log_dir must not be empty'],
     [['--cluster_time_out=soon'], '--cluster_time_out must be a number of seconds'],
     [['--cluster_time_out=0'], "and not 0, got '0'"],

@@ -33,8 +33,13 @@ export class Run {
   #stderr = '';
   #heard: () => void = () => {};
 
-  constructor(cwd: string, args: readonly string[], program = SYNCRUN) {
-    this.child = spawn(process.execPath, [program, ...args], { cwd });
+  constructor(
+    cwd: string,
+    args: readonly string[],
+    program = SYNCRUN,
+    env: NodeJS.ProcessEnv = process.env,
+  ) {
+    this.child = spawn(process.execPath, [program, ...args], { cwd, env });
     this.child.stdout?.on('data', (data) => {
       this.#stdout += data;
       this.#heard();

@@ -1,0 +1,102 @@
+/**
+ * Handles and constants of the MPI families. Open MPI's handles are addresses of its symbols,
+ * MPICH's and the standard ABI's (MPI 5) are fixed numbers. Sources: the families' mpi.h.
+ */
+
+import { addressOf, type Koffi, type NativeLibrary } from './koffi.js';
+
+export interface Abi {
+  /** As errors name it. */
+  readonly name: string;
+  readonly world: number;
+  readonly byte: number;
+  readonly double: number;
+  readonly float: number;
+  readonly sum: number;
+  readonly errorsReturn: number;
+  /** MPI_STATUSES_IGNORE. */
+  readonly statusesIgnore: number;
+  /** MPI_THREAD_FUNNELED. */
+  readonly funneled: number;
+  /** Bytes of a handle in memory. */
+  readonly handleBytes: 4 | 8;
+  /** Bytes that this family sends fast as one message; longer sums go in two rounds of parts. */
+  readonly wholeBytes: number;
+  /** Bytes up to which a message is sent at once, without asking the receiver first. */
+  readonly eagerBytes: number;
+}
+
+const MPICH: Abi = {
+  name: 'MPICH',
+  world: 0x44000000,
+  byte: 0x4c00010d,
+  double: 0x4c00080b,
+  float: 0x4c00040a,
+  sum: 0x58000003,
+  errorsReturn: 0x54000001,
+  statusesIgnore: 1,
+  funneled: 1,
+  handleBytes: 4,
+  // Measured with UCX over shared memory: 16 KiB in one message takes longer than twice 8 KiB.
+  wholeBytes: 8256,
+  eagerBytes: 8256,
+};
+
+const STANDARD: Abi = {
+  name: 'the standard MPI ABI',
+  world: 0x101,
+  byte: 0x247,
+  double: 0x214,
+  float: 0x210,
+  sum: 0x21,
+  errorsReturn: 0x142,
+  statusesIgnore: 0,
+  funneled: 1024,
+  handleBytes: 8,
+  wholeBytes: 8256,
+  eagerBytes: 8256,
+};
+
+function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
+  const at = (name: string) => addressOf(koffi, library.symbol(`ompi_mpi_${name}`));
+  return {
+    name: 'Open MPI',
+    world: at('comm_world'),
+    byte: at('byte'),
+    double: at('double'),
+    float: at('float'),
+    sum: at('op_sum'),
+    errorsReturn: at('errors_return'),
+    statusesIgnore: 0,
+    funneled: 1,
+    handleBytes: 8,
+    wholeBytes: 65536,
+    // The limit of its shared memory, 4096, less its own header.
+    eagerBytes: 4064,
+  };
+}
+
+/** Which family a loaded library is of, asked in an order that does not depend on its name. */
+export function identify(koffi: Koffi, library: NativeLibrary): Abi {
+  if (announcesStandard(koffi, library)) return STANDARD;
+  return has(library, 'ompi_mpi_comm_self') ? openMpi(koffi, library) : MPICH;
+}
+
+function announcesStandard(koffi: Koffi, library: NativeLibrary): boolean {
+  if (!has(library, 'MPI_Abi_get_version')) return false;
+  const cell = koffi.alloc('int', 16);
+  const words = new Int32Array(koffi.view(cell, 64));
+  const at = addressOf(koffi, cell);
+  library.func('MPI_Abi_get_version', 'int', ['int64', 'int64'])(at, at + 8);
+  const major = words[0];
+  koffi.free(cell);
+  return major > 0;
+}
+
+function has(library: NativeLibrary, name: string): boolean {
+  try {
+    return library.symbol(name) !== null;
+  } catch {
+    return false;
+  }
+}

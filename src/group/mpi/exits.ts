@@ -1,0 +1,59 @@
+/** How a rank's process ends: properly, when all end; else it takes the others with it. */
+
+import { describeError } from '../../core/errors.js';
+
+export interface Ending {
+  /** The rank ends with exit code 0. */
+  finish(): void;
+  /** The rank ends with another code; `text` says why, `trace` where. Does not return. */
+  abort(exitCode: number, text: string, trace: string): void;
+  /** Ends the process on the spot; null where it may end in its own time. */
+  readonly quit: ((exitCode: number) => void) | null;
+  /** Whether the rank has left the world already. */
+  readonly left: boolean;
+}
+
+/** Follows the process's end until {@link stop}. */
+export class ExitWatch {
+  readonly #ending: Ending;
+  #thrown: unknown;
+  #hasThrown = false;
+
+  constructor(ending: Ending) {
+    this.#ending = ending;
+    process.on('uncaughtExceptionMonitor', this.#onThrown);
+    process.on('exit', this.#onExit);
+  }
+
+  stop(): void {
+    process.off('uncaughtExceptionMonitor', this.#onThrown);
+    process.off('exit', this.#onExit);
+  }
+
+  readonly #onThrown = (error: unknown): void => {
+    this.#thrown = error;
+    this.#hasThrown = true;
+  };
+
+  readonly #onExit = (exitCode: number): void => {
+    if (exitCode === 0 || this.#ending.left) this.#finish(exitCode);
+    else if (!this.#hasThrown) this.#ending.abort(exitCode, `exit code ${exitCode}`, '');
+    else this.#ending.abort(exitCode, describeError(this.#thrown), traceOf(this.#thrown));
+  };
+
+  #finish(exitCode: number): void {
+    const { quit } = this.#ending;
+    if (exitCode === 0) this.#ending.finish();
+    if (quit === null) return;
+    // Nothing runs after it, so the handlers after this one are called from here.
+    const all = process.listeners('exit');
+    for (const later of all.slice(all.indexOf(this.#onExit) + 1)) later.call(process, exitCode);
+    quit(Number(process.exitCode ?? exitCode));
+  }
+}
+
+/** Where an error was thrown. Node would print it only after the exit handlers, which do not return. */
+function traceOf(error: unknown): string {
+  const lines = (error instanceof Error ? error.stack : undefined)?.split('\n') ?? [];
+  return lines.filter((line) => line.startsWith('    at ')).join('\n');
+}

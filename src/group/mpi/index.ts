@@ -1,0 +1,36 @@
+/** Ranks that are processes, over MPI. */
+
+import { launchFromEnvironment } from './environment.js';
+import { loadKoffi } from './koffi.js';
+import { loadMpi } from './library.js';
+import { followLauncher } from './orphan.js';
+import { MpiWorld } from './world.js';
+
+export { launchFromEnvironment, type MpiLaunch } from './environment.js';
+export { loadKoffi } from './koffi.js';
+export { followLauncher } from './orphan.js';
+export { MpiWorld } from './world.js';
+
+/** Seconds that a collective may take when nobody says otherwise. */
+const DEFAULT_TIMEOUT = 600;
+
+export interface MpiWorldOptions {
+  /** Seconds that a collective may take when it names no other. Default 600. */
+  timeout?: number;
+}
+
+/**
+ * The world that mpirun, mpiexec, srun or our own launcher made; null when none of them started
+ * this process.
+ * @throws Error when koffi or the launcher's MPI library is missing, or contradicts the launcher
+ */
+export async function mpiWorldFromEnvironment(
+  options: MpiWorldOptions = {},
+): Promise<MpiWorld | null> {
+  const env = (globalThis as { process?: NodeJS.Process }).process?.env;
+  const launch = env === undefined ? null : launchFromEnvironment(env);
+  if (launch === null) return null;
+  const koffi = await loadKoffi();
+  followLauncher(koffi);
+  return new MpiWorld(loadMpi(koffi, launch), launch, options.timeout ?? DEFAULT_TIMEOUT);
+}

@@ -1,0 +1,258 @@
+/**
+ * Collectives of one group of processes. Each begins with one round of frames: every rank's header
+ * reaches every other rank, so that ranks which disagree find out in the same words, and nothing is
+ * left half sent. Short data travels in the same frames; long sums send each rank its part to
+ * combine and gather the parts in a second round; what is longer still goes through {@link Bulk}.
+ */
+
+import {
+  CollectiveError,
+  DeadlineError,
+  MismatchError,
+  RankFailedError,
+} from '../../core/errors.js';
+import type { Collective, CollectiveArray, Transport } from '../transport.js';
+import { Bulk, partOf } from './bulk.js';
+import { combine } from './combine.js';
+import { disagree } from './disagreement.js';
+import { type Frames, HEADER_BYTES } from './frames.js';
+import type { MpiGroup } from './group.js';
+import {
+  type Departure,
+  describe,
+  type FrameCall,
+  findOdd,
+  writeHeader,
+  writeText,
+} from './header.js';
+import type { Mpi } from './library.js';
+import type { Waiting } from './waiting.js';
+import { type Carrier, MpiWork, type Route } from './work.js';
+
+/** A sum of this many bytes goes in one round however many ranks there are. */
+const ALWAYS_WHOLE_BYTES = 2048;
+
+export class MpiTransport implements Transport, Carrier {
+  readonly waiting: Waiting;
+  readonly group: MpiGroup;
+  readonly #mpi: Mpi;
+  readonly #frames: Frames;
+  readonly #bulk: Bulk;
+  readonly #queue: MpiWork[] = [];
+  readonly #wholeBytes: number;
+  /** What follows the first round; null while that is under way. */
+  #script: Iterator<void> | null = null;
+  #calls = 0;
+  /** Why no collective can run any more. */
+  #end: Error | null = null;
+  #closed = false;
+
+  constructor(mpi: Mpi, group: MpiGroup, waiting: Waiting) {
+    this.#mpi = mpi;
+    this.group = group;
+    this.waiting = waiting;
+    this.#frames = group.frames;
+    this.#bulk = new Bulk(mpi, group.frames);
+    const share = mpi.abi.wholeBytes / (group.frames.members - 1);
+    this.#wholeBytes = Math.min(group.frames.capacity, Math.max(ALWAYS_WHOLE_BYTES, share));
+    waiting.add(this);
+  }
+
+  start(call: Collective): MpiWork {
+    return this.#enqueue(call, this.#routeOf(call));
+  }
+
+  /** Ends this rank's part in the group; the others' next collective fails, or ends as theirs. */
+  leave(departure: Departure): MpiWork {
+    return this.#enqueue(departure, 'none');
+  }
+
+  /** Ends the group with the world: MPI is gone, so nothing is freed. */
+  abandon(): void {
+    this.#break(new CollectiveError(`group '${this.group.name}' has ended: its world was left`));
+  }
+
+  /** Whether no collective can run any more. */
+  get ended(): boolean {
+    return this.#end !== null;
+  }
+
+  advance(): void {
+    try {
+      while (this.#queue.length > 0 && this.#frames.arrived()) this.#step(this.#queue[0]);
+    } catch (error) {
+      this.#break(error as Error);
+    }
+  }
+
+  expire(work: MpiWork): void {
+    const { ranks } = this.group;
+    const rank = ranks[this.#frames.member];
+    const head = this.#queue[0];
+    const missing = this.#script === null ? this.#frames.missing().map((m) => ranks[m]) : [];
+    const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
+    const behind = head === work ? '' : `, behind ${describe(head.call, head.number)},`;
+    this.#break(
+      new DeadlineError(
+        `rank ${rank} waited ${work.timeout / 1000} s in ${describe(work.call, work.number)} in group ` +
+          `'${this.group.name}'${behind} for ${whom}`,
+      ),
+    );
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const clean = this.#end === null && this.#queue.length === 0;
+    this.#break(new CollectiveError(`group '${this.group.name}' was destroyed`));
+    // Messages under way still write to the memory, so then it is not given back.
+    if (clean) {
+      this.#frames.close();
+      this.#bulk.close();
+    }
+    this.group.onClose(clean);
+  }
+
+  #enqueue(call: FrameCall, route: Route): MpiWork {
+    const work = new MpiWork(this, call, ++this.#calls, route);
+    if (this.#end !== null) {
+      work.fail(this.#end);
+      return work;
+    }
+    this.#queue.push(work);
+    if (this.#queue.length === 1) this.#begin(work);
+    return work;
+  }
+
+  #begin({ call, number, route }: MpiWork): void {
+    const frames = this.#frames;
+    try {
+      writeHeader(frames, call, number);
+      if (call.kind === 'raise' || call.kind === 'leave') {
+        frames.sendToAll(writeText(frames, call.message));
+      } else if (route === 'parts') {
+        this.#sendParts(call);
+      } else {
+        frames.sendToAll(route === 'whole' ? this.#fillFrame(call) : 0);
+      }
+    } catch (error) {
+      this.#break(error as Error);
+    }
+  }
+
+  /** Puts this rank's data into its frame. @returns bytes of payload */
+  #fillFrame({ kind, input, root }: Collective): number {
+    const { member } = this.#frames;
+    if (kind === 'broadcast' && member !== root) return 0;
+    this.#frames.payloads(input)[member].set(input);
+    return input.byteLength;
+  }
+
+  #routeOf({ kind, input }: Collective): Route {
+    const bytes = input.byteLength;
+    if (bytes === 0) return 'none';
+    if (kind === 'allReduce') return this.#routeOfSum(input, bytes);
+    return bytes <= this.#frames.capacity ? 'whole' : 'bulk';
+  }
+
+  #routeOfSum(input: CollectiveArray, bytes: number): Route {
+    if (bytes <= ALWAYS_WHOLE_BYTES) return 'whole';
+    const { members, capacity } = this.#frames;
+    const { eagerBytes } = this.#mpi.abi;
+    const part = Math.ceil(input.length / members) * input.BYTES_PER_ELEMENT;
+    const isFaster = bytes + HEADER_BYTES > eagerBytes && part + HEADER_BYTES <= eagerBytes;
+    if (bytes <= this.#wholeBytes && !isFaster) return 'whole';
+    return part <= capacity ? 'parts' : 'bulk';
+  }
+
+  #sendParts({ input }: Collective): void {
+    const frames = this.#frames;
+    const { members, member } = frames;
+    const parts = frames.partPayloads(input);
+    for (let m = 0; m < members; m++) {
+      const { from, to } = partOf(input.length, members, m);
+      const target = m === member ? frames.payloads(input)[m] : parts[m];
+      target.set(input.subarray(from, to));
+    }
+    const size = input.BYTES_PER_ELEMENT;
+    // Two lengths in bytes may be cut differently for 4-byte and 8-byte elements.
+    frames.sendParts(2 * input.byteLength + (size === 8 ? 1 : 0), (m) => {
+      const { from, to } = partOf(input.length, members, m);
+      return (to - from) * size;
+    });
+  }
+
+  /** Goes on with the first work after what was under way for it has arrived. */
+  #step(work: MpiWork): void {
+    try {
+      if (this.#script === null) this.#script = this.#afterHeaders(work);
+      if (this.#script === null || this.#script.next().done) this.#next(work);
+    } catch (error) {
+      const agreed = error instanceof MismatchError || error instanceof RankFailedError;
+      if (!agreed) throw error;
+      // All ranks throw the same here, and nothing is under way: the group goes on.
+      work.fail(error);
+      this.#next(work);
+    }
+  }
+
+  #next(work: MpiWork): void {
+    this.#script = null;
+    work.finish();
+    this.#queue.shift();
+    if (this.#queue.length > 0) this.#begin(this.#queue[0]);
+  }
+
+  /** @returns what is left to do, or null when the collective is over */
+  #afterHeaders({ call, number, route }: MpiWork): Iterator<void> | null {
+    const odd = findOdd(this.#frames);
+    if (odd >= 0) return disagree(this.group, call, number, odd);
+    if (call.kind === 'leave' || route === 'none') return null;
+    if (route === 'parts') return this.#gatherSum(call);
+    if (route === 'bulk') return this.#bulk.run(call);
+    this.#takeFrames(call);
+    return null;
+  }
+
+  #takeFrames({ kind, op, root, input, output }: Collective): void {
+    const { length } = input;
+    const frames = this.#frames;
+    const views = frames.payloads(input);
+    if (kind === 'allReduce') {
+      combine(this.#mpi, { views, addressOf: this.#payloadAddress }, output, op, length);
+    } else if (kind === 'broadcast') {
+      if (frames.member !== root || output !== input) output.set(views[root].subarray(0, length));
+    } else {
+      for (let m = 0; m < frames.members; m++) {
+        output.set(views[m].subarray(0, length), m * length);
+      }
+    }
+  }
+
+  readonly #payloadAddress = (member: number): number => this.#frames.payloadAddress(member);
+
+  /** Combines this rank's part and gathers everyone's. */
+  *#gatherSum({ op, input, output }: Collective): Generator<void> {
+    const frames = this.#frames;
+    const { members, member } = frames;
+    const views = frames.payloads(input);
+    const own = partOf(input.length, members, member);
+    const count = own.to - own.from;
+    const blocks = { views, addressOf: this.#payloadAddress };
+    combine(this.#mpi, blocks, views[member], op, count);
+    frames.sendToAll(count * input.BYTES_PER_ELEMENT);
+    yield;
+    for (let m = 0; m < members; m++) {
+      const { from, to } = partOf(input.length, members, m);
+      output.set(views[m].subarray(0, to - from), from);
+    }
+  }
+
+  /** Ends the group on this rank: its messages no longer match the others'. */
+  #break(error: Error): void {
+    this.#end = error;
+    for (const work of this.#queue) work.fail(error);
+    this.#queue.length = 0;
+    this.waiting.remove(this);
+  }
+}

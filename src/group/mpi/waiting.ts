@@ -1,0 +1,124 @@
+/**
+ * How a rank waits. It polls, since MPI has no wait with a deadline; every collective that it has
+ * under way moves on meanwhile, so that groups may be waited for in different orders on different
+ * ranks. It spins while a peer on a core of its own would answer, then lets other processes run.
+ */
+
+/** Something of this rank that may move on. */
+export interface Progress {
+  /** Moves on as far as it can. */
+  advance(): void;
+}
+
+export interface Awaited {
+  readonly settled: boolean;
+  /** Milliseconds that the wait may take. */
+  readonly timeout: number;
+  /** Settles it with an error, since `timeout` has passed. */
+  expire(): void;
+}
+
+/** Polls before the processor is yielded: some 2 ms, or some µs where ranks share cores. */
+const SPINS = 20_000;
+const SPINS_CROWDED = 20;
+/** Polls of the awaited transport between looks at all others and at the clock. */
+const STRIDE = 32;
+/** Milliseconds of waiting after which the rank sleeps between polls, and the sleep. */
+const PATIENCE_MS = 20;
+const SLEEP_MS = 0.2;
+
+export class Waiting {
+  readonly #spins: number;
+  readonly #yield: () => void;
+  readonly #active = new Set<Progress>();
+  readonly #bed = new Int32Array(new SharedArrayBuffer(4));
+
+  /**
+   * @param crowded whether more ranks than cores share this host
+   * @param yieldProcessor the system's call for it, or null
+   */
+  constructor(crowded: boolean, yieldProcessor: (() => void) | null) {
+    this.#spins = crowded ? SPINS_CROWDED : SPINS;
+    this.#yield = yieldProcessor ?? (() => this.sleep(SLEEP_MS));
+  }
+
+  add(progress: Progress): void {
+    this.#active.add(progress);
+  }
+
+  remove(progress: Progress): void {
+    this.#active.delete(progress);
+  }
+
+  /** Blocks until `awaited` has settled; `own` is what it most likely waits for. */
+  block(own: Progress, awaited: Awaited): void {
+    for (let poll = 0; poll < STRIDE; poll++) {
+      own.advance();
+      if (awaited.settled) return;
+    }
+    const start = performance.now();
+    for (let poll = STRIDE; ; poll++) {
+      own.advance();
+      if (awaited.settled) return;
+      if (poll % STRIDE !== 0 && poll < this.#spins) continue;
+      this.#advanceAll();
+      this.#rest(poll, start, awaited);
+    }
+  }
+
+  /** Waits without blocking until `awaited` has settled. */
+  async settle(awaited: Awaited): Promise<void> {
+    const start = performance.now();
+    while (!awaited.settled) {
+      const waited = performance.now() - start;
+      if (waited > awaited.timeout) awaited.expire();
+      else await (waited < PATIENCE_MS ? nextTurn() : nextMillisecond());
+      this.#advanceAll();
+    }
+  }
+
+  /** Blocks until `ended` says so or `milliseconds` have passed. @returns whether it ended */
+  blockUntil(ended: () => boolean, milliseconds: number): boolean {
+    const awaited = {
+      settled: false,
+      timeout: milliseconds,
+      expire: () => {
+        awaited.settled = true;
+      },
+    };
+    let over = false;
+    const advance = () => {
+      over = ended();
+      awaited.settled ||= over;
+    };
+    this.block({ advance }, awaited);
+    return over;
+  }
+
+  sleep(milliseconds: number): void {
+    Atomics.wait(this.#bed, 0, 0, milliseconds);
+  }
+
+  #advanceAll(): void {
+    for (const progress of this.#active) progress.advance();
+  }
+
+  #rest(poll: number, start: number, awaited: Awaited): void {
+    const waited = performance.now() - start;
+    if (waited > awaited.timeout) {
+      if (!awaited.settled) awaited.expire();
+    } else if (waited > PATIENCE_MS) {
+      this.sleep(SLEEP_MS);
+    } else if (poll >= this.#spins) {
+      this.#yield();
+    }
+  }
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function nextMillisecond(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}

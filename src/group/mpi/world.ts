@@ -1,0 +1,212 @@
+/**
+ * The world of ranks that are processes, over MPI. Joined once in the life of a process; left by
+ * `release` or by the end of the process.
+ */
+
+import { builtin, coreCount } from '../../core/platform.js';
+import { hashLabel } from '../fingerprint.js';
+import { SoloTransport } from '../solo.js';
+import type { Transport, World } from '../transport.js';
+import { createComm, duplicateWorld, framesFor, freeComm } from './communicator.js';
+import type { MpiLaunch } from './environment.js';
+import { type Ending, ExitWatch } from './exits.js';
+import { Frames } from './frames.js';
+import { meet } from './gate.js';
+import { check, type Mpi, processExit, processorYield } from './library.js';
+import { MpiTransport } from './transport.js';
+import { Waiting } from './waiting.js';
+
+/** Bytes of payload in frames of the world's own group, which carries notes only. */
+const NOTE_BYTES = 1024;
+/** Milliseconds that the last notes of groups may take to come in, once all ranks leave. */
+const PARTING_MS = 100;
+/** Milliseconds that a failing rank gives the others to learn why. */
+const GRACE_MS = 150;
+/** Milliseconds that a rank which fails since another did waits for that one's exit code to win. */
+const DEFERENCE_MS = 3000;
+
+export class MpiWorld implements World, Ending {
+  readonly kind = 'mpi';
+  readonly rank: number;
+  readonly size: number;
+  readonly hostRanks: readonly number[];
+  readonly timeout: number;
+  /** First line of the MPI library's version text. */
+  readonly library: string;
+  /** Set where MPI_Finalize is left out: its threads must not see the process fall apart. */
+  readonly quit: ((exitCode: number) => void) | null;
+  readonly #mpi: Mpi;
+  readonly #comm: number;
+  readonly #waiting: Waiting;
+  /** All ranks, for what concerns the world itself: hosts at first, departures at last. */
+  readonly #control: MpiTransport | null;
+  readonly #groups = new Set<MpiTransport>();
+  readonly #watch: ExitWatch;
+  /** World rank whose failure this rank has learnt of, or -1. */
+  #failedRank = -1;
+  #left = false;
+
+  /** Enters MPI. @param timeout seconds that a collective may take by default */
+  constructor(mpi: Mpi, launch: MpiLaunch, timeout: number) {
+    const crowded = (launch.localSize ?? launch.size ?? 1) > coreCount();
+    this.#mpi = mpi;
+    this.timeout = timeout;
+    this.library = mpi.version;
+    this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
+    [this.rank, this.size] = enter(mpi, launch, crowded);
+    this.#comm = duplicateWorld(mpi);
+    this.#waiting = new Waiting(crowded, processorYield(mpi.koffi));
+    this.#control = this.#makeControl();
+    this.#watch = new ExitWatch(this);
+    this.hostRanks = this.#findHostRanks();
+  }
+
+  connect(name: string, ranks: readonly number[]): Transport {
+    if (ranks.length === 1) return new SoloTransport(this.rank);
+    const { rank, timeout } = this;
+    const mpi = this.#mpi;
+    meet(mpi, this.#waiting, { name, ranks, rank, comm: this.#comm, timeout });
+    const comm = createComm(mpi, this.#comm, name, ranks);
+    const frames = framesFor(mpi, comm, ranks.indexOf(rank), ranks.length);
+    const transport = this.#transport(name, ranks, frames, (clean) => {
+      this.#groups.delete(transport);
+      if (clean) freeComm(mpi, comm);
+    });
+    this.#groups.add(transport);
+    return transport;
+  }
+
+  /** Waits until all ranks leave, and ends MPI for this process. */
+  release(): void {
+    if (this.#left) return;
+    this.finish();
+    if (this.quit === null) this.#watch.stop();
+  }
+
+  get left(): boolean {
+    return this.#left;
+  }
+
+  finish(): void {
+    if (this.#left) return;
+    this.#left = true;
+    if (this.#control !== null) this.#leaveTogether(this.#control);
+    for (const group of this.#groups) group.abandon();
+    if (this.quit !== null) sayFinalized();
+    else this.#mpi.call.MPI_Finalize();
+  }
+
+  abort(exitCode: number, text: string, trace: string): void {
+    const line = `syncbn: rank ${this.rank} of ${this.size} failed with exit code ${exitCode}: ${text}`;
+    // Written at once: the process does not live to see an asynchronous write.
+    builtin<typeof import('node:fs')>('node:fs')?.writeSync(2, `${line}\n${trace}${trace && '\n'}`);
+    if (this.#failedRank >= 0) this.#waiting.sleep(DEFERENCE_MS);
+    else this.#tellWhy(exitCode, text);
+    this.#mpi.call.MPI_Abort(this.#mpi.abi.world, exitCode);
+  }
+
+  #tellWhy(exitCode: number, text: string): void {
+    const departure = { kind: 'leave', exitCode, message: text, timeout: GRACE_MS } as const;
+    for (const group of this.#groups) if (!group.ended) group.leave(departure);
+    // Others need the time to say what they were in; the abort ends them in mid-word.
+    this.#waiting.blockUntil(() => false, GRACE_MS);
+  }
+
+  /**
+   * Leaves with all others. A rank that still calls a collective learns that this one has left, and
+   * its error ends that collective; the departure is then said again.
+   */
+  #leaveTogether(control: MpiTransport): void {
+    const departure = { kind: 'leave', exitCode: 0, message: '', timeout: Infinity } as const;
+    const all = control.leave(departure);
+    const others = [...this.#groups];
+    const notes = others.map((group) => group.leave(departure));
+    const again = () => {
+      notes.forEach((note, i) => {
+        if (note.error !== null && !others[i].ended) notes[i] = others[i].leave(departure);
+      });
+      return all.settled;
+    };
+    this.#waiting.blockUntil(again, Number.POSITIVE_INFINITY);
+    // What is still to come in at MPI_Finalize, UCX complains of on standard output.
+    this.#waiting.blockUntil(() => notes.every(({ settled }) => settled), PARTING_MS);
+  }
+
+  #makeControl(): MpiTransport | null {
+    if (this.size === 1) return null;
+    const frames = new Frames(this.#mpi, this.#comm, this.rank, this.size, NOTE_BYTES);
+    const ranks = Array.from({ length: this.size }, (_, rank) => rank);
+    return this.#transport('the world', ranks, frames, () => {});
+  }
+
+  #transport(
+    name: string,
+    ranks: readonly number[],
+    frames: Frames,
+    onClose: (clean: boolean) => void,
+  ): MpiTransport {
+    const onFailure = (rank: number) => {
+      if (rank !== this.rank) this.#failedRank = rank;
+    };
+    return new MpiTransport(this.#mpi, { name, ranks, frames, onFailure, onClose }, this.#waiting);
+  }
+
+  /** Ranks whose host has the name of this one's, and which the same launcher started. */
+  #findHostRanks(): number[] {
+    if (this.#control === null) return [0];
+    const hostname = builtin<typeof import('node:os')>('node:os')?.hostname() ?? '';
+    const input = Int32Array.of(hashLabel(hostname), Number(process.env.SYNCBN_NODE_RANK ?? 0));
+    const output = new Int32Array(2 * this.size);
+    const timeout = this.timeout * 1000;
+    const what = { kind: 'allGather', op: 'sum', root: 0, label: 'init', message: '' } as const;
+    this.#control.start({ ...what, input, output, timeout }).wait();
+    return Array.from({ length: this.size }, (_, rank) => rank).filter(
+      (rank) => output[2 * rank] === input[0] && output[2 * rank + 1] === input[1],
+    );
+  }
+}
+
+/** Starts MPI, unless the program has. @returns this rank and the number of ranks */
+function enter(mpi: Mpi, launch: MpiLaunch, crowded: boolean): [number, number] {
+  const { call, cells, abi } = mpi;
+  // Only Open MPI reads it; where ranks share cores, its own waits then let the others run.
+  if (crowded) process.env.OMPI_MCA_mpi_yield_when_idle ??= '1';
+  check(mpi, 'MPI_Initialized', call.MPI_Initialized(cells.address));
+  if (cells.words[0] === 0) {
+    check(mpi, 'MPI_Init_thread', call.MPI_Init_thread(0, 0, abi.funneled, cells.address));
+  }
+  call.MPI_Comm_rank(abi.world, cells.address);
+  call.MPI_Comm_size(abi.world, cells.address + 4);
+  const [rank, size] = cells.words;
+  const expected = launch.size ?? size;
+  if (size !== expected || rank !== launch.rank) {
+    throw new Error(
+      `init: ${launch.launcher} started this process as rank ${launch.rank} of ${expected}, but ${mpi.version} ` +
+        `makes it rank ${rank} of ${size}: the library is not the launcher's`,
+    );
+  }
+  return [rank, size];
+}
+
+/**
+ * Whether the process ends without MPI_Finalize: MPICH over UCX hangs in it now and then where
+ * ranks have no shared memory between them. All have left by then, and nothing is under way.
+ */
+function leavesUnfinished({ abi }: Mpi): boolean {
+  if (abi.name !== 'MPICH') return false;
+  const { SYNCBN_HOSTS, UCX_TLS } = process.env;
+  return Number(SYNCBN_HOSTS ?? 1) > 1 || (UCX_TLS !== undefined && !/sm|shm|all/.test(UCX_TLS));
+}
+
+/** Tells a launcher that speaks PMI-1 (Slurm's is PMI-2) what MPI_Finalize would. */
+function sayFinalized(): void {
+  const fs = builtin<typeof import('node:fs')>('node:fs');
+  const channel = Number(process.env.PMI_FD);
+  if (fs === null || !(channel > 0) || process.env.SLURM_PROCID !== undefined) return;
+  try {
+    fs.writeSync(channel, 'cmd=finalize\n');
+    fs.readSync(channel, new Uint8Array(256));
+  } catch {
+    // The launcher is gone, or will answer later: the word has been said.
+  }
+}

@@ -1,0 +1,33 @@
+/** Why a launch failed; told to every host in these words. */
+export interface Failure {
+  readonly text: string;
+  /** What the launcher should exit with; never 0. */
+  readonly exitCode: number;
+  /** World rank that failed; null when no rank did. */
+  readonly rank: number | null;
+  /** The last lines that this rank wrote; empty when no rank failed. */
+  readonly output: string;
+}
+
+export class LaunchError extends Error implements Failure {
+  override name = 'LaunchError';
+  readonly exitCode: number;
+  readonly rank: number | null;
+  readonly output: string;
+
+  constructor({ text, exitCode, rank, output }: Failure) {
+    super(text);
+    this.exitCode = exitCode;
+    this.rank = rank;
+    this.output = output;
+  }
+
+  get text(): string {
+    return this.message;
+  }
+}
+
+/** A failure that no rank is to blame for. */
+export function failure(text: string, exitCode = 1): Failure {
+  return { text, exitCode, rank: null, output: '' };
+}

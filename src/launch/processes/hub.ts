@@ -1,0 +1,192 @@
+/**
+ * The host with node rank 0 keeps the others together: it counts hosts in, passes barriers on when
+ * all have reached them, tells everyone of the first failure, and of the end.
+ */
+
+import { type Failure, failure } from './errors.js';
+import type { Channel, Formation, Join, Keys, Listener, Message } from './messages.js';
+import { startTimer } from './timer.js';
+
+interface Host {
+  readonly name: string;
+  readonly channel: Channel;
+  join: Join | null;
+  /** Keys of the barrier that the host is in; null when it is in none. */
+  keys: Keys | null;
+  done: boolean;
+}
+
+export class Hub {
+  readonly #workers: number;
+  readonly #hosts: Host[] = [];
+  readonly #refused: string[] = [];
+  #nodes: readonly number[] | null = null;
+  #failed = false;
+  readonly #seconds: number;
+  /** Runs from the first host's arrival at the first barrier to that of all; null: over. */
+  #joinTimer: NodeJS.Timeout | undefined | null;
+
+  /**
+   * @param workers ranks in all
+   * @param seconds to form the world, and then for its ranks to join it; negative: for ever
+   */
+  constructor(workers: number, seconds: number) {
+    this.#workers = workers;
+    this.#seconds = seconds;
+  }
+
+  /** Whether all hosts have come, or never will. */
+  get settled(): boolean {
+    return this.#nodes !== null || this.#failed;
+  }
+
+  /** Takes a host in. `open` gets what listens to the host, and returns the channel to it. */
+  add(name: string, open: (listener: Listener) => Channel): void {
+    const channel = open({
+      receive: (message) => this.#receive(host, message),
+      lost: (why) => this.#lost(host, why),
+    });
+    const host: Host = { name, channel, join: null, keys: null, done: false };
+    this.#hosts.push(host);
+  }
+
+  /** Remembers a connection that was turned away, for the error if the world does not form. */
+  refuse(name: string, why: string): void {
+    if (this.#refused.length < 10) this.#refused.push(`${name}: ${why}`);
+  }
+
+  /** The time to form the world is over. */
+  expire(): void {
+    if (this.settled) return;
+    const refused = this.#refused.length === 0 ? '' : `; refused ${this.#refused.join('; ')}`;
+    this.fail(
+      failure(
+        `launch: ${this.#joined()} of ${this.#workers} ranks came within ${this.#seconds} s, from ` +
+          `${this.#hosts.map(({ name }) => name).join(', ')}${refused}`,
+      ),
+    );
+  }
+
+  fail(reason: Failure): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    this.#tellAll({ type: 'fail', failure: reason });
+  }
+
+  /** Ends all lines after what was said on them. */
+  async close(): Promise<void> {
+    this.#stopTimer();
+    await Promise.all(this.#hosts.map(({ channel }) => channel.close()));
+  }
+
+  #tellAll(message: Message): void {
+    for (const { channel } of this.#hosts) channel.send(message);
+  }
+
+  #joined(): number {
+    return this.#hosts.reduce((sum, { join }) => sum + (join?.localWorkers ?? 0), 0);
+  }
+
+  #receive(host: Host, message: Message): void {
+    if (this.#failed) return;
+    if (message.type === 'join') this.#join(host, message.join);
+    else if (message.type === 'barrier') this.#barrier(host, message.keys);
+    else if (message.type === 'fail') this.fail(message.failure);
+    else if (message.type === 'done') this.#done(host);
+  }
+
+  #join(host: Host, join: Join): void {
+    if (this.#nodes !== null) {
+      // A stranger to a world that runs: only it is told.
+      this.#forget(host);
+      const text = `launch: the world of ${this.#workers} ranks is complete without ${host.name}`;
+      host.channel.send({ type: 'fail', failure: failure(text) });
+      return;
+    }
+    const problem = this.#problemOf(host, join);
+    if (problem !== null) {
+      // Said to the newcomer as well as to all others.
+      this.fail(failure(`launch: ${problem}`));
+      return;
+    }
+    host.join = join;
+    if (this.#joined() === this.#workers) this.#form();
+  }
+
+  #problemOf(host: Host, { nodeRank, workers, localWorkers }: Join): string | null {
+    if (workers !== this.#workers) {
+      return `${host.name} was told of ${workers} workers in all, ${this.#hosts[0].name} of ${this.#workers}`;
+    }
+    const twin = this.#hosts.find(({ join }) => nodeRank >= 0 && join?.nodeRank === nodeRank);
+    if (twin !== undefined) return `${twin.name} and ${host.name} both have node rank ${nodeRank}`;
+    const sum = this.#joined() + localWorkers;
+    if (host.join !== null || sum > this.#workers) {
+      return `${host.name} brings ${localWorkers} ranks, which makes more than the ${this.#workers} in all`;
+    }
+    return null;
+  }
+
+  #form(): void {
+    const place = ({ join }: Host) =>
+      join === null || join.nodeRank < 0 ? Infinity : join.nodeRank;
+    const order = this.#hosts.filter(({ join }) => join !== null);
+    order.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
+    const nodes = order.map(({ join }) => join?.localWorkers ?? 0);
+    this.#nodes = nodes;
+    order.forEach(({ channel }, nodeRank) => {
+      const formation: Formation = { nodeRank, nodes };
+      channel.send({ type: 'world', formation });
+    });
+  }
+
+  #barrier(host: Host, keys: Keys): void {
+    host.keys = keys;
+    if (this.#joinTimer === undefined) {
+      this.#joinTimer = startTimer(this.#seconds, () => this.#missRanks());
+    }
+    const gone = this.#hosts.find(({ done }) => done);
+    if (gone !== undefined) {
+      this.fail(
+        failure(
+          `launch: the ranks of ${gone.name} ended while those of ${host.name} wait for them`,
+        ),
+      );
+    } else if (this.#hosts.every((each) => each.keys !== null)) {
+      this.#stopTimer();
+      const all: Keys = Object.assign({}, ...this.#hosts.map((each) => each.keys));
+      for (const each of this.#hosts) each.keys = null;
+      this.#tellAll({ type: 'barrier', keys: all });
+    }
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#joinTimer ?? undefined);
+    this.#joinTimer = null;
+  }
+
+  /** Some ranks wait in the world's first barrier for those of other hosts, which do not come. */
+  #missRanks(): void {
+    const late = this.#hosts.find(({ keys, done }) => keys === null && !done);
+    const waiting = this.#hosts.find(({ keys }) => keys !== null);
+    if (late === undefined || waiting === undefined) return;
+    const wait = `those of ${waiting.name} have waited ${this.#seconds} s for them`;
+    this.fail(failure(`launch: not all ranks of ${late.name} have joined the world, and ${wait}`));
+  }
+
+  #done(host: Host): void {
+    host.done = true;
+    const waiting = this.#hosts.find(({ keys }) => keys !== null);
+    if (waiting !== undefined) this.#barrier(waiting, waiting.keys ?? {});
+    else if (this.#hosts.every(({ done }) => done)) this.#tellAll({ type: 'done' });
+  }
+
+  #forget(host: Host): void {
+    this.#hosts.splice(this.#hosts.indexOf(host), 1);
+  }
+
+  #lost(host: Host, why: string): void {
+    // A host that has ended may go before all others have; one that never joined is not missed.
+    if (host.join === null) this.#forget(host);
+    else if (!host.done) this.fail(failure(`launch: ${host.name} was lost: ${why}`));
+  }
+}

@@ -1,0 +1,209 @@
+/** The ranks of this host: processes, their PMI sessions, and the barrier among them. */
+
+import { hostname } from 'node:os';
+import { Child, exitCodeOf } from './child.js';
+import type { Failure } from './errors.js';
+import type { Formation, Keys } from './messages.js';
+import type { LaunchPlan } from './options.js';
+import { type PmiHost, PmiSession } from './pmi.js';
+import { startTimer } from './timer.js';
+
+/** Milliseconds between asking ranks to end and killing them. */
+const MERCY_MS = 1000;
+/** Milliseconds that a rank which aborts the world gets to end, so that its output is complete. */
+const LAST_WORDS_MS = 500;
+/** Variables of other launchers, which would mislead the ranks, and the secret, which is not theirs. */
+const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SLURM_PROCID$|SYNCBN_SECRET$)/;
+
+export interface LocalEvents {
+  /** All ranks here have entered the barrier. */
+  barrier(keys: Keys): void;
+  /** All ranks here have ended with exit code 0. */
+  done(): void;
+  failed(reason: Failure): void;
+}
+
+export class LocalRanks implements PmiHost {
+  readonly size: number;
+  readonly #plan: LaunchPlan;
+  readonly #first: number;
+  readonly #count: number;
+  readonly #formation: Formation;
+  readonly #events: LocalEvents;
+  readonly #children = new Map<number, Child>();
+  readonly #sessions = new Map<number, PmiSession>();
+  readonly #waiting = new Set<number>();
+  /** Exit codes of the ranks that called MPI_Abort. */
+  readonly #aborted = new Map<number, number>();
+  readonly #known = new Map<string, string>();
+  #news: Record<string, string> = {};
+  #ended = 0;
+  /** Runs from the first rank's arrival at the first barrier to that of all; null: over. */
+  #joinTimer: NodeJS.Timeout | undefined | null;
+  #onAllClosed: () => void = () => {};
+
+  constructor(plan: LaunchPlan, formation: Formation, events: LocalEvents) {
+    this.#plan = plan;
+    this.#formation = formation;
+    this.#events = events;
+    const { nodes, nodeRank } = formation;
+    this.size = plan.workerNum;
+    this.#first = nodes.slice(0, nodeRank).reduce((sum, count) => sum + count, 0);
+    this.#count = nodes[nodeRank];
+    this.#known.set('PMI_process_mapping', mappingOf(nodes));
+  }
+
+  start(): void {
+    for (let local = 0; local < this.#count; local++) this.#spawn(local);
+  }
+
+  /** Lets the ranks go on after the barrier, with the keys of all hosts. */
+  release(keys: Keys): void {
+    this.#stopTimer();
+    for (const [key, value] of Object.entries(keys)) this.#known.set(key, value);
+    const ranks = [...this.#waiting];
+    this.#waiting.clear();
+    for (const rank of ranks) this.#sessions.get(rank)?.release();
+  }
+
+  /** Ends all ranks here. @returns when none is left */
+  kill(): Promise<void> {
+    this.#stopTimer();
+    if (this.#children.size === 0) return Promise.resolve();
+    for (const child of this.#children.values()) child.kill('SIGTERM');
+    const timer = setTimeout(() => {
+      for (const child of this.#children.values()) child.kill('SIGKILL');
+    }, MERCY_MS);
+    return new Promise((resolve) => {
+      this.#onAllClosed = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  put(key: string, value: string): void {
+    this.#known.set(key, value);
+    this.#news[key] = value;
+  }
+
+  get(key: string): string | undefined {
+    return this.#known.get(key);
+  }
+
+  barrier(rank: number): void {
+    this.#waiting.add(rank);
+    if (this.#joinTimer === undefined) {
+      this.#joinTimer = startTimer(this.#plan.clusterTimeOut, () => this.#missRanks());
+    }
+    if (this.#ended > 0) this.#failBarrier();
+    if (this.#waiting.size < this.#count) return;
+    const keys = this.#news;
+    this.#news = {};
+    this.#events.barrier(keys);
+  }
+
+  abort(rank: number, exitCode: number): void {
+    if (this.#aborted.has(rank)) return;
+    this.#aborted.set(rank, exitCode);
+    // It ends now; by then its last words have been read.
+    const fail = () => this.#failAborted(rank, exitCode, this.#children.get(rank));
+    setTimeout(fail, LAST_WORDS_MS).unref();
+  }
+
+  garbled(rank: number, line: string): void {
+    const how = `sent its launcher a garbled line: ${JSON.stringify(line)}`;
+    this.#fail(rank, how, 1, this.#children.get(rank));
+  }
+
+  #spawn(local: number): void {
+    const rank = this.#first + local;
+    const child = new Child(this.#plan, rank, local, this.#environment(rank, local));
+    this.#children.set(rank, child);
+    child.listen({ closed: (...how) => this.#close(rank, ...how) });
+    this.#sessions.set(rank, new PmiSession(rank, child.channel, this));
+    if (child.pid !== undefined) this.#plan.onStart(rank, child.pid);
+  }
+
+  #environment(rank: number, local: number): NodeJS.ProcessEnv {
+    const inherited = Object.entries(process.env).filter(([name]) => !FOREIGN.test(name));
+    return {
+      ...Object.fromEntries(inherited),
+      ...this.#plan.env,
+      PMI_FD: '3',
+      PMI_RANK: String(rank),
+      PMI_SIZE: String(this.size),
+      MPI_LOCALNRANKS: String(this.#count),
+      MPI_LOCALRANKID: String(local),
+      SYNCBN_LAUNCHER: 'syncrun',
+      SYNCBN_LAUNCHER_PID: String(process.pid),
+      SYNCBN_HOSTS: String(this.#formation.nodes.length),
+      SYNCBN_NODE_RANK: String(this.#formation.nodeRank),
+    };
+  }
+
+  #close(
+    rank: number,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+    error: string | null,
+  ): void {
+    const child = this.#children.get(rank);
+    this.#children.delete(rank);
+    if (this.#children.size === 0) this.#onAllClosed();
+    const aborted = this.#aborted.get(rank);
+    if (aborted !== undefined) this.#failAborted(rank, aborted, child);
+    else if (code !== 0) {
+      const how = signal === null ? `failed with exit code ${code}` : `ended by ${signal}`;
+      const text = error === null ? how : `could not be started: ${error}`;
+      this.#fail(rank, text, error === null ? exitCodeOf(code, signal) : 1, child);
+    } else this.#ends();
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#joinTimer ?? undefined);
+    this.#joinTimer = null;
+  }
+
+  /** Ranks here that never call init keep the others waiting; the hub sees those of other hosts. */
+  #missRanks(): void {
+    const late = [...this.#children.keys()].find((rank) => !this.#waiting.has(rank));
+    if (late === undefined) return;
+    const waiting = `rank ${[...this.#waiting].join(', ')} has waited ${this.#plan.clusterTimeOut} s for it`;
+    const how = `has not joined the world, and ${waiting}`;
+    this.#fail(late, how, 1, this.#children.get(late));
+  }
+
+  #ends(): void {
+    this.#ended++;
+    if (this.#ended === this.#count) this.#events.done();
+    else if (this.#waiting.size > 0) this.#failBarrier();
+  }
+
+  #failAborted(rank: number, exitCode: number, child: Child | undefined): void {
+    this.#fail(rank, `failed with exit code ${exitCode}`, exitCode, child);
+  }
+
+  #fail(rank: number, how: string, exitCode: number, child: Child | undefined): void {
+    const text = `launch: rank ${rank} on host ${hostname()} ${how}`;
+    this.#events.failed({ text, exitCode, rank, output: child?.tail ?? '' });
+  }
+
+  /** A rank that has ended cannot enter the barrier that others are in. */
+  #failBarrier(): void {
+    const local = Array.from({ length: this.#count }, (_, i) => this.#first + i);
+    const ended = local.filter((rank) => !this.#children.has(rank));
+    const waiting = [...this.#waiting].join(', ');
+    this.#fail(
+      ended[0],
+      `ended before joining the world, which rank ${waiting} waits for`,
+      1,
+      undefined,
+    );
+  }
+}
+
+/** Which ranks share a host, in PMI's words: (first host, hosts, ranks on each) for each host. */
+function mappingOf(nodes: readonly number[]): string {
+  return `(vector,${nodes.map((count, node) => `(${node},1,${count})`).join(',')})`;
+}
