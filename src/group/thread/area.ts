@@ -112,7 +112,7 @@ export class GroupArea {
   /** Takes `member` out; the last one frees the area. */
   leave(member: number): void {
     withLock(this.segment, () => {
-      this.words[this.lineWord(member, LINE.left)] = 1;
+      Atomics.store(this.words, this.lineWord(member, LINE.left), 1);
       this.words[this.at + AREA.left]++;
     });
   }

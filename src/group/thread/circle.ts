@@ -54,10 +54,20 @@ function edgesOf(segment: Segment, rank: number): Edge[] {
   const at = segment.load(rank, RANK.blockedArea);
   const call = segment.load(rank, RANK.blockedCall);
   if (at === 0 || segment.load(rank, RANK.blockedEpoch) !== epoch) return [];
-  const area = new GroupArea(segment, at);
+  const area = viewArea(segment, at);
+  if (area === null) return [];
   return area.ranks
     .filter((_, member) => startedCalls(area, member) < call)
     .map((waitsFor) => ({ rank, waitsFor, epoch, area, call }));
+}
+
+/** The area at `at`, or null: its rank may have gone on, and the memory be another group's. */
+function viewArea(segment: Segment, at: number): GroupArea | null {
+  try {
+    return new GroupArea(segment, at);
+  } catch {
+    return null;
+  }
 }
 
 function stillHolds(segment: Segment, { rank, waitsFor, epoch, area, call }: Edge): boolean {

@@ -166,8 +166,8 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     if (failed !== null) return new RankFailedError(failed.rank, failed.text);
     const broken = this.#area.failure.read();
     if (broken !== null) return new DeadlineError(broken.text);
-    const gone = this.#missingMembers().find((m) => this.#isGone(m));
-    if (gone === undefined) return null;
+    const gone = this.#goneMember();
+    if (gone < 0) return null;
     const rank = this.#area.ranks[gone];
     const code = this.#area.segment.load(rank, RANK.exitCode);
     const how =
@@ -179,28 +179,32 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     );
   }
 
-  /** Members whose data for the current step is not there; before the first start, none. */
-  #missingMembers(): number[] {
-    const missing: number[] = [];
-    for (let m = 0; m < this.members; m++) {
-      const arrived = Atomics.load(this.#words, this.#arrived[m]);
-      if (m !== this.member && ((arrived - this.#steps) | 0) < 0) missing.push(m);
-    }
-    return missing;
+  /**
+   * Place of a member that left or ended and whose data for the current step is not there, or -1.
+   * It is looked at
+   * in this order: one that arrives and leaves between the two looks has arrived.
+   */
+  #goneMember(): number {
+    return this.#area.ranks.findIndex((_, m) => this.#isGone(m) && this.#isMissing(m));
+  }
+
+  /** Whether a member's data for the current step is not there; before the first start, it is. */
+  #isMissing(member: number): boolean {
+    const arrived = Atomics.load(this.#words, this.#arrived[member]);
+    return member !== this.member && ((arrived - this.#steps) | 0) < 0;
   }
 
   #isGone(member: number): boolean {
     const { segment, ranks } = this.#area;
-    const rank = ranks[member];
     return (
-      segment.load(rank, RANK.exited) !== 0 ||
+      segment.load(ranks[member], RANK.exited) !== 0 ||
       Atomics.load(this.#words, this.#area.lineWord(member, LINE.left)) !== 0
     );
   }
 
   #deadlineText({ call, number }: ThreadWork): string {
     const text = describeCall(encodeCall(call), call.input.length, number, call.label);
-    const missing = this.#missingMembers().map((m) => this.#area.ranks[m]);
+    const missing = this.#area.ranks.filter((_, m) => this.#isMissing(m));
     return (
       `rank ${this.#rank} waited ${call.timeout / 1000} s in ${text} in group '${this.#area.name}' ` +
       `for rank ${missing.join(', ')}`
