@@ -64,7 +64,7 @@ export class ProcessGroup {
     if (op !== 'sum' && op !== 'max' && op !== 'min') {
       throw new RangeError(`allReduce: op must be sum, max or min, got ${String(op)}`);
     }
-    return this.#start({ kind: 'allReduce', op, input: data, output: data }, options, data);
+    return this.#start('allReduce', data, data, data, options, op, 0, '');
   }
 
   /**
@@ -86,14 +86,14 @@ export class ProcessGroup {
           `got a ${out.constructor.name} of ${out.length}`,
       );
     }
-    return this.#start({ kind: 'allGather', input: data, output: out }, options, out);
+    return this.#start('allGather', data, out, out, options, 'sum', 0, '');
   }
 
   /** Copies the root's `data` into every rank's `data`. @returns a work that yields `data` */
   broadcast<T extends CollectiveArray>(data: T, options: BroadcastOptions = {}): Work<T> {
     const root = options.root ?? 0;
     this.checkRoot(root, 'broadcast');
-    return this.#start({ kind: 'broadcast', root, input: data, output: data }, options, data);
+    return this.#start('broadcast', data, data, data, options, 'sum', root, '');
   }
 
   /** Throws RangeError unless `root` is a rank of the group. */
@@ -107,7 +107,7 @@ export class ProcessGroup {
 
   /** Ends when every rank has started it. */
   barrier(options: CollectiveOptions = {}): Work<void> {
-    return this.#start({ kind: 'barrier', input: NOTHING, output: NOTHING }, options, undefined);
+    return this.#start('barrier', NOTHING, NOTHING, undefined, options, 'sum', 0, '');
   }
 
   /**
@@ -115,8 +115,7 @@ export class ProcessGroup {
    * `message`, so that a bad argument on one rank leaves no other waiting. Ends when all know.
    */
   raise(message: string, options: CollectiveOptions = {}): Work<void> {
-    const call = { kind: 'raise', input: NOTHING, output: NOTHING, message } as const;
-    return this.#start(call, options, undefined);
+    return this.#start('raise', NOTHING, NOTHING, undefined, options, 'sum', 0, message);
   }
 
   /** Frees the transport; used by `destroyGroup` and `release`. */
@@ -124,37 +123,52 @@ export class ProcessGroup {
     this.#transport?.close();
   }
 
+  /** Plain parameters and one object: this is on the path of every collective, however small. */
   #start<T>(
-    call: Partial<Collective> & { kind: CollectiveKind; input: CollectiveArray },
-    options: CollectiveOptions,
+    kind: CollectiveKind,
+    input: CollectiveArray,
+    output: CollectiveArray,
     result: T,
+    options: CollectiveOptions,
+    op: ReduceOp,
+    root: number,
+    message: string,
   ): Work<T> {
-    checkArray(call.kind, call.input);
+    checkArray(kind, input);
     const seconds = options.timeout ?? this.#timeout;
     if (typeof seconds !== 'number' || !(seconds > 0)) {
-      throw new RangeError(`${call.kind}: timeout must be more than 0 seconds, got ${seconds}`);
+      throw new RangeError(`${kind}: timeout must be more than 0 seconds, got ${seconds}`);
     }
     if (this.#transport === null) {
       throw new RangeError(
-        `${call.kind}: this rank is not in group '${this.name}' (ranks ${this.ranks.join(', ')})`,
+        `${kind}: this rank is not in group '${this.name}' (ranks ${this.ranks.join(', ')})`,
       );
     }
-    const work = this.#transport.start({
-      op: 'sum',
-      root: 0,
-      output: call.input,
-      message: '',
-      label: options.label ?? '',
-      ...call,
-      timeout: seconds * 1000,
-    });
-    return {
-      wait: () => {
-        work.wait();
-        return result;
-      },
-      done: () => work.done().then(() => result),
-    };
+    const label = options.label ?? '';
+    const timeout = seconds * 1000;
+    const call: Collective = { kind, op, root, input, output, label, timeout, message };
+    return new ResultWork(this.#transport.start(call), result);
+  }
+}
+
+/** A transport's work, with the array that it fills. */
+class ResultWork<T> implements Work<T> {
+  readonly #work: Work<void>;
+  readonly #result: T;
+
+  constructor(work: Work<void>, result: T) {
+    this.#work = work;
+    this.#result = result;
+  }
+
+  wait(): T {
+    this.#work.wait();
+    return this.#result;
+  }
+
+  async done(): Promise<T> {
+    await this.#work.done();
+    return this.#result;
   }
 }
 
