@@ -118,6 +118,11 @@ export class ProcessGroup {
     return this.#start('raise', NOTHING, NOTHING, undefined, options, 'sum', 0, message);
   }
 
+  /** Pieces that one exchange may be cut into; see {@link Transport}. */
+  get mostBlocks(): number {
+    return this.#transport?.mostBlocks ?? 1;
+  }
+
   /** Frees the transport; used by `destroyGroup` and `release`. */
   close(): void {
     this.#transport?.close();

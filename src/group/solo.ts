@@ -11,6 +11,7 @@ const FINISHED: Work<void> = {
 
 /** Carries collectives of a group with one member. */
 export class SoloTransport implements Transport {
+  readonly mostBlocks = Number.POSITIVE_INFINITY;
   readonly #rank: number;
 
   /** @param rank world rank of the one member */

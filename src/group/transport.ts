@@ -47,6 +47,8 @@ export interface Work<T> {
 
 /** Carries the collectives of one group for one of its ranks. */
 export interface Transport {
+  /** Pieces that one exchange may be cut into before its latency outweighs what that saves. */
+  readonly mostBlocks: number;
   /** Starts a collective; collectives of one group run in the order of their starts. */
   start(call: Collective): Work<void>;
   /** Frees what the group held. Outstanding works fail. */

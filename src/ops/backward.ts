@@ -39,8 +39,10 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
   const kernels = defaultKernels();
   const { x, layout, count } = saved;
   const work = workspace(kernels, layout.channels);
-  work.mean.set(saved.by.mean);
-  work.invstd.set(saved.by.invstd);
+  for (let c = 0; c < layout.channels; c++) {
+    work.mean[c] = saved.by.mean[c];
+    work.invstd[c] = saved.by.invstd[c];
+  }
   const by = { ...saved.by, mean: work.mean, invstd: work.invstd };
   const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
   const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
@@ -79,8 +81,10 @@ function groupMeans(
   let first = from;
   if (group.size > 1) {
     const sums = new Float64Array(2 * length);
-    sums.set(dy.subarray(from, to));
-    sums.set(dyXhat.subarray(from, to), length);
+    for (let i = 0; i < length; i++) {
+      sums[i] = dy[from + i];
+      sums[length + i] = dyXhat[from + i];
+    }
     exchangeSums(group, sums, label).wait();
     [dy, dyXhat, first] = [sums.subarray(0, length), sums.subarray(length), 0];
   }

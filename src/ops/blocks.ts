@@ -6,7 +6,8 @@
  */
 
 import type { Layout } from '../core/layout.js';
-import type { ChannelRange, Kernels } from '../kernels/kernels.js';
+import type { ChannelRange } from '../kernels/kernels.js';
+import { defaultKernels } from '../kernels/select.js';
 
 /** Channels of one block that a group has agreed on, for each pass. One for each layer. */
 export class BlockPlan {
@@ -20,22 +21,28 @@ export class BlockPlan {
   }
 }
 
+const PASSES = ['forward', 'backward'] as const;
 /** Numbers of a vote. */
-export const VOTES = 2;
+export const VOTES = PASSES.length;
 
-/** Writes this rank's vote into `out` from `at` on; a rank without values takes what others do. */
+/**
+ * Writes this rank's vote into `out` from `at` on; a rank without values takes what others do.
+ * @param mostBlocks blocks that the group's collectives are quick enough for
+ */
 export function vote(
   out: Float64Array,
   at: number,
-  kernels: Kernels,
+  mostBlocks: number,
   layout: Layout,
   dtype: 'float32' | 'float64',
 ): void {
   const empty = layout.samples * layout.plane === 0;
-  out[at] = empty ? Number.POSITIVE_INFINITY : kernels.channelsPerBlock(layout, dtype, 'forward');
-  out[at + 1] = empty
-    ? Number.POSITIVE_INFINITY
-    : kernels.channelsPerBlock(layout, dtype, 'backward');
+  const least = Math.ceil(layout.channels / mostBlocks);
+  PASSES.forEach((pass, i) => {
+    out[at + i] = empty
+      ? Number.POSITIVE_INFINITY
+      : Math.max(least, defaultKernels().channelsPerBlock(layout, dtype, pass));
+  });
 }
 
 /** The blocks of `channels` channels, `perBlock` in each but the last. */

@@ -16,6 +16,7 @@ import type { Waiting } from './waiting.js';
 import { type Carrier, ThreadWork } from './work.js';
 
 export class ThreadTransport implements Transport, Carrier, Slots {
+  readonly mostBlocks = Number.POSITIVE_INFINITY;
   readonly members: number;
   readonly member: number;
   readonly #area: GroupArea;
