@@ -119,7 +119,7 @@ class BlockedPass {
     return {
       moments: { count: this.count, mean: center, m2: copyOf(m2) },
       // An optimizer may change the weight before the backward pass, which wants this one.
-      by: { mean: center, invstd: copyOf(invstd), weight: weight && weight.slice(), bias: null },
+      by: { mean: center, invstd: copyOf(invstd), weight: weight?.slice() ?? null, bias: null },
     };
   }
 
