@@ -19,13 +19,18 @@ export function tellingPeers<T>(
   } catch (error) {
     const group = groupOf();
     if (group !== null && group.size > 1 && group.rank >= 0) {
-      // The rank goes on with its error, so the call moves on in the background: were it only
-      // started, a second one behind it would never begin. Its own outcome is this same error.
-      group
-        .raise(describeError(error) + where, { label })
-        .done()
-        .catch(() => {});
+      tellPeers(group, describeError(error) + where, label);
     }
     throw error;
   }
+}
+
+/** Fails the next collective of the group on its other ranks, with `message`. */
+export function tellPeers(group: ProcessGroup, message: string, label: string): void {
+  // The rank goes on with its error, so the call moves on in the background: were it only
+  // started, a second one behind it would never begin. Its own outcome is this same error.
+  group
+    .raise(message, { label })
+    .done()
+    .catch(() => {});
 }

@@ -11,7 +11,10 @@ beforeEach(() => {
 
 /** A group of which this rank is a member, and which notes what it is told. */
 function group(name: string, ranks: number[], rank = 0): ProcessGroup {
-  const raise = (message: string) => told.push(`${name}: ${message}`);
+  const raise = (message: string) => {
+    told.push(`${name}: ${message}`);
+    return { done: () => Promise.resolve() };
+  };
   return { name, ranks, rank, size: ranks.length, raise } as unknown as ProcessGroup;
 }
 

@@ -2,6 +2,7 @@
 
 import { describeError } from '../../core/errors.js';
 import type { ProcessGroup } from '../../group/process-group.js';
+import { tellPeers } from '../../group/tell-peers.js';
 
 export class Peers {
   readonly #meetings: readonly ProcessGroup[];
@@ -30,8 +31,7 @@ export class Peers {
       if (group === undefined || group.rank < 0 || this.#next >= this.#meetings.length) continue;
       if (told.some(({ ranks }) => group.ranks.every((rank) => ranks.includes(rank)))) continue;
       told.push(group);
-      // Not waited for: whoever comes to this collective finds the error there.
-      group.raise(describeError(error), { label });
+      tellPeers(group, describeError(error), label);
     }
   }
 }
