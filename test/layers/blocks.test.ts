@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { layoutOf } from '../../src/core/layout.js';
+import { channelsPerBlock } from '../../src/kernels/variant.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
@@ -6,9 +8,9 @@ import type { PassResult } from '../ranks/run-layer.js';
 
 afterAll(closeSharedWorlds);
 
-/** Channels of a block differ between these: 40 x 40 x 4 bytes a sample and channel, and less. */
+/** Rank 0's is cut, since the caches do not hold it; the others would take one block. */
 const SHAPES = [
-  [8, 20, 40, 40],
+  [18, 20, 40, 40],
   [1, 20, 9, 9],
   [0, 20, 2],
 ];
@@ -25,6 +27,10 @@ function partOf(rank: number, step: number) {
 
 describe('blocks of channels', () => {
   it('are the same on ranks that hold different sizes, and change nothing in the result', async () => {
+    const layout = layoutOf(SHAPES[0], false);
+    for (const pass of ['forward', 'backward'] as const) {
+      expect(channelsPerBlock(layout, 4, pass)).toBeLessThan(CHANNELS);
+    }
     const weight = wave(CHANNELS, 5);
     const bias = wave(CHANNELS, 6);
     const ranks = [0, 1, 2];
@@ -34,13 +40,13 @@ describe('blocks of channels', () => {
       options: {},
       state: { weight, bias },
       // The first pass takes one block; the votes that came with it cut the later ones.
-      passes: [0, 1, 2].map((step) => {
+      passes: [0, 1].map((step) => {
         const { x, dy, shape } = partOf(rank, step);
         const tensor = (values: number[]) => ({ values, shape, dtype: 'float32' as const });
         return { x: tensor(x), dy: tensor(dy) };
       }),
     }));
-    for (const step of [0, 1, 2]) {
+    for (const step of [0, 1]) {
       const expected = oracle(
         ranks.map((rank) => partOf(rank, step)),
         { channels: CHANNELS, channelsLast: false, eps: 1e-5, weight, bias },
