@@ -87,8 +87,8 @@ export function exactMoments<T>(
 
 /**
  * What is subtracted from x in sum(dy * (x - mean)): the mean, rounded to T, or 0 where four
- * values show that x spreads at least as far as the mean is from 0. `invstd` alone would not do:
- * it holds eps.
+ * values show that x spreads at least a quarter as far as the mean is from 0. `invstd` alone would
+ * not do: it holds eps.
  */
 export function gradientShiftOf<T>(
   x: usize,
@@ -106,7 +106,7 @@ export function gradientShiftOf<T>(
   const b = abs(<f64>load<T>(x + (count - 1 - (count >> 2)) * size) - mean);
   const c = abs(<f64>load<T>(middle) - mean);
   const d = abs(<f64>load<T>(x + (rows - 1) * stride + (count >> 1) * size) - mean);
-  return abs(mean) <= max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
+  return abs(mean) <= 4 * max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
 }
 
 /** sum(dy) and sum(dy * xhat) in float64; slow, for products that float32 can not hold. */

@@ -15,7 +15,6 @@ import {
   lastBytes,
   loadOne,
   madd,
-  nmadd,
   Off,
   On,
   on,
@@ -25,28 +24,19 @@ import {
   TURN,
 } from './lanes';
 import { scratch } from './scratch';
-
-/** Bytes of a channel's record: dx = dy * scale + offset - (x - center) * slope, then the sums. */
-const RECORD: usize = 112;
-const CENTER: usize = 0;
-const SCALE: usize = 16;
-const SLOPE: usize = 32;
-const OFFSET: usize = 48;
-const SHIFT: usize = 64;
-const SUM: usize = 80;
-const PRODUCTS: usize = 96;
-
-/** dx of one vector at p. */
-function gradient<T, Near>(
-  dy: v128,
-  x: v128,
-  center: v128,
-  scale: v128,
-  slope: v128,
-  offset: v128,
-): v128 {
-  return nmadd<T>(differ<T, Near>(x, center), slope, madd<T>(dy, scale, offset));
-}
+import {
+  CENTER,
+  gradient,
+  OFFSET,
+  PRODUCTS,
+  RECORD,
+  SCALE,
+  SHIFT,
+  SLOPE,
+  SUM,
+  smallSums,
+} from './small-backward';
+import { isSmall } from './small-forward';
 
 /**
  * One plane: dx of block a by `record` where G is On; sums of dyB and of dyB * (b - shift) added
@@ -156,6 +146,27 @@ function backwardPlane<T, G, S, Near>(
   }
 }
 
+/** Adds the sums over the planes of K samples from sample n on, channel by channel. */
+function sumsOfPlanes<T, K>(
+  dy: usize,
+  x: usize,
+  records: usize,
+  channels: usize,
+  n: usize,
+  stride: usize,
+  plane: usize,
+): void {
+  let at = n * stride;
+  for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
+    if (hasNear<T>() && load<T>(record, SHIFT) === 0) {
+      smallSums<T, K, On>(dy + at, x + at, stride, record, plane);
+    } else {
+      smallSums<T, K, Off>(dy + at, x + at, stride, record, plane);
+    }
+    at += plane;
+  }
+}
+
 /**
  * Writes dx of block a where G is On (`meanDy`, `meanDyXhat`: the group's sums over its count, or
  * 0 and 0 for none), and the sums of block b where S is On.
@@ -211,7 +222,17 @@ export function planeBackward<T, G, S>(
       v128.store(record, zero, PRODUCTS);
     }
   }
-  for (let n: usize = 0; n < samples; n++) {
+  let n: usize = 0;
+  if (on<S>() && !on<G>() && isSmall<T>(plane)) {
+    for (; n + 4 <= samples; n += 4) {
+      sumsOfPlanes<T, i32>(dyB, b, records, channels, n, stride, plane);
+    }
+    if (n + 2 <= samples) {
+      sumsOfPlanes<T, i16>(dyB, b, records, channels, n, stride, plane);
+      n += 2;
+    }
+  }
+  for (; n < samples; n++) {
     let at = n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       const near =

@@ -26,15 +26,18 @@ import {
   TURN,
 } from './lanes';
 import { scratch } from './scratch';
-
-/** Bytes of a channel's record: three vectors to normalise by, three of moments. */
-const RECORD: usize = 96;
-const CENTER: usize = 0;
-const SCALE: usize = 16;
-const OFFSET: usize = 32;
-const SHIFT: usize = 48;
-const SUM: usize = 64;
-const SQUARES: usize = 80;
+import {
+  CENTER,
+  isSmall,
+  OFFSET,
+  RECORD,
+  SCALE,
+  SHIFT,
+  SQUARES,
+  SUM,
+  smallMoments,
+  smallNormalize,
+} from './small-forward';
 
 /**
  * One plane: normalises a into y by `record` where N is On, and adds the moments of b to it where
@@ -136,6 +139,37 @@ function forwardPlane<T, N, M, Near>(
   }
 }
 
+/** The planes of K samples from sample n on, channel by channel. */
+function smallPlanes<T, K, N, M>(
+  y: usize,
+  a: usize,
+  b: usize,
+  records: usize,
+  channels: usize,
+  n: usize,
+  stride: usize,
+  plane: usize,
+): void {
+  let at = n * stride;
+  for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
+    if (on<N>()) {
+      if (hasNear<T>() && load<T>(record, CENTER) === 0) {
+        smallNormalize<T, K, On>(y + at, a + at, stride, record, plane);
+      } else {
+        smallNormalize<T, K, Off>(y + at, a + at, stride, record, plane);
+      }
+    }
+    if (on<M>()) {
+      if (hasNear<T>() && load<T>(record, SHIFT) === 0) {
+        smallMoments<T, K, On>(b + at, stride, record, plane);
+      } else {
+        smallMoments<T, K, Off>(b + at, stride, record, plane);
+      }
+    }
+    at += plane;
+  }
+}
+
 /** Normalises block a into y where N is On, takes the moments of block b where M is On. */
 export function planeForward<T, N, M>(
   y: usize,
@@ -174,7 +208,17 @@ export function planeForward<T, N, M>(
       v128.store(record, zero, SQUARES);
     }
   }
-  for (let n: usize = 0; n < samples; n++) {
+  let n: usize = 0;
+  if (isSmall<T>(plane)) {
+    for (; n + 4 <= samples; n += 4) {
+      smallPlanes<T, i32, N, M>(y, a, b, records, channels, n, stride, plane);
+    }
+    if (n + 2 <= samples) {
+      smallPlanes<T, i16, N, M>(y, a, b, records, channels, n, stride, plane);
+      n += 2;
+    }
+  }
+  for (; n < samples; n++) {
     let at = n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       const near =

@@ -4,17 +4,65 @@ import { exactGradientSums, gradientShiftOf } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';
 import {
   arrayBytes,
+  bothZero,
   channelsOfRun,
   gather,
   putSums,
   rowsOfChain,
-  rowsOfStrip,
+  rowsOfSums,
   spread,
 } from './rows';
 import { scratch } from './scratch';
 
-/** Puts the sums of dy and dy * (x - shift) over `rows` rows, for each position. */
-function sumRows<T, Near>(
+/** Puts the sums of dy and dy * (x - shift) over `rows` rows, for the positions of two vectors. */
+function sumStrip<T, Near>(
+  sums: usize,
+  products: usize,
+  h0: v128,
+  h1: v128,
+  g: usize,
+  a: usize,
+  rows: usize,
+  stride: usize,
+  fresh: bool,
+): void {
+  const zero = i64x2.splat(0);
+  let s0 = zero;
+  let s1 = zero;
+  let q0 = zero;
+  let q1 = zero;
+  if (rows & 1) {
+    s0 = v128.load(g, 0);
+    s1 = v128.load(g, 16);
+    q0 = v128.mul<T>(differ<T, Near>(v128.load(a, 0), h0), s0);
+    q1 = v128.mul<T>(differ<T, Near>(v128.load(a, 16), h1), s1);
+    a += stride;
+    g += stride;
+  }
+  for (let pairs = rows >> 1; pairs > 0; pairs--) {
+    const g0 = v128.load(g, 0);
+    const g1 = v128.load(g, 16);
+    const c0 = differ<T, Near>(v128.load(a, 0), h0);
+    const c1 = differ<T, Near>(v128.load(a, 16), h1);
+    a += stride;
+    g += stride;
+    const f0 = v128.load(g, 0);
+    const f1 = v128.load(g, 16);
+    const d0 = differ<T, Near>(v128.load(a, 0), h0);
+    const d1 = differ<T, Near>(v128.load(a, 16), h1);
+    a += stride;
+    g += stride;
+    s0 = v128.add<T>(s0, v128.add<T>(g0, f0));
+    s1 = v128.add<T>(s1, v128.add<T>(g1, f1));
+    q0 = v128.add<T>(q0, madd<T>(c0, g0, v128.mul<T>(d0, f0)));
+    q1 = v128.add<T>(q1, madd<T>(c1, g1, v128.mul<T>(d1, f1)));
+  }
+  putSums<T>(sums, fresh, s0, s1);
+  putSums<T>(products, fresh, q0, q1);
+}
+
+/** The same for all positions of a row, strip by strip. */
+function sumRows<T>(
   sums: usize,
   products: usize,
   shift: usize,
@@ -25,43 +73,19 @@ function sumRows<T, Near>(
   width: usize,
   tall: usize,
 ): void {
-  const zero = i64x2.splat(0);
   for (let r: usize = 0; r < rows; r += tall) {
     const last = min(tall, rows - r);
-    for (let p: usize = 0; p < width; p += 64) {
+    const fresh = r === 0;
+    const g = dy + r * stride;
+    const a = x + r * stride;
+    for (let p: usize = 0; p < width; p += 32) {
       const h0 = v128.load(shift + p, 0);
       const h1 = v128.load(shift + p, 16);
-      const h2 = v128.load(shift + p, 32);
-      const h3 = v128.load(shift + p, 48);
-      let s0 = zero;
-      let s1 = zero;
-      let s2 = zero;
-      let s3 = zero;
-      let q0 = zero;
-      let q1 = zero;
-      let q2 = zero;
-      let q3 = zero;
-      let a = x + r * stride + p;
-      let g = dy + r * stride + p;
-      let left = last;
-      do {
-        const g0 = v128.load(g, 0);
-        s0 = v128.add<T>(s0, g0);
-        q0 = madd<T>(differ<T, Near>(v128.load(a, 0), h0), g0, q0);
-        const g1 = v128.load(g, 16);
-        s1 = v128.add<T>(s1, g1);
-        q1 = madd<T>(differ<T, Near>(v128.load(a, 16), h1), g1, q1);
-        const g2 = v128.load(g, 32);
-        s2 = v128.add<T>(s2, g2);
-        q2 = madd<T>(differ<T, Near>(v128.load(a, 32), h2), g2, q2);
-        const g3 = v128.load(g, 48);
-        s3 = v128.add<T>(s3, g3);
-        q3 = madd<T>(differ<T, Near>(v128.load(a, 48), h3), g3, q3);
-        a += stride;
-        g += stride;
-      } while (--left > 0);
-      putSums<T>(sums + p, r === 0, s0, s1, s2, s3);
-      putSums<T>(products + p, r === 0, q0, q1, q2, q3);
+      if (hasNear<T>() && bothZero(h0, h1)) {
+        sumStrip<T, On>(sums + p, products + p, h0, h1, g + p, a + p, last, stride, fresh);
+      } else {
+        sumStrip<T, Off>(sums + p, products + p, h0, h1, g + p, a + p, last, stride, fresh);
+      }
     }
   }
 }
@@ -84,7 +108,7 @@ export function rowGradientSums<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
-  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
+  const tall = rowsOfSums(rows, stride);
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -115,9 +139,7 @@ export function rowGradientSums<T>(
     for (let r: usize = 0; r < rows; r += chain) {
       const part = min(chain, rows - r);
       const at = start + r * stride;
-      if (hasNear<T>() && near)
-        sumRows<T, On>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
-      else sumRows<T, Off>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
+      sumRows<T>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
       gather<T>(total, sums, k, repeat);
       gather<T>(totalProducts, products, k, repeat);
     }

@@ -23,24 +23,36 @@ function gradientRows<T, Near>(
 ): void {
   const whole = width & ~15;
   let p: usize = 0;
-  for (; p + 32 <= whole; p += 32) {
+  for (; p + 64 <= whole; p += 64) {
     const q = center + p;
     const m0 = v128.load(q, 0);
     const m1 = v128.load(q, 16);
+    const m2 = v128.load(q, 32);
+    const m3 = v128.load(q, 48);
     const s0 = v128.load(q + SCALE * bytes, 0);
     const s1 = v128.load(q + SCALE * bytes, 16);
+    const s2 = v128.load(q + SCALE * bytes, 32);
+    const s3 = v128.load(q + SCALE * bytes, 48);
     const k0 = v128.load(q + SLOPE * bytes, 0);
     const k1 = v128.load(q + SLOPE * bytes, 16);
+    const k2 = v128.load(q + SLOPE * bytes, 32);
+    const k3 = v128.load(q + SLOPE * bytes, 48);
     const o0 = v128.load(q + OFFSET * bytes, 0);
     const o1 = v128.load(q + OFFSET * bytes, 16);
+    const o2 = v128.load(q + OFFSET * bytes, 32);
+    const o3 = v128.load(q + OFFSET * bytes, 48);
     let a = x + p;
     let g = dy + p;
     let t = dx + p;
     for (let left = rows; left > 0; left--) {
       const d0 = differ<T, Near>(v128.load(a, 0), m0);
-      const d1 = differ<T, Near>(v128.load(a, 16), m1);
       v128.store(t, nmadd<T>(d0, k0, madd<T>(v128.load(g, 0), s0, o0)), 0);
+      const d1 = differ<T, Near>(v128.load(a, 16), m1);
       v128.store(t, nmadd<T>(d1, k1, madd<T>(v128.load(g, 16), s1, o1)), 16);
+      const d2 = differ<T, Near>(v128.load(a, 32), m2);
+      v128.store(t, nmadd<T>(d2, k2, madd<T>(v128.load(g, 32), s2, o2)), 32);
+      const d3 = differ<T, Near>(v128.load(a, 48), m3);
+      v128.store(t, nmadd<T>(d3, k3, madd<T>(v128.load(g, 48), s3, o3)), 48);
       a += stride;
       g += stride;
       t += stride;

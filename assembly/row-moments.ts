@@ -4,17 +4,57 @@ import { exactMoments, shiftOf, sound } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';
 import {
   arrayBytes,
+  bothZero,
   channelsOfRun,
   gather,
   putSums,
   rowsOfChain,
-  rowsOfStrip,
+  rowsOfSums,
   spread,
 } from './rows';
 import { scratch } from './scratch';
 
-/** Puts the sums of x - shift and its square over `rows` rows, for each position. */
-function momentRows<T, Near>(
+/** Puts the sums of x - shift and its square over `rows` rows, for the positions of two vectors. */
+function momentStrip<T, Near>(
+  sums: usize,
+  squares: usize,
+  h0: v128,
+  h1: v128,
+  a: usize,
+  rows: usize,
+  stride: usize,
+  fresh: bool,
+): void {
+  const zero = i64x2.splat(0);
+  let s0 = zero;
+  let s1 = zero;
+  let q0 = zero;
+  let q1 = zero;
+  if (rows & 1) {
+    s0 = differ<T, Near>(v128.load(a, 0), h0);
+    s1 = differ<T, Near>(v128.load(a, 16), h1);
+    q0 = v128.mul<T>(s0, s0);
+    q1 = v128.mul<T>(s1, s1);
+    a += stride;
+  }
+  for (let pairs = rows >> 1; pairs > 0; pairs--) {
+    const c0 = differ<T, Near>(v128.load(a, 0), h0);
+    const c1 = differ<T, Near>(v128.load(a, 16), h1);
+    a += stride;
+    const d0 = differ<T, Near>(v128.load(a, 0), h0);
+    const d1 = differ<T, Near>(v128.load(a, 16), h1);
+    a += stride;
+    s0 = v128.add<T>(s0, v128.add<T>(c0, d0));
+    s1 = v128.add<T>(s1, v128.add<T>(c1, d1));
+    q0 = v128.add<T>(q0, madd<T>(c0, c0, v128.mul<T>(d0, d0)));
+    q1 = v128.add<T>(q1, madd<T>(c1, c1, v128.mul<T>(d1, d1)));
+  }
+  putSums<T>(sums, fresh, s0, s1);
+  putSums<T>(squares, fresh, q0, q1);
+}
+
+/** The same for all positions of a row, strip by strip. */
+function momentRows<T>(
   sums: usize,
   squares: usize,
   shift: usize,
@@ -24,42 +64,18 @@ function momentRows<T, Near>(
   width: usize,
   tall: usize,
 ): void {
-  const zero = i64x2.splat(0);
   for (let r: usize = 0; r < rows; r += tall) {
     const start = x + r * stride;
     const last = min(tall, rows - r);
-    for (let p: usize = 0; p < width; p += 64) {
+    const fresh = r === 0;
+    for (let p: usize = 0; p < width; p += 32) {
       const h0 = v128.load(shift + p, 0);
       const h1 = v128.load(shift + p, 16);
-      const h2 = v128.load(shift + p, 32);
-      const h3 = v128.load(shift + p, 48);
-      let s0 = zero;
-      let s1 = zero;
-      let s2 = zero;
-      let s3 = zero;
-      let q0 = zero;
-      let q1 = zero;
-      let q2 = zero;
-      let q3 = zero;
-      let a = start + p;
-      let left = last;
-      do {
-        const d0 = differ<T, Near>(v128.load(a, 0), h0);
-        s0 = v128.add<T>(s0, d0);
-        q0 = madd<T>(d0, d0, q0);
-        const d1 = differ<T, Near>(v128.load(a, 16), h1);
-        s1 = v128.add<T>(s1, d1);
-        q1 = madd<T>(d1, d1, q1);
-        const d2 = differ<T, Near>(v128.load(a, 32), h2);
-        s2 = v128.add<T>(s2, d2);
-        q2 = madd<T>(d2, d2, q2);
-        const d3 = differ<T, Near>(v128.load(a, 48), h3);
-        s3 = v128.add<T>(s3, d3);
-        q3 = madd<T>(d3, d3, q3);
-        a += stride;
-      } while (--left > 0);
-      putSums<T>(sums + p, r === 0, s0, s1, s2, s3);
-      putSums<T>(squares + p, r === 0, q0, q1, q2, q3);
+      if (hasNear<T>() && bothZero(h0, h1)) {
+        momentStrip<T, On>(sums + p, squares + p, h0, h1, start + p, last, stride, fresh);
+      } else {
+        momentStrip<T, Off>(sums + p, squares + p, h0, h1, start + p, last, stride, fresh);
+      }
     }
   }
 }
@@ -107,7 +123,7 @@ export function rowMoments<T>(
 ): void {
   const size: usize = sizeof<T>();
   const run = channelsOfRun(channels, repeat);
-  const tall = max(4, min(8, rowsOfStrip(rows, stride)));
+  const tall = rowsOfSums(rows, stride);
   const bytes = arrayBytes<T>(run * repeat);
   const shift = scratch(3 * bytes + 16 * run);
   const sums = shift + bytes;
@@ -133,9 +149,7 @@ export function rowMoments<T>(
       for (let r: usize = 0; r < rows; r += chain) {
         const part = min(chain, rows - r);
         const at = start + r * stride;
-        if (hasNear<T>() && near)
-          momentRows<T, On>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
-        else momentRows<T, Off>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
+        momentRows<T>(sums, squares, shift, at, part, stride, k * repeat * size, tall);
         gather<T>(total, sums, k, repeat);
         gather<T>(totalSquares, squares, k, repeat);
       }

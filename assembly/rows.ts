@@ -7,7 +7,7 @@
  * vector are read (the heap pads its arrays) but never used or written.
  */
 
-import { promote } from './lanes';
+import { addTo, promote } from './lanes';
 
 /**
  * Rows that float32 sums of one position run over before they are promoted to float64; they are
@@ -51,6 +51,15 @@ export function rowsOfStrip(rows: usize, stride: usize): usize {
   return max(2, min(most, 16384 / stride));
 }
 
+/**
+ * Rows of a strip of 32 bytes that is gone down while its sums stay in registers: 16, fewer where
+ * rows fall on the same places of the first-level cache, and where they come from DRAM.
+ */
+export function rowsOfSums(rows: usize, stride: usize): usize {
+  if (rows * stride > CACHED) return 4;
+  return stride >= 4096 ? 8 : 16;
+}
+
 /** Bytes of an array with `count` values of T, its last vector whole, 16-byte aligned. */
 export function arrayBytes<T>(count: usize): usize {
   return (count * sizeof<T>() + 79) & ~15;
@@ -71,28 +80,39 @@ export function spread<T>(target: usize, channel: usize, repeat: usize, value: T
   for (let p = start; p < end; p += 16) v128.store(p, v);
 }
 
-/**
- * Puts four vectors of sums at `p`, or adds them to those that are there.
- */
-export function putSums<T>(p: usize, fresh: bool, a: v128, b: v128, c: v128, d: v128): void {
+/** Puts two vectors of sums at `p`, or adds them to those that are there. */
+export function putSums<T>(p: usize, fresh: bool, a: v128, b: v128): void {
   if (!fresh) {
     a = v128.add<T>(v128.load(p, 0), a);
     b = v128.add<T>(v128.load(p, 16), b);
-    c = v128.add<T>(v128.load(p, 32), c);
-    d = v128.add<T>(v128.load(p, 48), d);
   }
   v128.store(p, a, 0);
   v128.store(p, b, 16);
-  v128.store(p, c, 32);
-  v128.store(p, d, 48);
+}
+
+/** Whether all lanes of two vectors of shifts are 0. */
+export function bothZero(a: v128, b: v128): bool {
+  return !v128.any_true(v128.or(a, b));
 }
 
 /** Adds the sums of all positions to the float64 sums of their channels. */
 export function gather<T>(target: usize, sums: usize, channels: usize, repeat: usize): void {
   const size: usize = sizeof<T>();
   if (repeat === 1) {
-    for (let c: usize = 0; c < channels; c++) {
-      store<f64>(target + c * 8, load<f64>(target + c * 8) + <f64>load<T>(sums + c * size));
+    const perVector = 16 / size;
+    const end = sums + (channels & ~(perVector - 1)) * size;
+    for (; sums < end; sums += 16) {
+      const v = v128.load(sums);
+      addTo(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
+      if (sizeof<T>() === 4) {
+        addTo(target + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)));
+      }
+      target += perVector * 8;
+    }
+    for (let c = channels & (perVector - 1); c > 0; c--) {
+      store<f64>(target, load<f64>(target) + <f64>load<T>(sums));
+      target += 8;
+      sums += size;
     }
     return;
   }

@@ -8,10 +8,19 @@ import { type Engine, PAGE } from './engine.js';
 
 /** Kernels read whole vectors: up to these many bytes behind an array. */
 const PADDING = 64;
+/**
+ * Large arrays begin at different places of their pages: a core takes a load for one of the bytes
+ * that it has just stored where the last 12 bits of their addresses are alike, and waits. Of two
+ * arrays of equal pages that cost a backward pass over (256, 1024) half its speed.
+ */
+const LARGE = 32768;
+const COLORS = 8;
+const COLOR_BYTES = 448;
 /** AssemblyScript's allocator keeps a block's size in 30 bits. */
-const MAX_BLOCK = 2 ** 30 - 16 - PADDING;
+const MAX_BLOCK = 2 ** 30 - 16 - PADDING - (COLORS - 1) * COLOR_BYTES;
 
 interface Block {
+  /** What the allocator gave, at or before the array. */
   readonly pointer: number;
   readonly bytes: number;
 }
@@ -24,6 +33,8 @@ export class Heap {
   readonly #buffers = new WeakSet<object>();
   #buffer: ArrayBufferLike;
   #bytesInUse = 0;
+  /** Large arrays so far. */
+  #large = 0;
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -66,11 +77,13 @@ export class Heap {
   allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
     const bytes = length * (dtype === 'float32' ? 4 : 8);
     const pointer = this.#allocate(bytes, `${length} ${dtype}`);
+    const color = bytes < LARGE ? 0 : this.#large++ % COLORS;
+    const at = pointer + color * COLOR_BYTES;
     const buffer = this.#current();
     const array =
       dtype === 'float32'
-        ? new Float32Array(buffer, pointer, length)
-        : new Float64Array(buffer, pointer, length);
+        ? new Float32Array(buffer, at, length)
+        : new Float64Array(buffer, at, length);
     array.fill(0);
     const block = { pointer, bytes };
     this.#bytesInUse += bytes;
@@ -91,7 +104,9 @@ export class Heap {
   #allocate(bytes: number, what: string): number {
     if (bytes <= MAX_BLOCK) {
       try {
-        return this.#engine.allocate(bytes + PADDING);
+        // Room for any color: places of equal arrays stay interchangeable.
+        const colors = bytes < LARGE ? 0 : (COLORS - 1) * COLOR_BYTES;
+        return this.#engine.allocate(bytes + PADDING + colors);
       } catch (error) {
         // The allocator traps before it changes anything.
         if (!(error instanceof WebAssembly.RuntimeError)) throw error;

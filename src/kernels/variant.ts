@@ -3,8 +3,8 @@
  *
  * | variant | arrays | one pass over | blocks |
  * |---|---|---|---|
- * | plane | channels first, planes that are not small | planes, in memory's order | channels |
- * | row | channels first, small planes | runs of 800 values over all samples | channels |
+ * | plane | channels first, planes of 32 values and more | planes, in memory's order; small ones of four samples at once | channels |
+ * | row | channels first, smaller planes | runs of 800 values over all samples | channels |
  * | row | channels last, and (N, C) | whole rows | none: strips of channels lose 2 to 6 times |
  */
 
@@ -27,12 +27,19 @@ export function rowsOf(layout: Layout): Rows {
 /** Below one vector of 16 bytes a plane has no kernel of its own. */
 const VECTOR = 16;
 /** Planes below these many values go by rows, where there are these many samples. */
-const SMALL_PLANE = 64;
+const TINY_PLANE = 32;
 const SAMPLES = 8;
+/** Planes below these many values go several at once, and never with the next block. */
+const SMALL_PLANE = 64;
 
 /** Whether `rows` rows with `values` of `bytes` bytes each to a channel go by rows. */
 export function byRows(rows: number, values: number, bytes: number): boolean {
-  return values * bytes < VECTOR || (values < SMALL_PLANE && rows >= SAMPLES);
+  return values * bytes < VECTOR || (values < TINY_PLANE && rows >= SAMPLES);
+}
+
+/** Whether a pass may do a block's normalisation and the next block's sums in one loop. */
+export function fuses({ channelsLast, plane, samples }: Layout): boolean {
+  return !channelsLast && plane >= SMALL_PLANE && samples > 0;
 }
 
 /** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */

@@ -9,7 +9,7 @@ import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
-import { byRows, channelsPerBlock } from './variant.js';
+import { byRows, channelsPerBlock, fuses } from './variant.js';
 import { SLOTS, Windows } from './windows.js';
 
 export class WasmKernels implements Kernels {
@@ -126,7 +126,7 @@ export class WasmKernels implements Kernels {
     const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).normalizeMoments;
     const count = range.to - range.from;
     const own = this.#own(x, y, mean, m2);
-    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
+    if (!fused || !fuses(layout) || count !== next.to - next.from || !own) {
       this.normalize(y, x, by, layout, range);
       this.moments(mean, m2, x, layout, next);
       return;
@@ -254,7 +254,7 @@ export class WasmKernels implements Kernels {
     const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).inputGradientSums;
     const count = range.to - range.from;
     const own = this.#own(x, dy, dx, by.mean) && this.#own(by.invstd, sums.dy, sums.dyXhat);
-    if (!fused || samples === 0 || count !== next.to - next.from || !own) {
+    if (!fused || !fuses(layout) || count !== next.to - next.from || !own) {
       this.inputGradient(dx, dy, x, by, means, layout, range);
       this.gradientSums(sums, dy, x, by, layout, next);
       return;
