@@ -1,11 +1,12 @@
 /**
  * Compiles assembly/ and writes src/kernels/generated/binaries.ts: the WebAssembly of both builds
- * as text, so that bundlers, Deno, Bun and browsers have no asset to handle. Hexadecimal, since
- * gzip finds repeated code in it: 19 KB, against 25 KB of base64, which hides byte boundaries.
+ * as text (src/kernels/binary-text.ts), so that bundlers, Deno, Bun and browsers have no asset to
+ * handle.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import asc from 'assemblyscript/asc';
+import { CHARACTERS, decode, FREQUENT, orderOf, PAGES } from '../src/kernels/binary-text.js';
 
 /** Every build: imports one shared memory, traps instead of calling back, has no assertions. */
 const COMMON = [
@@ -28,10 +29,32 @@ mkdirSync('src/kernels/generated', { recursive: true });
 const baseline = await compile('index', 'baseline');
 const relaxed = await compile('float32', 'relaxed', ['--enable', 'relaxed-simd']);
 await compile('limits', 'limits');
-const text = (name: string, bytes: Buffer) =>
-  `export const ${name} =\n  '${bytes.toString('hex')}';\n`;
+
+/** The most frequent bytes of both builds, the most frequent first. */
+const counts = new Array<number>(256).fill(0);
+for (const byte of Buffer.concat([baseline, relaxed])) counts[byte]++;
+const frequent = [...counts.keys()].sort((a, b) => counts[b] - counts[a]).slice(0, FREQUENT);
+const order = orderOf(frequent);
+
+/** The text of the byte at `place` of the order. */
+function textOf(place: number): string {
+  if (place < FREQUENT) return CHARACTERS[PAGES + place];
+  const rest = place - FREQUENT;
+  const { length } = CHARACTERS;
+  return CHARACTERS[Math.floor(rest / length)] + CHARACTERS[rest % length];
+}
+
+function encode(bytes: Buffer): string {
+  const text = Array.from(bytes, (byte) => textOf(order.indexOf(byte))).join('');
+  if (!bytes.equals(decode(text, frequent))) throw new Error('the text is not read back');
+  return text;
+}
+
+const binary = (name: string, bytes: Buffer) => `export const ${name} =\n  '${encode(bytes)}';\n`;
 writeFileSync(
   'src/kernels/generated/binaries.ts',
-  `/** Made by scripts/build-kernels.ts from assembly/. */\n\n${text('baseline', baseline)}${text('relaxed', relaxed)}`,
+  `/** Made by scripts/build-kernels.ts from assembly/. */\n\n` +
+    `export const frequent = [${frequent.join(', ')}];\n` +
+    `${binary('baseline', baseline)}${binary('relaxed', relaxed)}`,
 );
 console.log(`kernels: baseline ${baseline.length} bytes, relaxed ${relaxed.length} bytes`);

@@ -6,7 +6,8 @@
  * array, so views that users hold stay valid; its pages are only reserved until they are touched.
  */
 
-import { baseline, relaxed } from './generated/binaries.js';
+import { decode } from './binary-text.js';
+import { baseline, frequent, relaxed } from './generated/binaries.js';
 
 /** 64 KiB, the unit of WebAssembly memories. */
 export const PAGE = 65536;
@@ -46,13 +47,6 @@ export interface EngineOptions {
   maxPages?: number;
 }
 
-function decode(hex: string): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(hex.length / 2);
-  for (let i = 0; i < bytes.length; i++)
-    bytes[i] = Number.parseInt(hex.slice(2 * i, 2 * i + 2), 16);
-  return bytes;
-}
-
 /** Reserves as much of `maxPages` as the engine grants. */
 function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages: number } {
   for (let maximum = maxPages; ; maximum = Math.floor(maximum / 2)) {
@@ -80,13 +74,13 @@ function stagesOf(exports: WebAssembly.Exports, variant: 'plane' | 'row', bits: 
 /** @throws where the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
-  const base = new WebAssembly.Instance(new WebAssembly.Module(decode(baseline)), {
+  const base = new WebAssembly.Instance(new WebAssembly.Module(decode(baseline, frequent)), {
     env: { memory },
   });
   const allocate = base.exports.allocate as (bytes: number) => number;
   const release = base.exports.release as (pointer: number) => void;
   let float32 = base;
-  const binary = decode(relaxed);
+  const binary = decode(relaxed, frequent);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(binary);
   if (useRelaxed) {
     const imports = { env: { memory }, scratch: { allocate, release } };
