@@ -273,3 +273,5 @@ export function rowInputGradient32(
     values,
   );
 }
+
+export { scratch } from './scratch';

@@ -9,18 +9,20 @@ declare function release(pointer: usize): void;
 let start: usize = 0;
 let size: usize = 0;
 
-/** At least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. */
+/**
+ * At least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. Callers of the
+ * kernels take it beforehand: kernels trap where there is no more memory.
+ */
 export function scratch(bytes: usize): usize {
   if (bytes > size) {
+    // The old one stays until there is a new one.
     const old = start;
-    start = 0;
-    size = 0;
     if (ASC_FEATURE_RELAXED_SIMD) {
-      if (old !== 0) release(old);
       start = allocate(bytes);
+      if (old !== 0) release(old);
     } else {
-      if (old !== 0) heap.free(old);
       start = heap.alloc(bytes);
+      if (old !== 0) heap.free(old);
     }
     size = bytes;
   }
