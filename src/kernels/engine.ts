@@ -38,6 +38,8 @@ export interface Engine {
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
+  /** Takes the kernels' scratch memory, once for each build; throws as `allocate`. */
+  reserveScratch(bytes: number): void;
 }
 
 export interface EngineOptions {
@@ -101,5 +103,10 @@ export function createEngine(options: EngineOptions = {}): Engine {
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
+    reserveScratch(bytes) {
+      for (const { exports } of new Set([base, float32])) {
+        (exports.scratch as (bytes: number) => number)(bytes);
+      }
+    },
   };
 }

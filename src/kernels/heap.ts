@@ -11,6 +11,13 @@ const PADDING = 64;
 /** AssemblyScript's allocator keeps a block's size in 30 bits. */
 const MAX_BLOCK = 2 ** 30 - 16 - PADDING;
 
+/**
+ * Bytes that the kernels keep while they run over `channels` channels, whatever their rows and
+ * planes: at most 112 for each channel, or the sums of a run of about 800 values. The tests hold
+ * all stages to it.
+ */
+export const scratchBytes = (channels: number) => (32 << 10) + 128 * channels;
+
 interface Block {
   readonly pointer: number;
   readonly bytes: number;
@@ -65,7 +72,9 @@ export class Heap {
   /** A zeroed array. @throws RangeError when there is no room for it */
   allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
     const bytes = length * (dtype === 'float32' ? 4 : 8);
-    const pointer = this.#allocate(bytes, `${length} ${dtype}`);
+    const pointer = this.#take(bytes, `${length} ${dtype}`, () =>
+      this.#engine.allocate(bytes + PADDING),
+    );
     const buffer = this.#current();
     const array =
       dtype === 'float32'
@@ -88,10 +97,16 @@ export class Heap {
     this.#free(block);
   }
 
-  #allocate(bytes: number, what: string): number {
+  /** Takes what the kernels need to run over `channels` channels. @throws RangeError */
+  reserveScratch(channels: number): void {
+    const bytes = scratchBytes(channels);
+    this.#take(bytes, `work on ${channels} channels`, () => this.#engine.reserveScratch(bytes));
+  }
+
+  #take<T>(bytes: number, what: string, take: () => T): T {
     if (bytes <= MAX_BLOCK) {
       try {
-        return this.#engine.allocate(bytes + PADDING);
+        return take();
       } catch (error) {
         // The allocator traps before it changes anything.
         if (!(error instanceof WebAssembly.RuntimeError)) throw error;

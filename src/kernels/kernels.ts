@@ -57,6 +57,13 @@ export interface Kernels {
   release(array: FloatArray): void;
 
   /**
+   * Takes the memory that calls with up to `channels` channels need beside their arrays, for good.
+   * Calls without it take what they need, and where there is none may fail halfway.
+   * @throws RangeError as `allocate`
+   */
+  reserve(channels: number): void;
+
+  /**
    * How many channels a caller should do at a time: as many as stay in the cache between the two
    * passes over them, or all where blocks gain nothing. At least 1.
    */

@@ -122,6 +122,7 @@ export const plainKernels: Kernels = {
   name: 'plain',
   allocate,
   release: () => {},
+  reserve: () => {},
   channelsPerBlock: (layout) => Math.max(1, layout.channels),
   moments,
   normalize,

@@ -1,6 +1,6 @@
 /**
  * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
- * memory go in by pointer, all others through windows (foreign.ts). No call allocates.
+ * memory go in by pointer, all others through windows (foreign.ts). After `reserve` no call allocates.
  */
 
 import type { FloatArray } from '../core/dtype.js';
@@ -38,6 +38,11 @@ export class WasmKernels implements Kernels {
 
   release(array: FloatArray): void {
     this.heap.release(array);
+  }
+
+  reserve(channels: number): void {
+    this.heap.reserveScratch(channels);
+    this.#windows.reserve(channels);
   }
 
   channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number {
