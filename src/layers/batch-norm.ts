@@ -15,6 +15,7 @@ import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
 import { forward, normalizationBy, normalize, type Scope } from '../ops/forward.js';
+import { reserve } from '../ops/workspace.js';
 import type { CommonSetup } from './common-options.js';
 import {
   type BackwardOptions,
@@ -285,6 +286,7 @@ export abstract class BatchNorm {
     if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
+    reserve(this.numFeatures);
     return checkOut(out, x, label);
   }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Kernels } from '../kernels/kernels.js';
+import { defaultKernels } from '../kernels/select.js';
 
 export interface Workspace {
   readonly mean: Float64Array;
@@ -32,8 +33,18 @@ export function workspace(kernels: Kernels, channels: number): Workspace {
   return views;
 }
 
+/**
+ * Takes all the memory that passes over `channels` channels need beside their tensors, so that
+ * they do not run out of it between two collectives.
+ * @throws RangeError when memory is exhausted
+ */
+export function reserve(channels: number): void {
+  const kernels = defaultKernels();
+  if (channels > capacity || kernels !== owner) enlarge(kernels, channels);
+}
+
 function view(kernels: Kernels, channels: number): void {
-  if (channels > capacity || kernels !== owner) reserve(kernels, channels);
+  if (channels > capacity || kernels !== owner) enlarge(kernels, channels);
   const part = (i: number) => memory.subarray(i * capacity, i * capacity + channels);
   const [mean, m2, invstd, sumDy, sumDyXhat, meanDy, meanDyXhat] = Array.from(
     { length: ARRAYS },
@@ -43,11 +54,14 @@ function view(kernels: Kernels, channels: number): void {
   channelsOf = channels;
 }
 
-function reserve(kernels: Kernels, channels: number): void {
+function enlarge(kernels: Kernels, channels: number): void {
   const room = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
+  kernels.reserve(room);
   const larger = kernels.allocate('float64', ARRAYS * room);
   owner?.release(memory);
   owner = kernels;
   memory = larger;
   capacity = room;
+  // The views are of the old one.
+  channelsOf = -1;
 }

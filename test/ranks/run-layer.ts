@@ -1,6 +1,7 @@
 /** Runs a layer through a script of passes and reports all that a test may want to compare. */
 
 import {
+  allocateTensor,
   createGroup,
   type DType,
   GlobalBatchNorm,
@@ -23,6 +24,8 @@ export interface Pass {
   x?: Numbers;
   dy?: Numbers;
   train?: boolean;
+  /** Whether the kernels' memory is full meanwhile. */
+  memoryFull?: boolean;
 }
 
 export interface LayerScript {
@@ -83,8 +86,9 @@ function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
   layer.loadStateDict(Object.fromEntries(entries) as StateDict);
 }
 
-function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
+function runPass(layer: Layer, { x, dy, train, memoryFull }: Pass): PassResult {
   if (train !== undefined) layer.setTrain(train);
+  const held = memoryFull === true ? fillMemory() : [];
   const result: Partial<PassResult> = {};
   try {
     if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x)));
@@ -96,12 +100,26 @@ function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
     const { name, message } = error as Error;
     result.error = { name, message };
   }
+  for (const tensor of held) tensor.dispose();
   const state = Object.entries(layer.stateDict()).map(([name, t]) => [name, numbers(t)]);
   return {
     ...result,
     state: Object.fromEntries(state),
     skippedUpdates: layer.skippedUpdates,
   };
+}
+
+/** Takes all that is left of the kernels' memory; for engines that grant little. */
+export function fillMemory(): Tensor[] {
+  const held: Tensor[] = [];
+  for (let length = 2 ** 20; length >= 1; length /= 4) {
+    try {
+      for (;;) held.push(allocateTensor([length]));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+  return held;
 }
 
 const tensorOf = ({ values, shape, dtype }: Numbers) => Tensor.from(values, shape, dtype);
