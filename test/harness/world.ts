@@ -21,13 +21,17 @@ export class TestWorld {
   readonly #pending = new Map<string, (reply: Reply) => void>();
   #tasks = 0;
 
-  /** @param env what the ranks have in their environment beside this thread's */
-  constructor(size: number, options: ThreadWorldOptions = {}, env: NodeJS.ProcessEnv = {}) {
+  /** @param envOf what a rank has in its environment beside this thread's */
+  constructor(
+    size: number,
+    options: ThreadWorldOptions = {},
+    envOf: (rank: number) => NodeJS.ProcessEnv = () => ({}),
+  ) {
     this.size = size;
     this.#workers = createThreadWorld(size, { timeout: 20, ...options }).map((handle) => {
       const worker = new Worker(RANK_SCRIPT, {
         workerData: { syncbn: handle },
-        env: { ...process.env, ...env },
+        env: { ...process.env, ...envOf(handle.rank) },
       });
       worker.on('message', (reply: Reply) => this.#settle(handle.rank, reply));
       worker.on('error', (error) => {

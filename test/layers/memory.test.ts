@@ -119,7 +119,7 @@ describe('where the kernels’ memory is full', () => {
 describe.each(LAYER_KINDS)('%s on a rank whose memory is full', (kind) => {
   it('fails all ranks at once, and the next pass is that of a new layer', async () => {
     const SIZE = 3;
-    const world = new TestWorld(SIZE, {}, ENGINE);
+    const world = new TestWorld(SIZE, {}, () => ENGINE);
     const x = (rank: number) => noise([2 + rank, 2], rank);
     const dy = (rank: number) => noise([2 + rank, 2], rank + 9);
     const results = await world.results<PassResult[]>('layer', (rank) => ({
