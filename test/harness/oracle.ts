@@ -26,6 +26,8 @@ export interface OracleResult {
   mean: number[];
   /** Sum of squares about the mean. */
   m2: number[];
+  /** 1 / sqrt(variance + eps), of the batch's variance or the fixed one. */
+  invstd: number[];
   ranks: { y: number[]; dx: number[]; dweight: number[]; dbias: number[] }[];
 }
 
@@ -71,7 +73,7 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
     dweight: indices.map((c) => partial(part, c, (p, i) => p.dy[i] * xhat(p, i))),
     dbias: indices.map((c) => partial(part, c, (p, i) => p.dy[i])),
   }));
-  return { count, mean, m2, ranks };
+  return { count, mean, m2, invstd, ranks };
 }
 
 function channelsOf({ shape, x }: Part, { channels, channelsLast }: OracleOptions): number[] {
