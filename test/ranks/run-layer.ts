@@ -24,6 +24,8 @@ export interface Pass {
   x?: Numbers;
   dy?: Numbers;
   train?: boolean;
+  /** A tensor whose memory was given back before the call. */
+  disposed?: 'x' | 'dy';
   /** Whether the kernels' memory is full meanwhile. */
   memoryFull?: boolean;
 }
@@ -86,14 +88,15 @@ function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
   layer.loadStateDict(Object.fromEntries(entries) as StateDict);
 }
 
-function runPass(layer: Layer, { x, dy, train, memoryFull }: Pass): PassResult {
+function runPass(layer: Layer, pass: Pass): PassResult {
+  const { x, dy, train, memoryFull } = pass;
   if (train !== undefined) layer.setTrain(train);
   const held = memoryFull === true ? fillMemory() : [];
   const result: Partial<PassResult> = {};
   try {
-    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x)));
+    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x')));
     if (dy !== undefined) {
-      result.dx = numbers(layer.backward(tensorOf(dy)));
+      result.dx = numbers(layer.backward(tensorOf(dy, pass.disposed === 'dy')));
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
     }
   } catch (error) {
@@ -122,5 +125,10 @@ export function fillMemory(): Tensor[] {
   return held;
 }
 
-const tensorOf = ({ values, shape, dtype }: Numbers) => Tensor.from(values, shape, dtype);
+function tensorOf({ values, shape, dtype }: Numbers, disposed = false): Tensor {
+  const tensor = Tensor.from(values, shape, dtype);
+  if (disposed) tensor.dispose();
+  return tensor;
+}
+
 const numbers = (tensor: Tensor) => Array.from(tensor.toFloats());
