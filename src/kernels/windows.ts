@@ -62,7 +62,8 @@ export class Windows {
   /** Window of a per-channel argument: `length` values or more, float64 or float32. */
   channel(slot: number, length: number, bytes: number): FloatArray {
     let window = this.#channels[slot];
-    if (window === undefined || window.float64.length < length) window = this.#enlarge(slot, length);
+    if (window === undefined || window.float64.length < length)
+      window = this.#enlarge(slot, length);
     return bytes === 8 ? window.float64 : window.float32;
   }
 
