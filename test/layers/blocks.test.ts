@@ -8,7 +8,7 @@ afterAll(closeSharedWorlds);
 
 /** Channels of a block differ between these: 40 x 40 x 4 bytes a sample and channel, and less. */
 const SHAPES = [
-  [8, 20, 40, 40],
+  [4, 20, 40, 40],
   [1, 20, 9, 9],
   [0, 20, 2],
 ];
