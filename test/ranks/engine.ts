@@ -15,14 +15,15 @@ export const warnings: string[] = [];
 
 if (granted !== undefined) {
   const pages = granted === 'none' ? 0 : Number(granted);
-  WebAssembly.Memory = class extends WebAssembly.Memory {
-    constructor(descriptor: WebAssembly.MemoryDescriptor) {
+  // A proxy: memories that come from other threads are still instances.
+  WebAssembly.Memory = new Proxy(WebAssembly.Memory, {
+    construct(memory, [descriptor]: [WebAssembly.MemoryDescriptor]) {
       if (descriptor.shared && (descriptor.maximum ?? 0) > pages) {
         throw new RangeError(`no shared memory of ${descriptor.maximum} pages`);
       }
-      super(descriptor);
-    }
-  };
+      return new memory(descriptor);
+    },
+  });
 }
 
 if (granted === 'none') {
