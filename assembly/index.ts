@@ -3,3 +3,4 @@
 export * from './float32';
 export * from './float64';
 export * from './heap';
+export * from './statistics';

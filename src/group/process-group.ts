@@ -17,7 +17,10 @@ export interface CollectiveOptions {
   timeout?: number;
 }
 
-export interface AllReduceOptions extends CollectiveOptions {
+export interface AllReduceOptions<T extends CollectiveArray = CollectiveArray>
+  extends CollectiveOptions {
+  /** Where the result goes: of `data`'s kind and length. Default: `data` itself. */
+  out?: T;
   /** Default 'sum'. Sums run in rank order, so every rank gets the same bits. */
   op?: ReduceOp;
 }
@@ -56,15 +59,17 @@ export class ProcessGroup {
   }
 
   /**
-   * Combines `data` element by element over all ranks, in place, in rank order.
-   * @returns a work that yields `data`
+   * Combines `data` element by element over all ranks, in rank order; in place without `out`.
+   * @returns a work that yields `out`
    */
-  allReduce<T extends CollectiveArray>(data: T, options: AllReduceOptions = {}): Work<T> {
+  allReduce<T extends CollectiveArray>(data: T, options: AllReduceOptions<T> = {}): Work<T> {
     const op = options.op ?? 'sum';
     if (op !== 'sum' && op !== 'max' && op !== 'min') {
       throw new RangeError(`allReduce: op must be sum, max or min, got ${String(op)}`);
     }
-    return this.#start('allReduce', data, data, data, options, op, 0, '');
+    const out = options.out ?? data;
+    if (out !== data) checkOut('allReduce', out, data, data.length);
+    return this.#start('allReduce', data, out, out, options, op, 0, '');
   }
 
   /**
@@ -79,12 +84,8 @@ export class ProcessGroup {
     checkArray('allGather', data);
     const length = data.length * this.size;
     const out = options.out ?? (new (data.constructor as new (n: number) => T)(length) as T);
-    checkArray('allGather', out);
-    if (out.constructor !== data.constructor || out.length !== length) {
-      throw new RangeError(
-        `allGather: out must be a ${data.constructor.name} of ${length} (${this.size} ranks x ${data.length}), ` +
-          `got a ${out.constructor.name} of ${out.length}`,
-      );
+    if (options.out !== undefined) {
+      checkOut('allGather', out, data, length, `${this.size} ranks x ${data.length}`);
     }
     return this.#start('allGather', data, out, out, options, 'sum', 0, '');
   }
@@ -186,4 +187,20 @@ function checkArray(kind: string, value: unknown): void {
     const got = (value as object | null)?.constructor?.name ?? String(value);
     throw new TypeError(`${kind}: expected a Float64Array, Float32Array or Int32Array, got ${got}`);
   }
+}
+
+/** Where a result of `length` elements like `data`'s goes must fit; `why` explains the length. */
+function checkOut(
+  kind: string,
+  out: CollectiveArray,
+  data: CollectiveArray,
+  length: number,
+  why = '',
+): void {
+  checkArray(kind, out);
+  if (out.constructor === data.constructor && out.length === length) return;
+  throw new RangeError(
+    `${kind}: out must be a ${data.constructor.name} of ${length}${why && ` (${why})`}, ` +
+      `got a ${out.constructor.name} of ${out.length}`,
+  );
 }

@@ -6,7 +6,7 @@
  * array, so views that users hold stay valid; its pages are only reserved until they are touched.
  */
 
-import { decode } from './binary-text.js';
+import { decode } from '../core/binary-text.js';
 import { baseline, frequent, relaxed } from './generated/binaries.js';
 
 /** 64 KiB, the unit of WebAssembly memories. */
@@ -27,6 +27,20 @@ export interface Stages {
   readonly inputGradientSums: Stage | undefined;
 }
 
+/** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
+export interface Statistics {
+  mergeMoments(
+    mean: number,
+    m2: number,
+    gathered: number,
+    ranks: number,
+    stride: number,
+    channels: number,
+  ): number;
+  inverseDeviations(invstd: number, m2: number, channels: number, count: number, eps: number): void;
+  divide(values: number, length: number, divisor: number): void;
+}
+
 export interface Engine {
   /** Whether the build with relaxed SIMD serves float32. */
   readonly relaxed: boolean;
@@ -35,6 +49,7 @@ export interface Engine {
   /** Stages by variant and bytes of an element. */
   readonly plane: { readonly 4: Stages; readonly 8: Stages };
   readonly row: { readonly 4: Stages; readonly 8: Stages };
+  readonly statistics: Statistics;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
@@ -100,6 +115,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
       4: stagesOf(float32.exports, 'row', 32),
       8: stagesOf(base.exports, 'row', 64),
     },
+    statistics: base.exports as unknown as Statistics,
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,

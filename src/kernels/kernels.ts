@@ -1,7 +1,7 @@
 /**
  * The seam between the algorithm and the arithmetic of one rank. Four stages, each over a run of
- * channels [from, to), so that a caller can work block by block, and two that do a block and the
- * next one at once. Per-channel arrays are indexed by the channel itself and as long as the layout
+ * channels [from, to), so that a caller can work block by block, two that do a block and the next
+ * one at once, and what is done between the stages with the channels' statistics. Per-channel arrays are indexed by the channel itself and as long as the layout
  * has channels. `x`, `y`, `dy` and `dx` have samples * channels * plane elements of one type; y
  * may be x, and dx may be dy or x.
  *
@@ -123,6 +123,32 @@ export interface Kernels {
     layout: Layout,
     range: ChannelRange,
   ): void;
+
+  /**
+   * Merges the moments of `ranks` ranks, in rank order (core/moments.ts), and returns their count.
+   * @param mean as m2, written for the channels of the range; both 0 where the count is
+   * @param gathered for each rank the packed moments of the range, `stride` numbers apart
+   */
+  mergeMoments(
+    mean: Float64Array,
+    m2: Float64Array,
+    gathered: Float64Array,
+    ranks: number,
+    stride: number,
+    range: ChannelRange,
+  ): number;
+
+  /** Writes 1 / sqrt(m2 / count + eps) for the channels of the range; count is above 0. */
+  inverseDeviations(
+    invstd: Float64Array,
+    m2: Float64Array,
+    count: number,
+    eps: number,
+    range: ChannelRange,
+  ): void;
+
+  /** Divides `values` by `divisor`, in place. */
+  divide(values: Float64Array, divisor: number): void;
 
   /** `inputGradient` of the channels `range` and `gradientSums` of the channels `next`. */
   inputGradientSums(

@@ -6,6 +6,7 @@
 
 import { allocateFloats, type FloatArray } from '../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
+import { mergeRanks } from '../core/moments.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
 
 /**
@@ -118,6 +119,34 @@ function allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
   return allocateFloats(dtype, length);
 }
 
+function mergeMoments(
+  mean: Float64Array,
+  m2: Float64Array,
+  gathered: Float64Array,
+  ranks: number,
+  stride: number,
+  { from, to }: ChannelRange,
+): number {
+  const merged = mergeRanks(gathered, stride, ranks, to - from);
+  mean.set(merged.mean, from);
+  m2.set(merged.m2, from);
+  return merged.count;
+}
+
+function inverseDeviations(
+  invstd: Float64Array,
+  m2: Float64Array,
+  count: number,
+  eps: number,
+  { from, to }: ChannelRange,
+): void {
+  for (let c = from; c < to; c++) invstd[c] = 1 / Math.sqrt(m2[c] / count + eps);
+}
+
+function divide(values: Float64Array, divisor: number): void {
+  for (let i = 0; i < values.length; i++) values[i] /= divisor;
+}
+
 export const plainKernels: Kernels = {
   name: 'plain',
   allocate,
@@ -128,6 +157,9 @@ export const plainKernels: Kernels = {
   normalize,
   gradientSums,
   inputGradient,
+  mergeMoments,
+  inverseDeviations,
+  divide,
   normalizeMoments(y, x, by, layout, range, mean, m2, next) {
     normalize(y, x, by, layout, range);
     moments(mean, m2, x, layout, next);

@@ -290,6 +290,46 @@ export class WasmKernels implements Kernels {
     );
   }
 
+  mergeMoments(
+    mean: Float64Array,
+    m2: Float64Array,
+    gathered: Float64Array,
+    ranks: number,
+    stride: number,
+    { from, to }: ChannelRange,
+  ): number {
+    const windows = this.#windows;
+    const meanAt = windows.output(SLOTS.out0, mean, from, to);
+    const m2At = windows.output(SLOTS.out1, m2, from, to);
+    const at = windows.input(SLOTS.gathered, gathered, 0, gathered.length, 8);
+    const { statistics } = this.#engine;
+    const count = statistics.mergeMoments(meanAt, m2At, at, ranks, stride * 8, to - from);
+    windows.deliver(SLOTS.out0, mean, from, to);
+    windows.deliver(SLOTS.out1, m2, from, to);
+    return count;
+  }
+
+  inverseDeviations(
+    invstd: Float64Array,
+    m2: Float64Array,
+    count: number,
+    eps: number,
+    { from, to }: ChannelRange,
+  ): void {
+    const windows = this.#windows;
+    const invstdAt = windows.output(SLOTS.out0, invstd, from, to);
+    const m2At = windows.input(SLOTS.mean, m2, from, to, 8);
+    this.#engine.statistics.inverseDeviations(invstdAt, m2At, to - from, count, eps);
+    windows.deliver(SLOTS.out0, invstd, from, to);
+  }
+
+  divide(values: Float64Array, divisor: number): void {
+    const windows = this.#windows;
+    const at = windows.input(SLOTS.out0, values, 0, values.length, 8);
+    this.#engine.statistics.divide(at, values.length, divisor);
+    windows.deliver(SLOTS.out0, values, 0, values.length);
+  }
+
   /** Whether all of them lie in the kernels' memory. */
   #own(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray = a): boolean {
     const heap = this.heap;

@@ -14,7 +14,8 @@ import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
-import { forward, normalizationBy, normalize, type Scope } from '../ops/forward.js';
+import { forward, normalize, statisticsOf } from '../ops/forward.js';
+import type { Scope } from '../ops/scope.js';
 import { reserve } from '../ops/workspace.js';
 import type { CommonSetup } from './common-options.js';
 import {
@@ -242,18 +243,31 @@ export abstract class BatchNorm {
   /** Normalises by the running statistics. */
   #fixedPass(y: FloatArray, x: FloatArray, layout: Layout): PassRecord {
     const { mean, variance } = this.running!;
-    const by = normalizationBy(mean.toFloats(), variance.toFloats(), this.#affine());
-    normalize(y, x, by, layout);
-    return { by, count: null, channelsPerBlock: layout.channels };
+    const affine = this.#affine();
+    const values = mean.toFloats();
+    const statistics = statisticsOf(values, values, variance.toFloats(), affine.eps);
+    normalize(y, x, statistics, affine, layout);
+    return this.#record(statistics, affine.weight, null, layout.channels);
   }
 
   /** Normalises by the statistics of the group's batch, which running statistics learn. */
   #batchPass(y: FloatArray, x: FloatArray, layout: Layout, group: ProcessGroup): PassRecord {
-    const { by, moments } = forward(y, x, layout, this.#affine(), this.#scope(group), (count) =>
+    const affine = this.#affine();
+    const { statistics, moments } = forward(y, x, layout, affine, this.#scope(group), (count) =>
       this.#admit(count),
     );
     if (this.#training) this.learn(moments);
-    return { by, count: moments.count, channelsPerBlock: this.#blocks.backward };
+    return this.#record(statistics, affine.weight, moments.count, this.#blocks.backward);
+  }
+
+  /** What the backward call needs. An optimizer may change the weight before it. */
+  #record(
+    statistics: Float64Array,
+    weight: FloatArray | null,
+    count: number | null,
+    channelsPerBlock: number,
+  ): PassRecord {
+    return { statistics, weight: weight?.slice() ?? null, count, channelsPerBlock };
   }
 
   /** Every rank of the group knows the count, so all throw alike. */
@@ -288,7 +302,7 @@ export abstract class BatchNorm {
     if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
-    reserve(this.numFeatures);
+    reserve(this.numFeatures, group?.size ?? 1);
     return checkOut(out, x, [x], label);
   }
 

@@ -5,13 +5,13 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
-import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
+import type { ChannelRange, GradientSums } from '../kernels/kernels.js';
 import { packProducts, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
 import { blocksOf } from './blocks.js';
-import { exchangeSums } from './exchange.js';
-import { gatherSums, type Scope } from './forward.js';
-import { workspace } from './workspace.js';
+import { gatherSums } from './forward.js';
+import type { Scope } from './scope.js';
+import { type Workspace, wireArray, workspace } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
@@ -19,7 +19,10 @@ export type { GradientSums } from '../kernels/kernels.js';
 export interface Saved {
   readonly x: FloatArray;
   readonly layout: Layout;
-  readonly by: Normalization;
+  /** Mean, M2 and invstd, one behind the other. */
+  readonly statistics: Float64Array;
+  /** The weight at the forward call, which an optimizer may have changed since; null: 1. */
+  readonly weight: FloatArray | null;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
   readonly count: number | null;
   /** Channels of a block that the group agreed on in the forward pass. */
@@ -39,19 +42,16 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
   const kernels = defaultKernels();
   const { x, layout, count } = saved;
   const work = workspace(kernels, layout.channels);
-  for (let c = 0; c < layout.channels; c++) {
-    work.mean[c] = saved.by.mean[c];
-    work.invstd[c] = saved.by.invstd[c];
-  }
-  const by = { ...saved.by, mean: work.mean, invstd: work.invstd };
+  work.statistics.set(saved.statistics);
+  const by = { mean: work.mean, invstd: work.invstd, weight: saved.weight, bias: null };
   const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
   const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
   const blocks = blocksOf(layout.channels, channelsPerBlock(saved, scope));
   kernels.gradientSums(sums, dy, x, by, layout, blocks[0]);
   for (let i = 0; i < blocks.length; i++) {
     if (means !== null) {
-      if (scope.reproducible) reproducibleMeans(means, dy, saved, scope);
-      else groupMeans(means, sums, saved.count as number, blocks[i], scope);
+      if (scope.reproducible) reproducibleMeans(means, dy, saved, work, scope);
+      else groupMeans(work, saved.count as number, blocks[i], scope);
     }
     const next = blocks[i + 1];
     if (next === undefined) kernels.inputGradient(dx, dy, x, by, means, layout, blocks[i]);
@@ -70,49 +70,56 @@ function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope):
 
 /** Writes the group's sums over the group's count, for the channels of a block. */
 function groupMeans(
-  means: GradientSums,
-  local: GradientSums,
+  { sums, means }: Workspace,
   count: number,
   { from, to }: ChannelRange,
-  { group, label }: Scope,
+  scope: Scope,
 ): void {
+  const channels = sums.length / 2;
   const length = to - from;
-  let { dy, dyXhat } = local;
-  let first = from;
-  if (group.size > 1) {
-    const sums = new Float64Array(2 * length);
-    for (let i = 0; i < length; i++) {
-      sums[i] = dy[from + i];
-      sums[length + i] = dyXhat[from + i];
-    }
-    exchangeSums(group, sums, label).wait();
-    [dy, dyXhat, first] = [sums.subarray(0, length), sums.subarray(length), 0];
+  if (length === channels) {
+    meansOf(means, sums, count, scope);
+    return;
   }
-  for (let i = 0; i < length; i++) {
-    means.dy[from + i] = meanOf(dy[first + i], count);
-    means.dyXhat[from + i] = meanOf(dyXhat[first + i], count);
-  }
+  // The two kinds of sums of a part of the channels lie apart: side by side for the wire.
+  const sent = wireArray(defaultKernels(), 'sent', 2 * length);
+  sent.set(sums.subarray(from, to));
+  sent.set(sums.subarray(channels + from, channels + to), length);
+  const received = wireArray(defaultKernels(), 'received', 2 * length);
+  meansOf(received, sent, count, scope);
+  means.set(received.subarray(0, length), from);
+  means.set(received.subarray(length), channels + from);
 }
 
-/** An empty group has no element that would read its means; 0 keeps NaN out of them. */
-function meanOf(sum: number, count: number): number {
-  return count === 0 ? 0 : sum / count;
+/** Writes the sums over the group of `sums`, over `count`. */
+function meansOf(
+  out: Float64Array,
+  sums: Float64Array,
+  count: number,
+  { group, label }: Scope,
+): void {
+  if (group.size > 1) group.allReduce(sums, { out, label }).wait();
+  else out.set(sums);
+  // An empty group has no element that would read its means; 1 keeps NaN out of them.
+  defaultKernels().divide(out, Math.max(count, 1));
 }
 
 /** The same from exact sums, for all channels. */
 function reproducibleMeans(
   means: GradientSums,
   dy: FloatArray,
-  { x, layout, by, count }: Saved,
+  { x, layout, count }: Saved,
+  { mean, invstd }: Workspace,
   scope: Scope,
 ): void {
   const { channels } = layout;
   const { values } = gatherSums(2 * channels, 0, scope, (out) => {
     packSums(out, dy, layout);
-    packProducts(out.subarray(out.length >> 1), dy, x, by.mean, layout);
+    packProducts(out.subarray(out.length >> 1), dy, x, mean, layout);
   });
+  const divisor = Math.max(count as number, 1);
   for (let c = 0; c < channels; c++) {
-    means.dy[c] = meanOf(values[c], count as number);
-    means.dyXhat[c] = meanOf(values[channels + c] * by.invstd[c], count as number);
+    means.dy[c] = values[c] / divisor;
+    means.dyXhat[c] = (values[channels + c] * invstd[c]) / divisor;
   }
 }

@@ -46,14 +46,22 @@ export function gatherMoments(
   label: string,
 ): Work<Exchanged> {
   const { length } = packed;
-  return chain(group.allGather(packed, { label }), (gathered) => {
-    const votes = packed.slice(packedLength(channels));
-    for (let rank = 0; rank < group.size; rank++) {
-      const first = (rank + 1) * length - votes.length;
-      for (let i = 0; i < votes.length; i++) votes[i] = Math.min(votes[i], gathered[first + i]);
+  return chain(group.allGather(packed, { label }), (gathered) => ({
+    ...mergeRanks(gathered, length, group.size, channels),
+    votes: smallestVotes(gathered, length - packedLength(channels), group.size),
+  }));
+}
+
+/** The smallest of the ranks' votes, which are the last numbers that each of them sent. */
+export function smallestVotes(gathered: Float64Array, votes: number, ranks: number): Float64Array {
+  const smallest = new Float64Array(votes).fill(Number.POSITIVE_INFINITY);
+  const length = gathered.length / ranks;
+  for (let end = length; end <= gathered.length; end += length) {
+    for (let i = 0; i < votes; i++) {
+      smallest[i] = Math.min(smallest[i], gathered[end - votes + i]);
     }
-    return { ...mergeRanks(gathered, length, group.size, channels), votes };
-  });
+  }
+  return smallest;
 }
 
 /**

@@ -3,65 +3,179 @@
  * copies. One for each thread: passes run one at a time, and nothing is kept in it between them.
  */
 
+import { packedLength } from '../core/moments.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
+import { VOTES } from './blocks.js';
+import { GATHER_RANKS } from './exchange.js';
 
 export interface Workspace {
+  /** Mean, M2 and invstd, one behind the other. */
+  readonly statistics: Float64Array;
+  /** Mean and M2, one behind the other. */
+  readonly moments: Float64Array;
   readonly mean: Float64Array;
   readonly m2: Float64Array;
   readonly invstd: Float64Array;
+  /** This rank's sums of dy and of dy * xhat, one behind the other. */
+  readonly sums: Float64Array;
   readonly sumDy: Float64Array;
   readonly sumDyXhat: Float64Array;
+  /** The group's, over its count. */
+  readonly means: Float64Array;
   readonly meanDy: Float64Array;
   readonly meanDyXhat: Float64Array;
 }
 
-const ARRAYS = 7;
-
-/** Room for this many channels at first; it doubles from here. */
-const LEAST_CHANNELS = 256;
-
-let owner: Kernels | null = null;
-let memory: Float64Array = new Float64Array(0);
-let capacity = 0;
-let channelsOf = -1;
-let views: Workspace;
-
 /** The workspace for `channels` channels; its contents are arbitrary. */
 export function workspace(kernels: Kernels, channels: number): Workspace {
-  if (channels !== channelsOf || kernels !== owner) view(kernels, channels);
-  return views;
+  return ownedBy(kernels).workspace(channels);
+}
+
+/** `length` numbers for what is sent or received; contents arbitrary. */
+export function wireArray(kernels: Kernels, way: 'sent' | 'received', length: number) {
+  return ownedBy(kernels)[way].take(length);
 }
 
 /**
- * Takes all the memory that passes over `channels` channels need beside their tensors, so that
- * they do not run out of it between two collectives.
+ * Takes all the memory that passes over `channels` channels and `ranks` ranks need beside their
+ * tensors, so that they do not run out of it between two collectives.
  * @throws RangeError when memory is exhausted
  */
-export function reserve(channels: number): void {
-  const kernels = defaultKernels();
-  if (channels > capacity || kernels !== owner) enlarge(kernels, channels);
+export function reserve(channels: number, ranks: number): void {
+  ownedBy(defaultKernels()).reserve(channels, ranks);
 }
 
-function view(kernels: Kernels, channels: number): void {
-  if (channels > capacity || kernels !== owner) enlarge(kernels, channels);
-  const part = (i: number) => memory.subarray(i * capacity, i * capacity + channels);
-  const [mean, m2, invstd, sumDy, sumDyXhat, meanDy, meanDyXhat] = Array.from(
-    { length: ARRAYS },
-    (_, i) => part(i),
-  );
-  views = { mean, m2, invstd, sumDy, sumDyXhat, meanDy, meanDyXhat };
-  channelsOf = channels;
+let owned: Rooms | null = null;
+
+function ownedBy(kernels: Kernels): Rooms {
+  if (owned?.kernels !== kernels) {
+    owned?.release();
+    owned = new Rooms(kernels);
+  }
+  return owned;
 }
 
-function enlarge(kernels: Kernels, channels: number): void {
-  const room = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
-  kernels.reserve(room);
-  const larger = kernels.allocate('float64', ARRAYS * room);
-  owner?.release(memory);
-  owner = kernels;
-  memory = larger;
-  capacity = room;
-  // The views are of the old one.
-  channelsOf = -1;
+/** Room for this many numbers at first; it doubles from here. */
+const LEAST = 512;
+/** Channels that kernels are told to reserve memory for at first; it doubles from here. */
+const LEAST_CHANNELS = 256;
+/** Views that are remembered: models have few widths, programs that make them up have many. */
+const MOST_VIEWS = 256;
+
+/** One array that grows, and views of its beginning by length. */
+class Room {
+  readonly #kernels: Kernels;
+  readonly #grown: () => void;
+  readonly #views = new Map<number, Float64Array>();
+  #array: Float64Array | null = null;
+
+  constructor(kernels: Kernels, grown: () => void = () => {}) {
+    this.#kernels = kernels;
+    this.#grown = grown;
+  }
+
+  take(length: number): Float64Array {
+    let view = this.#views.get(length);
+    if (view === undefined) {
+      this.reserve(length);
+      if (this.#views.size >= MOST_VIEWS) this.#views.clear();
+      view = (this.#array as Float64Array).subarray(0, length);
+      this.#views.set(length, view);
+    }
+    return view;
+  }
+
+  reserve(length: number): void {
+    if (this.#array === null || this.#array.length < length) this.#grow(length);
+  }
+
+  release(): void {
+    if (this.#array !== null) this.#kernels.release(this.#array);
+  }
+
+  #grow(length: number): void {
+    const larger = this.#kernels.allocate(
+      'float64',
+      2 ** Math.ceil(Math.log2(Math.max(length, LEAST))),
+    );
+    this.release();
+    this.#array = larger;
+    this.#views.clear();
+    this.#grown();
+  }
+}
+
+/** All rooms in the memory of some kernels. */
+class Rooms {
+  readonly kernels: Kernels;
+  readonly sent: Room;
+  readonly received: Room;
+  readonly #workspaces = new Map<number, Workspace>();
+  readonly #statistics: Room;
+  readonly #sums: Room;
+  readonly #means: Room;
+  /** Channels that the kernels have reserved memory for. */
+  #channels = 0;
+
+  constructor(kernels: Kernels) {
+    const forget = () => this.#workspaces.clear();
+    this.kernels = kernels;
+    [this.sent, this.received] = [new Room(kernels), new Room(kernels)];
+    this.#statistics = new Room(kernels, forget);
+    this.#sums = new Room(kernels, forget);
+    this.#means = new Room(kernels, forget);
+  }
+
+  reserve(channels: number, ranks: number): void {
+    if (channels > this.#channels) {
+      const room = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
+      this.kernels.reserve(room);
+      this.#channels = room;
+    }
+    this.#statistics.reserve(3 * channels);
+    this.#sums.reserve(2 * channels);
+    this.#means.reserve(2 * channels);
+    if (ranks === 1) return;
+    const wire = packedLength(channels) + VOTES;
+    this.sent.reserve(wire);
+    this.received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
+  }
+
+  workspace(channels: number): Workspace {
+    let views = this.#workspaces.get(channels);
+    if (views === undefined) {
+      views = this.#view(channels);
+      if (this.#workspaces.size >= MOST_VIEWS) this.#workspaces.clear();
+      this.#workspaces.set(channels, views);
+    }
+    return views;
+  }
+
+  release(): void {
+    for (const room of [this.sent, this.received, this.#statistics, this.#sums, this.#means]) {
+      room.release();
+    }
+  }
+
+  #view(channels: number): Workspace {
+    const statistics = this.#statistics.take(3 * channels);
+    const sums = this.#sums.take(2 * channels);
+    const means = this.#means.take(2 * channels);
+    const part = (whole: Float64Array, i: number) =>
+      whole.subarray(i * channels, (i + 1) * channels);
+    return {
+      statistics,
+      moments: statistics.subarray(0, 2 * channels),
+      mean: part(statistics, 0),
+      m2: part(statistics, 1),
+      invstd: part(statistics, 2),
+      sums,
+      sumDy: part(sums, 0),
+      sumDyXhat: part(sums, 1),
+      means,
+      meanDy: part(means, 0),
+      meanDyXhat: part(means, 1),
+    };
+  }
 }

@@ -1,4 +1,6 @@
 import { afterAll, describe, expect, it } from 'vitest';
+import { layoutOf } from '../../src/core/layout.js';
+import { channelsPerBlock } from '../../src/kernels/variant.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';
 import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';
@@ -6,9 +8,9 @@ import type { LayerScript, PassResult } from '../ranks/run-layer.js';
 
 afterAll(closeSharedWorlds);
 
-/** Channels of a block differ between these: 40 x 40 x 4 bytes a sample and channel, and less. */
+/** Rank 0's is cut, since the caches do not hold it; the others would take one block. */
 const SHAPES = [
-  [4, 20, 40, 40],
+  [18, 20, 40, 40],
   [1, 20, 9, 9],
   [0, 20, 2],
 ];
@@ -42,11 +44,15 @@ function scriptFor(rank: number, steps: readonly number[]): LayerScript {
 
 describe('blocks of channels', () => {
   it('are the same on ranks that hold different sizes, and change nothing in the result', async () => {
+    const layout = layoutOf(SHAPES[0], false);
+    for (const pass of ['forward', 'backward'] as const) {
+      expect(channelsPerBlock(layout, 4, pass)).toBeLessThan(CHANNELS);
+    }
     const ranks = [0, 1, 2];
     const results = await sharedWorld(3).results<PassResult[]>('layer', (rank) =>
-      scriptFor(rank, [0, 1, 2]),
+      scriptFor(rank, [0, 1]),
     );
-    for (const step of [0, 1, 2]) {
+    for (const step of [0, 1]) {
       const expected = oracle(
         ranks.map((rank) => partOf(rank, step)),
         { channels: CHANNELS, channelsLast: false, eps: 1e-5, weight, bias },

@@ -7,6 +7,7 @@
  */
 
 import { FailureRecord, RECORD_WORDS } from './failure-record.js';
+import { createSegmentMemory, type Reducer, reducerIn } from './reducer.js';
 
 /** 'sbn1': tells a segment of this version from any other buffer. */
 const MAGIC = 0x73626e31;
@@ -41,6 +42,9 @@ export const RANK = {
 /** Longest time in the header; more stands for 'never'. */
 const NEVER_MS = 0x7fffffff;
 
+/** What holds a segment; both go to other threads by `workerData` or `postMessage`. */
+export type SegmentMemory = WebAssembly.Memory | SharedArrayBuffer;
+
 export interface SegmentOptions {
   /** Ranks of the world. */
   size: number;
@@ -51,15 +55,17 @@ export interface SegmentOptions {
 }
 
 export class Segment {
-  readonly buffer: SharedArrayBuffer;
+  readonly memory: SegmentMemory;
   readonly words: Int32Array;
   readonly size: number;
   /** Why the world ended, once a rank has thrown or died. */
   readonly failure: FailureRecord;
+  #reducer: Reducer | undefined;
 
-  /** Views `buffer`. @throws TypeError for a buffer that is not a world's segment */
-  constructor(buffer: SharedArrayBuffer) {
-    this.buffer = buffer;
+  /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
+  constructor(memory: SegmentMemory) {
+    this.memory = memory;
+    const buffer = memory instanceof WebAssembly.Memory ? memory.buffer : memory;
     const isShared = buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0;
     this.words = isShared ? new Int32Array(buffer) : new Int32Array(1);
     if (this.words[WORD_MAGIC] !== MAGIC) {
@@ -72,20 +78,26 @@ export class Segment {
   static create({ size, timeout, areaBytes }: SegmentOptions): Segment {
     const fixed = HEADER_WORDS + RECORD_WORDS + size * RANK_WORDS;
     // Untouched pages cost nothing: the operating system hands them out on first use.
-    const buffer = new SharedArrayBuffer(fixed * 4 + Math.ceil(areaBytes / 4) * 4);
-    const words = new Int32Array(buffer);
+    const memory = createSegmentMemory(fixed * 4 + Math.ceil(areaBytes / 4) * 4);
+    const words = new Int32Array(memory instanceof SharedArrayBuffer ? memory : memory.buffer);
     words[WORD_MAGIC] = MAGIC;
     words[WORD_SIZE] = size;
     // A millisecond at least: 0 would not be a time-out.
     words[WORD_TIMEOUT_MS] = Math.min(Math.max(1, timeout * 1000), NEVER_MS);
     words[WORD_FREE] = fixed;
-    return new Segment(buffer);
+    return new Segment(memory);
   }
 
   /** Seconds that a collective may take by default. */
   get timeout(): number {
     const milliseconds = this.words[WORD_TIMEOUT_MS];
     return milliseconds === NEVER_MS ? Number.POSITIVE_INFINITY : milliseconds / 1000;
+  }
+
+  /** Combines slots of this segment. */
+  get reducer(): Reducer {
+    this.#reducer ??= reducerIn(this.memory);
+    return this.#reducer;
   }
 
   /** Index of a word of `rank`'s line. */

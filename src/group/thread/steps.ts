@@ -11,46 +11,51 @@
  * | all-reduce, long | 2: every rank sums its share, then gathers the shares | 2 n |
  */
 
-import { reduceRanks } from '../reduce.js';
 import type { Collective, CollectiveArray } from '../transport.js';
 import { SLOT_BYTES } from './area.js';
+import { REDUCE_STEP, type Reducer } from './reducer.js';
 
 /** Reads and writes of the slots of one group, as arrays of the collective's kind. */
 export interface Slots {
   readonly members: number;
   /** This rank's place. */
   readonly member: number;
-  /** The slot of `member` for `step`, viewed as elements of `like`'s kind. */
-  view(member: number, step: number, like: CollectiveArray): CollectiveArray;
+  /** All members' slots for `step`, viewed as elements of `like`'s kind. */
+  views(step: number, like: CollectiveArray): readonly CollectiveArray[];
+  /** Combines slots, in the members' order. */
+  readonly reduce: Reducer;
 }
 
-/** One collective, cut into steps. `index` counts its steps from 0, `step` those of the group. */
+/**
+ * One way to run a collective. `index` counts the steps of a call from 0, `step` those of the
+ * group. One object for all calls: this is on the path of every collective, however small.
+ */
 export interface Program {
-  readonly steps: number;
-  publish(slots: Slots, index: number, step: number): void;
-  absorb(slots: Slots, index: number, step: number): void;
+  steps(call: Collective): number;
+  publish(slots: Slots, call: Collective, index: number, step: number): void;
+  absorb(slots: Slots, call: Collective, index: number, step: number): void;
 }
 
 /** Elements all in all (ranks x elements) up to which one step beats two. */
 const ONE_STEP_ELEMENTS = 8192;
 
-/** The steps of `call` in a group of `members`. */
+/** How a group of `members` runs `call`. */
 export function programOf(call: Collective, members: number): Program {
   switch (call.kind) {
     case 'allReduce':
       return members <= 2 || call.input.length * members <= ONE_STEP_ELEMENTS
-        ? oneStepAllReduce(call)
-        : twoStepAllReduce(call);
+        ? oneStepAllReduce
+        : twoStepAllReduce;
     case 'allGather':
-      return allGather(call);
+      return allGather;
     case 'broadcast':
-      return broadcast(call);
+      return broadcast;
     default:
-      return NO_DATA;
+      return noData;
   }
 }
 
-const NO_DATA: Program = { steps: 1, publish: () => {}, absorb: () => {} };
+const noData: Program = { steps: () => 1, publish: () => {}, absorb: () => {} };
 
 /** Elements of a chunk. */
 function chunkOf(array: CollectiveArray): number {
@@ -58,111 +63,112 @@ function chunkOf(array: CollectiveArray): number {
 }
 
 /** Chunks of an array; an empty one still takes a step, in which fingerprints are compared. */
-function chunksOf(array: CollectiveArray): number {
-  return Math.max(1, Math.ceil(array.length / chunkOf(array)));
+function chunksOf({ input }: Collective): number {
+  return Math.max(1, Math.ceil(input.length / chunkOf(input)));
+}
+
+/** Elements of chunk `index`. */
+function lengthOf({ input }: Collective, index: number): number {
+  const chunk = chunkOf(input);
+  return Math.min(input.length - index * chunk, chunk);
 }
 
 /** Copies chunk `index` of the input into this rank's slot. */
-function publishChunk(slots: Slots, input: CollectiveArray, index: number, step: number): void {
+function publishChunk(slots: Slots, call: Collective, index: number, step: number): void {
+  const { input } = call;
   const start = index * chunkOf(input);
-  const end = Math.min(input.length, start + chunkOf(input));
-  copy(slots.view(slots.member, step, input), 0, input, start, end);
+  const length = lengthOf(call, index);
+  copy(slots.views(step, input)[slots.member], 0, input, start, length);
 }
 
-/** target[at..] = source[start..end) */
+/** target[at..] = source[start..start + length) */
 function copy(
   target: CollectiveArray,
   at: number,
   source: CollectiveArray,
   start: number,
-  end: number,
+  length: number,
 ): void {
   // Below some 100 elements a loop is faster than the views that `set` wants.
-  if (end - start <= 128) {
-    for (let i = start; i < end; i++) target[at + i - start] = source[i];
+  if (length <= 96) {
+    for (let i = 0; i < length; i++) target[at + i] = source[start + i];
   } else {
-    target.set(source.subarray(start, end), at);
+    const part = length === source.length ? source : source.subarray(start, start + length);
+    target.set(part, at);
   }
 }
 
-/** All members' slots of a step. */
-function allViews(slots: Slots, step: number, like: CollectiveArray): CollectiveArray[] {
-  const views: CollectiveArray[] = [];
-  for (let m = 0; m < slots.members; m++) views.push(slots.view(m, step, like));
-  return views;
+const oneStepAllReduce: Program = {
+  steps: chunksOf,
+  publish: publishChunk,
+  absorb(slots, call, index, step) {
+    const { input, output, op } = call;
+    const length = lengthOf(call, index);
+    if (length === 0) return;
+    // Into this rank's other slot: all have arrived, so nobody reads the step before any more.
+    const sum = slots.views(step + 1, input)[slots.member];
+    slots.reduce(sum, slots.views(step, input), op, 0, length);
+    copy(output, index * chunkOf(input), sum, 0, length);
+  },
+};
+
+/** Where the share of `member` begins, a multiple of REDUCE_STEP but for the end. */
+function shareOf(length: number, member: number, members: number): number {
+  if (member === members) return length;
+  return Math.floor((length * member) / members / REDUCE_STEP) * REDUCE_STEP;
 }
 
-function oneStepAllReduce({ input, output, op }: Collective): Program {
-  const chunk = chunkOf(input);
-  return {
-    steps: chunksOf(input),
-    publish: (slots, index, step) => publishChunk(slots, input, index, step),
-    absorb(slots, index, step) {
-      const start = index * chunk;
-      const length = Math.min(input.length - start, chunk);
-      const target = start === 0 ? output : output.subarray(start);
-      reduceRanks(target, allViews(slots, step, input), op, 0, length);
-    },
-  };
-}
+const twoStepAllReduce: Program = {
+  steps: (call) => 2 * chunksOf(call),
+  publish(slots, call, index, step) {
+    if ((index & 1) === 0) {
+      publishChunk(slots, call, index >> 1, step);
+      return;
+    }
+    // The sum goes into the other slot: peers may still read this one's first step.
+    const { input, op } = call;
+    const { member, members } = slots;
+    const length = lengthOf(call, index >> 1);
+    const [from, to] = [shareOf(length, member, members), shareOf(length, member + 1, members)];
+    slots.reduce(slots.views(step, input)[member], slots.views(step - 1, input), op, from, to);
+  },
+  absorb(slots, call, index, step) {
+    if ((index & 1) === 0) return;
+    const { input, output } = call;
+    const start = (index >> 1) * chunkOf(input);
+    const length = lengthOf(call, index >> 1);
+    const views = slots.views(step, input);
+    for (let m = 0; m < slots.members; m++) {
+      const from = shareOf(length, m, slots.members);
+      const to = shareOf(length, m + 1, slots.members);
+      copy(output, start + from, views[m], from, to - from);
+    }
+  },
+};
 
-function twoStepAllReduce({ input, output, op }: Collective): Program {
-  const chunk = chunkOf(input);
-  const lengthOf = (index: number) => Math.min(input.length - (index >> 1) * chunk, chunk);
-  const share = (length: number, member: number, members: number) =>
-    Math.floor((length * member) / members);
-  return {
-    steps: 2 * chunksOf(input),
-    publish(slots, index, step) {
-      if ((index & 1) === 0) {
-        publishChunk(slots, input, index >> 1, step);
-        return;
-      }
-      // The sum goes into the other slot: peers may still read this one's first step.
-      const [from, to] = [slots.member, slots.member + 1].map((m) =>
-        share(lengthOf(index), m, slots.members),
-      );
-      const out = slots.view(slots.member, step, input);
-      reduceRanks(out, allViews(slots, step - 1, input), op, from, to);
-    },
-    absorb(slots, index, step) {
-      if ((index & 1) === 0) return;
-      const start = (index >> 1) * chunk;
-      for (let m = 0; m < slots.members; m++) {
-        const from = share(lengthOf(index), m, slots.members);
-        const to = share(lengthOf(index), m + 1, slots.members);
-        copy(output, start + from, slots.view(m, step, input), from, to);
-      }
-    },
-  };
-}
+const allGather: Program = {
+  steps: chunksOf,
+  publish: publishChunk,
+  absorb(slots, call, index, step) {
+    const { input, output } = call;
+    const start = index * chunkOf(input);
+    const length = lengthOf(call, index);
+    const views = slots.views(step, input);
+    for (let m = 0; m < slots.members; m++) {
+      copy(output, m * input.length + start, views[m], 0, length);
+    }
+  },
+};
 
-function allGather({ input, output }: Collective): Program {
-  const chunk = chunkOf(input);
-  return {
-    steps: chunksOf(input),
-    publish: (slots, index, step) => publishChunk(slots, input, index, step),
-    absorb(slots, index, step) {
-      const start = index * chunk;
-      const length = Math.min(input.length - start, chunk);
-      for (let m = 0; m < slots.members; m++) {
-        copy(output, m * input.length + start, slots.view(m, step, input), 0, length);
-      }
-    },
-  };
-}
-
-function broadcast({ input, output, root }: Collective): Program {
-  const chunk = chunkOf(input);
-  return {
-    steps: chunksOf(input),
-    publish(slots, index, step) {
-      if (slots.member === root) publishChunk(slots, input, index, step);
-    },
-    absorb(slots, index, step) {
-      if (slots.member === root) return;
-      const start = index * chunk;
-      copy(output, start, slots.view(root, step, input), 0, Math.min(input.length - start, chunk));
-    },
-  };
-}
+const broadcast: Program = {
+  steps: chunksOf,
+  publish(slots, call, index, step) {
+    if (slots.member === call.root) publishChunk(slots, call, index, step);
+  },
+  absorb(slots, call, index, step) {
+    const { input, output, root } = call;
+    if (slots.member === root) return;
+    const view = slots.views(step, input)[root];
+    copy(output, index * chunkOf(input), view, 0, lengthOf(call, index));
+  },
+};

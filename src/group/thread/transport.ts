@@ -10,10 +10,17 @@ import type { Collective, CollectiveArray, Transport, Work } from '../transport.
 import { type GroupArea, LINE, SLOT_BYTES } from './area.js';
 import { findCircle } from './circle.js';
 import { Descriptors } from './descriptors.js';
+import type { Reducer } from './reducer.js';
 import { RANK } from './segment.js';
 import { programOf, type Slots } from './steps.js';
 import type { Waiting } from './waiting.js';
 import { type Carrier, ThreadWork } from './work.js';
+
+/** Constructor of an array that views slots. */
+interface SlotArray {
+  new (buffer: ArrayBufferLike, offset: number, length: number): CollectiveArray;
+  readonly BYTES_PER_ELEMENT: number;
+}
 
 export class ThreadTransport implements Transport, Carrier, Slots {
   readonly mostBlocks = Number.POSITIVE_INFINITY;
@@ -25,8 +32,9 @@ export class ThreadTransport implements Transport, Carrier, Slots {
   /** Word of each member's `arrived`. */
   readonly #arrived: Int32Array;
   readonly #queue: ThreadWork[] = [];
-  /** Views of the slots by kind of array, then 2 * member + parity. */
-  readonly #views = new Map<unknown, CollectiveArray[]>();
+  readonly reduce: Reducer;
+  /** Views of the slots by kind of array, then parity, then member. */
+  readonly #views = new Map<SlotArray, CollectiveArray[][]>();
   readonly #descriptors: Descriptors;
   #calls = 0;
   #steps = 0;
@@ -37,6 +45,7 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     this.member = member;
     this.#area = area;
     this.#waiting = waiting;
+    this.reduce = area.segment.reducer;
     this.#words = area.words;
     this.#descriptors = new Descriptors(area, member);
     this.#arrived = Int32Array.from(area.ranks, (_, m) => area.lineWord(m, LINE.arrived));
@@ -80,22 +89,10 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     }
   }
 
-  view(member: number, step: number, like: CollectiveArray): CollectiveArray {
-    const kind = like.constructor as new (
-      buffer: ArrayBufferLike,
-      offset: number,
-      length: number,
-    ) => CollectiveArray;
-    let views = this.#views.get(kind);
-    if (views === undefined) {
-      const length = SLOT_BYTES / like.BYTES_PER_ELEMENT;
-      views = Array.from(
-        { length: 2 * this.members },
-        (_, i) => new kind(this.#words.buffer, this.#area.slotByte(i >> 1, i & 1), length),
-      );
-      this.#views.set(kind, views);
-    }
-    return views[2 * member + (step & 1)];
+  views(step: number, like: CollectiveArray): readonly CollectiveArray[] {
+    const kind = like.constructor as SlotArray;
+    const views = this.#views.get(kind) ?? this.#viewAll(kind);
+    return views[step & 1];
   }
 
   close(): void {
@@ -138,10 +135,21 @@ export class ThreadTransport implements Transport, Carrier, Slots {
   #publish(work: ThreadWork): void {
     const step = ++this.#steps;
     if (work.index === 0) this.#descriptors.write(work.call, work.number, step);
-    work.program.publish(this, work.index, step);
+    work.program.publish(this, work.call, work.index, step);
     Atomics.store(this.#words, this.#arrived[this.member], step);
     const { segment, ranks } = this.#area;
     for (let m = 0; m < ranks.length; m++) if (m !== this.member) segment.ring(ranks[m]);
+  }
+
+  #viewAll(kind: SlotArray): CollectiveArray[][] {
+    const views = [0, 1].map((parity) =>
+      this.#area.ranks.map((_, m) => {
+        const at = this.#area.slotByte(m, parity);
+        return new kind(this.#words.buffer, at, SLOT_BYTES / kind.BYTES_PER_ELEMENT);
+      }),
+    );
+    this.#views.set(kind, views);
+    return views;
   }
 
   #allArrived(): boolean {
@@ -154,9 +162,9 @@ export class ThreadTransport implements Transport, Carrier, Slots {
 
   #absorb(work: ThreadWork): void {
     if (work.index === 0) this.#descriptors.compare(this.#steps);
-    work.program.absorb(this, work.index, this.#steps);
+    work.program.absorb(this, work.call, work.index, this.#steps);
     work.index++;
-    if (work.index === work.program.steps) work.finish();
+    if (work.index === work.program.steps(work.call)) work.finish();
   }
 
   /** Why a collective cannot go on or start, or null. */
@@ -182,11 +190,11 @@ export class ThreadTransport implements Transport, Carrier, Slots {
 
   /**
    * Place of a member that left or ended and whose data for the current step is not there, or -1.
-   * It is looked at
-   * in this order: one that arrives and leaves between the two looks has arrived.
+   * It is looked at in this order: one that arrives and leaves between the two looks has arrived.
    */
   #goneMember(): number {
-    return this.#area.ranks.findIndex((_, m) => this.#isGone(m) && this.#isMissing(m));
+    for (let m = 0; m < this.members; m++) if (this.#isGone(m) && this.#isMissing(m)) return m;
+    return -1;
   }
 
   /** Whether a member's data for the current step is not there; before the first start, it is. */

@@ -38,7 +38,7 @@ export class Waiting {
   readonly #bell: number;
   readonly #spins: number;
   /** Transports with collectives under way. */
-  readonly #active = new Set<Progress>();
+  readonly #active: Progress[] = [];
   #sleepers = 0;
 
   constructor(segment: Segment, rank: number) {
@@ -50,11 +50,15 @@ export class Waiting {
 
   /** Lets `progress` move on whenever this rank waits, until {@link remove}. */
   add(progress: Progress): void {
-    this.#active.add(progress);
+    this.#active.push(progress);
   }
 
   remove(progress: Progress): void {
-    this.#active.delete(progress);
+    const place = this.#active.indexOf(progress);
+    if (place < 0) return;
+    // The last one takes the place: `#advanceAll` goes backwards, and has seen it already.
+    const last = this.#active.pop() as Progress;
+    if (last !== progress) this.#active[place] = last;
   }
 
   /** Blocks until `awaited` has settled. */
@@ -98,7 +102,7 @@ export class Waiting {
   }
 
   #advanceAll(): void {
-    for (const progress of this.#active) progress.advance();
+    for (let i = this.#active.length - 1; i >= 0; i--) this.#active[i].advance();
   }
 
   /**

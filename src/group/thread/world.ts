@@ -4,7 +4,7 @@ import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { openArea } from './area.js';
 import type { Failure } from './failure-record.js';
-import { RANK, Segment } from './segment.js';
+import { RANK, Segment, type SegmentMemory } from './segment.js';
 import { ThreadTransport } from './transport.js';
 import { Waiting } from './waiting.js';
 
@@ -12,7 +12,7 @@ import { Waiting } from './waiting.js';
 export interface ThreadWorldHandle {
   readonly kind: 'thread';
   readonly rank: number;
-  readonly segment: SharedArrayBuffer;
+  readonly segment: SegmentMemory;
 }
 
 export interface ThreadWorldOptions {
@@ -48,7 +48,7 @@ export function createThreadWorld(
       `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
     );
   }
-  const segment = Segment.create({ size, timeout, areaBytes }).buffer;
+  const segment = Segment.create({ size, timeout, areaBytes }).memory;
   return Array.from({ length: size }, (_, rank) => ({ kind: 'thread', rank, segment }));
 }
 

@@ -1,7 +1,7 @@
 /**
  * WebAssembly as text. A byte is one printable character if it is one of the most frequent ones,
  * else two. Unlike base64, repeated code stays repeated text, which gzip finds: the text of both
- * builds compresses to 12.6 KB (hexadecimal: 19.2, base64: 25.4).
+ * builds of the kernels compresses to 12.6 KB (hexadecimal: 19.2, base64: 25.4).
  *
  * scripts/build-kernels.ts writes it, and reads it back by this reader before it is used.
  */

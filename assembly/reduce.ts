@@ -1,0 +1,104 @@
+/**
+ * Combination of the members' slots in the memory that the threads of a world share: element by
+ * element, in the members' order, so that every rank gets the same bits.
+ *
+ * out[i] = op(slot 0[i], slot 1[i], ...) for `bytes` bytes from `out` and `first` on, both aligned
+ * to 16; slots are `stride` bytes apart, and `members` of them at least 1. Whole vectors are read
+ * and written: up to 15 bytes behind the last element change.
+ */
+
+type Op = i32;
+const SUM: Op = 0;
+const MAX: Op = 1;
+
+/** One vector of all members; float32 sums come from {@link sumOfFloats}. */
+function combine<T>(p: usize, stride: usize, members: usize, op: Op): v128 {
+  let result = v128.load(p);
+  for (let m: usize = 1; m < members; m++) {
+    p += stride;
+    const next = v128.load(p);
+    if (op === SUM) result = v128.add<T>(result, next);
+    else if (op === MAX) result = v128.max<T>(result, next);
+    else result = v128.min<T>(result, next);
+  }
+  return result;
+}
+
+/** Float32 sums are carried in float64 and rounded once. */
+function sumOfFloats(p: usize, stride: usize, members: usize): v128 {
+  let low = f64x2.splat(0);
+  let high = low;
+  for (let m: usize = 0; m < members; m++) {
+    const next = v128.load(p);
+    const upper = f64x2.promote_low_f32x4(v128.shuffle<i64>(next, next, 1, 0));
+    // The first one is taken as it is: 0 + -0 would lose the sign.
+    low = m === 0 ? f64x2.promote_low_f32x4(next) : f64x2.add(low, f64x2.promote_low_f32x4(next));
+    high = m === 0 ? upper : f64x2.add(high, upper);
+    p += stride;
+  }
+  const rounded = f32x4.demote_f64x2_zero(low);
+  return v128.shuffle<i64>(rounded, f32x4.demote_f64x2_zero(high), 0, 2);
+}
+
+function reduce<T>(
+  out: usize,
+  first: usize,
+  stride: usize,
+  members: usize,
+  bytes: usize,
+  op: Op,
+): void {
+  const end = out + bytes;
+  if (members === 2 && op === SUM && (isInteger<T>() || sizeof<T>() === 8)) {
+    for (; out < end; out += 32) {
+      const other = first + stride;
+      v128.store(out, v128.add<T>(v128.load(first), v128.load(other)));
+      if (out + 16 < end) {
+        v128.store(out, v128.add<T>(v128.load(first, 16), v128.load(other, 16)), 16);
+      }
+      first += 32;
+    }
+    return;
+  }
+  for (; out < end; out += 16) {
+    const sums = isFloat<T>() && sizeof<T>() === 4 && op === SUM;
+    v128.store(
+      out,
+      sums ? sumOfFloats(first, stride, members) : combine<T>(first, stride, members, op),
+    );
+    first += 16;
+  }
+}
+
+export function reduceFloat64(
+  out: usize,
+  first: usize,
+  stride: usize,
+  members: usize,
+  bytes: usize,
+  op: Op,
+): void {
+  reduce<f64>(out, first, stride, members, bytes, op);
+}
+
+export function reduceFloat32(
+  out: usize,
+  first: usize,
+  stride: usize,
+  members: usize,
+  bytes: usize,
+  op: Op,
+): void {
+  reduce<f32>(out, first, stride, members, bytes, op);
+}
+
+export function reduceInt32(
+  out: usize,
+  first: usize,
+  stride: usize,
+  members: usize,
+  bytes: usize,
+  op: Op,
+): void {
+  reduce<i32>(out, first, stride, members, bytes, op);
+}
