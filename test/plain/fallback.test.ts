@@ -51,8 +51,8 @@ it('the plain kernels serve every rank, which is told once', async () => {
 
 it('the plain kernels serve where there is no WebAssembly at all, which is printed once', () => {
   const script = `
-    import { init, SyncBatchNorm, Tensor } from 'syncbn';
-    await init();
+    import { createThreadWorld, init, SyncBatchNorm, Tensor } from 'syncbn';
+    await init({ world: createThreadWorld(1)[0] });
     for (const values of [[1, 3], [2, 6]]) {
       const layer = new SyncBatchNorm(1, { eps: 0 });
       const y = layer.forward(Tensor.from(values, [2, 1]));
