@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config';
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
+/** Tests of layers for which it matters which kernels serve. */
+const ON_ALL_KERNELS = ['bitwise', 'corners', 'errors', 'modes', 'oracle', 'passes', 'running'];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -12,9 +15,27 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000,
     // Rank tests start worlds of their own; more than two at once only fight over the cores.
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'all', include: ['test/**/*.test.ts'], exclude: ['test/plain/**'] },
+      },
+      {
+        // As in an engine without shared memory, on the test's thread and on all ranks.
+        extends: true,
+        test: {
+          name: 'plain',
+          include: [
+            'test/plain/*.test.ts',
+            ...ON_ALL_KERNELS.map((name) => `test/layers/${name}.test.ts`),
+          ],
+          env: { SYNCBN_TEST_MEMORY: 'none' },
+          setupFiles: ['test/ranks/engine.ts'],
+        },
+      },
+    ],
   },
 });

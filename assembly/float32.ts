@@ -9,9 +9,10 @@
  * Up to 31 bytes behind the arrays are read, never used.
  */
 
-import { Off, On } from './lanes';
-import { planeBackward } from './plane-backward';
-import { planeForward } from './plane-forward';
+import { planeGradientSums } from './plane-gradient-sums';
+import { planeInputGradient } from './plane-input-gradient';
+import { planeMoments } from './plane-moments';
+import { planeNormalize } from './plane-normalize';
 import { rowGradientSums } from './row-gradient-sums';
 import { rowInputGradient } from './row-input-gradient';
 import { rowMoments } from './row-moments';
@@ -26,7 +27,7 @@ export function planeMoments32(
   stride: usize,
   values: usize,
 ): void {
-  planeForward<f32, Off, On>(0, 0, 0, 0, 0, 0, mean, m2, x, channels, rows, stride, values);
+  planeMoments<f32>(mean, m2, x, channels, rows, stride, values);
 }
 
 export function planeNormalize32(
@@ -41,53 +42,7 @@ export function planeNormalize32(
   stride: usize,
   values: usize,
 ): void {
-  planeForward<f32, On, Off>(
-    y,
-    x,
-    mean,
-    invstd,
-    weight,
-    bias,
-    0,
-    0,
-    0,
-    channels,
-    rows,
-    stride,
-    values,
-  );
-}
-
-export function planeNormalizeMoments32(
-  y: usize,
-  x: usize,
-  mean: usize,
-  invstd: usize,
-  weight: usize,
-  bias: usize,
-  nextMean: usize,
-  nextM2: usize,
-  nextX: usize,
-  channels: usize,
-  rows: usize,
-  stride: usize,
-  values: usize,
-): void {
-  planeForward<f32, On, On>(
-    y,
-    x,
-    mean,
-    invstd,
-    weight,
-    bias,
-    nextMean,
-    nextM2,
-    nextX,
-    channels,
-    rows,
-    stride,
-    values,
-  );
+  planeNormalize<f32>(y, x, mean, invstd, weight, bias, channels, rows, stride, values);
 }
 
 export function planeGradientSums32(
@@ -102,26 +57,7 @@ export function planeGradientSums32(
   stride: usize,
   values: usize,
 ): void {
-  planeBackward<f32, Off, On>(
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    sumDy,
-    sumDyXhat,
-    dy,
-    x,
-    mean,
-    invstd,
-    channels,
-    rows,
-    stride,
-    values,
-  );
+  planeGradientSums<f32>(sumDy, sumDyXhat, dy, x, mean, invstd, channels, rows, stride, values);
 }
 
 export function planeInputGradient32(
@@ -138,7 +74,7 @@ export function planeInputGradient32(
   stride: usize,
   values: usize,
 ): void {
-  planeBackward<f32, On, Off>(
+  planeInputGradient<f32>(
     dx,
     dy,
     x,
@@ -147,54 +83,6 @@ export function planeInputGradient32(
     weight,
     meanDy,
     meanDyXhat,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    channels,
-    rows,
-    stride,
-    values,
-  );
-}
-
-export function planeInputGradientSums32(
-  dx: usize,
-  dy: usize,
-  x: usize,
-  mean: usize,
-  invstd: usize,
-  weight: usize,
-  meanDy: usize,
-  meanDyXhat: usize,
-  nextSumDy: usize,
-  nextSumDyXhat: usize,
-  nextDy: usize,
-  nextX: usize,
-  nextMean: usize,
-  nextInvstd: usize,
-  channels: usize,
-  rows: usize,
-  stride: usize,
-  values: usize,
-): void {
-  planeBackward<f32, On, On>(
-    dx,
-    dy,
-    x,
-    mean,
-    invstd,
-    weight,
-    meanDy,
-    meanDyXhat,
-    nextSumDy,
-    nextSumDyXhat,
-    nextDy,
-    nextX,
-    nextMean,
-    nextInvstd,
     channels,
     rows,
     stride,
@@ -273,3 +161,5 @@ export function rowInputGradient32(
     values,
   );
 }
+
+export { scratch } from './scratch';

@@ -1,8 +1,9 @@
 /** The exports for float64, arguments as in float32.ts. */
 
-import { Off, On } from './lanes';
-import { planeBackward } from './plane-backward';
-import { planeForward } from './plane-forward';
+import { planeGradientSums } from './plane-gradient-sums';
+import { planeInputGradient } from './plane-input-gradient';
+import { planeMoments } from './plane-moments';
+import { planeNormalize } from './plane-normalize';
 import { rowGradientSums } from './row-gradient-sums';
 import { rowInputGradient } from './row-input-gradient';
 import { rowMoments } from './row-moments';
@@ -17,7 +18,7 @@ export function planeMoments64(
   stride: usize,
   values: usize,
 ): void {
-  planeForward<f64, Off, On>(0, 0, 0, 0, 0, 0, mean, m2, x, channels, rows, stride, values);
+  planeMoments<f64>(mean, m2, x, channels, rows, stride, values);
 }
 
 export function planeNormalize64(
@@ -32,21 +33,7 @@ export function planeNormalize64(
   stride: usize,
   values: usize,
 ): void {
-  planeForward<f64, On, Off>(
-    y,
-    x,
-    mean,
-    invstd,
-    weight,
-    bias,
-    0,
-    0,
-    0,
-    channels,
-    rows,
-    stride,
-    values,
-  );
+  planeNormalize<f64>(y, x, mean, invstd, weight, bias, channels, rows, stride, values);
 }
 
 export function planeGradientSums64(
@@ -61,26 +48,7 @@ export function planeGradientSums64(
   stride: usize,
   values: usize,
 ): void {
-  planeBackward<f64, Off, On>(
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
-    sumDy,
-    sumDyXhat,
-    dy,
-    x,
-    mean,
-    invstd,
-    channels,
-    rows,
-    stride,
-    values,
-  );
+  planeGradientSums<f64>(sumDy, sumDyXhat, dy, x, mean, invstd, channels, rows, stride, values);
 }
 
 export function planeInputGradient64(
@@ -97,7 +65,7 @@ export function planeInputGradient64(
   stride: usize,
   values: usize,
 ): void {
-  planeBackward<f64, On, Off>(
+  planeInputGradient<f64>(
     dx,
     dy,
     x,
@@ -106,12 +74,6 @@ export function planeInputGradient64(
     weight,
     meanDy,
     meanDyXhat,
-    0,
-    0,
-    0,
-    0,
-    0,
-    0,
     channels,
     rows,
     stride,

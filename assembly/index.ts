@@ -1,6 +1,6 @@
-/** The baseline build. The build with relaxed SIMD is float32.ts alone, beside this one. */
+/** The base: the heap, float64 and statistics. float32.ts is a build of its own, in two kinds. */
 
-export * from './float32';
 export * from './float64';
 export * from './heap';
+export { scratch } from './scratch';
 export * from './statistics';

@@ -17,7 +17,7 @@ export function depthOf<Near>(): usize {
   return on<Near>() ? 16 : 8;
 }
 
-/** Flags of generic kernels: a part that is compiled in, and one that is left out. */
+/** Flags of generic kernels, such as Near: channels near 0, whose shift or center is 0. */
 export type On = i32;
 export type Off = f32;
 

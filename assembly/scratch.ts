@@ -1,7 +1,10 @@
 /**
  * Memory for what a kernel keeps of each channel while it runs; kept between calls, grown as
- * needed. The build with relaxed SIMD has no heap of its own: it imports the baseline's.
+ * needed. The builds for float32 have no heap of their own: they import that of the base.
  */
+
+/** The runtime of builds without a heap. */
+const STUB = 0;
 
 declare function allocate(bytes: usize): usize;
 declare function release(pointer: usize): void;
@@ -9,18 +12,20 @@ declare function release(pointer: usize): void;
 let start: usize = 0;
 let size: usize = 0;
 
-/** At least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. */
+/**
+ * At least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. Callers of the
+ * kernels take it beforehand: kernels trap where there is no more memory.
+ */
 export function scratch(bytes: usize): usize {
   if (bytes > size) {
+    // The old one stays until there is a new one.
     const old = start;
-    start = 0;
-    size = 0;
-    if (ASC_FEATURE_RELAXED_SIMD) {
-      if (old !== 0) release(old);
+    if (ASC_RUNTIME === STUB) {
       start = allocate(bytes);
+      if (old !== 0) release(old);
     } else {
-      if (old !== 0) heap.free(old);
       start = heap.alloc(bytes);
+      if (old !== 0) heap.free(old);
     }
     size = bytes;
   }

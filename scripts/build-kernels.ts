@@ -1,13 +1,13 @@
 /**
  * Compiles assembly/ and writes the WebAssembly as text: src/kernels/generated/binaries.ts (both
  * builds of the kernels) and src/group/thread/generated/reduce.ts, so that bundlers, Deno, Bun and
- * browsers have no asset to handle. Hexadecimal, since gzip finds repeated code in it: 19 KB,
- * against 25 KB of base64, which hides byte boundaries.
+ * browsers have no asset to handle. src/core/binary-text.ts tells what the text is.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import asc from 'assemblyscript/asc';
+import { CHARACTERS, decode, FREQUENT, orderOf, PAGES } from '../src/core/binary-text.js';
 
 /** Every build: imports one shared memory, traps instead of calling back, has no assertions. */
 const COMMON = [
@@ -17,33 +17,69 @@ const COMMON = [
 ].flat();
 
 /** Compiles one entry file of assembly/ into build/NAME.wasm and returns its bytes. */
-async function compile(entry: string, name: string, options: string[] = []): Promise<Buffer> {
+async function compile(
+  entry: string,
+  name: string,
+  options = ['--runtime', 'stub'],
+): Promise<Buffer> {
   const path = `build/${name}.wasm`;
   const files = [`assembly/${entry}.ts`, '-o', path, '-t', `build/${name}.wat`];
-  const runtime = ['--runtime', entry === 'reduce' ? 'stub' : 'minimal'];
-  const { error, stderr } = await asc.main([...files, ...COMMON, ...runtime, ...options]);
+  const { error, stderr } = await asc.main([...files, ...COMMON, ...options]);
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   return readFileSync(path);
 }
 
-/** Writes a module that exports each of `binaries` as hexadecimal text. */
+/** The bytes that are most frequent in `binaries`, the most frequent first. */
+function frequentIn(binaries: readonly Buffer[]): number[] {
+  const counts = new Array<number>(256).fill(0);
+  for (const byte of Buffer.concat(binaries)) counts[byte]++;
+  return [...counts.keys()].sort((a, b) => counts[b] - counts[a]).slice(0, FREQUENT);
+}
+
+/** The text of the byte at `place` of the order. */
+function textOf(place: number): string {
+  if (place < FREQUENT) return CHARACTERS[PAGES + place];
+  const rest = place - FREQUENT;
+  const { length } = CHARACTERS;
+  return CHARACTERS[Math.floor(rest / length)] + CHARACTERS[rest % length];
+}
+
+function encode(bytes: Buffer, frequent: readonly number[]): string {
+  const order = orderOf(frequent);
+  const text = Array.from(bytes, (byte) => textOf(order.indexOf(byte))).join('');
+  if (!bytes.equals(decode(text, frequent))) throw new Error('the text is not read back');
+  return text;
+}
+
+/** Writes a module that exports the text of each of `binaries`, and their frequent bytes. */
 function write(path: string, binaries: Record<string, Buffer>): void {
+  const frequent = frequentIn(Object.values(binaries));
   const constants = Object.entries(binaries).map(
-    ([name, bytes]) => `export const ${name} =\n  '${bytes.toString('hex')}';\n`,
+    ([name, bytes]) => `export const ${name} =\n  '${encode(bytes, frequent)}';\n`,
   );
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(
     path,
-    `/** Made by scripts/build-kernels.ts from assembly/. */\n\n${constants.join('')}`,
+    '/** Made by scripts/build-kernels.ts from assembly/. */\n\n' +
+      `export const frequent = [${frequent.join(', ')}];\n${constants.join('')}`,
   );
 }
 
 mkdirSync('build', { recursive: true });
-const baseline = await compile('index', 'baseline');
-const relaxed = await compile('float32', 'relaxed', ['--enable', 'relaxed-simd']);
+const base = await compile('index', 'base', ['--runtime', 'minimal']);
+const baseline = await compile('float32', 'baseline');
+const relaxed = await compile('float32', 'relaxed', [
+  '--runtime',
+  'stub',
+  '--enable',
+  'relaxed-simd',
+]);
 const reduce = await compile('reduce', 'reduce');
 await compile('limits', 'limits');
-write('src/kernels/generated/binaries.ts', { baseline, relaxed });
+// The two kinds of one source side by side, where gzip sees what they share.
+write('src/kernels/generated/binaries.ts', { relaxed, baseline, base });
 write('src/group/thread/generated/reduce.ts', { reduce });
-const sizes = [baseline, relaxed, reduce].map(({ length }) => length);
-console.log(`WebAssembly: baseline ${sizes[0]} bytes, relaxed ${sizes[1]}, reduce ${sizes[2]}`);
+const sizes = Object.entries({ base, baseline, relaxed, reduce });
+console.log(
+  `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,
+);

@@ -6,8 +6,8 @@
  * array, so views that users hold stay valid; its pages are only reserved until they are touched.
  */
 
-import { decodeHex } from '../core/hex.js';
-import { baseline, relaxed } from './generated/binaries.js';
+import { decode } from '../core/binary-text.js';
+import { base, baseline, frequent, relaxed } from './generated/binaries.js';
 
 /** 64 KiB, the unit of WebAssembly memories. */
 export const PAGE = 65536;
@@ -17,14 +17,12 @@ const MAX_PAGES = 65535;
 /** A stage: pointers first, then channels, rows, stride in bytes, and values per channel. */
 type Stage = (...args: number[]) => void;
 
-/** The stages of one variant and element type. Fused ones where the fused loop exists. */
+/** The stages of one variant and element type. */
 export interface Stages {
   readonly moments: Stage;
   readonly normalize: Stage;
-  readonly normalizeMoments: Stage | undefined;
   readonly gradientSums: Stage;
   readonly inputGradient: Stage;
-  readonly inputGradientSums: Stage | undefined;
 }
 
 /** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
@@ -53,6 +51,8 @@ export interface Engine {
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
+  /** Takes the kernels' scratch memory, once for each build; throws as `allocate`. */
+  reserveScratch(bytes: number): void;
 }
 
 export interface EngineOptions {
@@ -79,43 +79,43 @@ function stagesOf(exports: WebAssembly.Exports, variant: 'plane' | 'row', bits: 
   return {
     moments: stage('Moments'),
     normalize: stage('Normalize'),
-    normalizeMoments: stage('NormalizeMoments'),
     gradientSums: stage('GradientSums'),
     inputGradient: stage('InputGradient'),
-    inputGradientSums: stage('InputGradientSums'),
   };
 }
 
 /** @throws where the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
-  const base = new WebAssembly.Instance(new WebAssembly.Module(decodeHex(baseline)), {
-    env: { memory },
+  const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>
+    new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory }, ...imports })
+      .exports;
+  const common = instantiate(decode(base, frequent), {});
+  const allocate = common.allocate as (bytes: number) => number;
+  const release = common.release as (pointer: number) => void;
+  const withRelaxed = decode(relaxed, frequent);
+  const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
+  const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), {
+    scratch: { allocate, release },
   });
-  const allocate = base.exports.allocate as (bytes: number) => number;
-  const release = base.exports.release as (pointer: number) => void;
-  let float32 = base;
-  const binary = decodeHex(relaxed);
-  const useRelaxed = options.relaxed ?? WebAssembly.validate(binary);
-  if (useRelaxed) {
-    const imports = { env: { memory }, scratch: { allocate, release } };
-    float32 = new WebAssembly.Instance(new WebAssembly.Module(binary), imports);
-  }
   return {
     relaxed: useRelaxed,
     memory,
     maxPages,
     plane: {
-      4: stagesOf(float32.exports, 'plane', 32),
-      8: stagesOf(base.exports, 'plane', 64),
+      4: stagesOf(float32, 'plane', 32),
+      8: stagesOf(common, 'plane', 64),
     },
     row: {
-      4: stagesOf(float32.exports, 'row', 32),
-      8: stagesOf(base.exports, 'row', 64),
+      4: stagesOf(float32, 'row', 32),
+      8: stagesOf(common, 'row', 64),
     },
-    statistics: base.exports as unknown as Statistics,
+    statistics: common as unknown as Statistics,
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
+    reserveScratch(bytes) {
+      for (const { scratch } of [common, float32]) (scratch as (bytes: number) => number)(bytes);
+    },
   };
 }

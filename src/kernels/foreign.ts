@@ -8,11 +8,7 @@ import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Stages } from './engine.js';
 import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
-import { SLOTS, WINDOW_BYTES, type Windows } from './windows.js';
-
-/** Slots for the sums of one piece, beyond those of arguments. */
-const PART0 = Object.keys(SLOTS).length;
-const PART1 = PART0 + 1;
+import { PARTS, WINDOW_BYTES, type Windows } from './windows.js';
 
 /** Chooses the kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
 type Choose = (rows: number, values: number, bytes: number) => Stages;
@@ -28,8 +24,8 @@ export class Foreign {
 
   moments(mean: number, m2: number, x: FloatArray, layout: Layout, from: number, to: number): void {
     const bytes = x.BYTES_PER_ELEMENT;
-    const partMean = this.#windows.channel(PART0, to - from, 8);
-    const partM2 = this.#windows.channel(PART1, to - from, 8);
+    const partMean = this.#windows.channel(PARTS[0], to - from, 8);
+    const partM2 = this.#windows.channel(PARTS[1], to - from, 8);
     const means = this.#windows.view(mean, to - from);
     const squares = this.#windows.view(m2, to - from);
     for (const piece of this.#pieces(layout, from, to, bytes)) {
@@ -98,8 +94,8 @@ export class Foreign {
     to: number,
   ): void {
     const bytes = x.BYTES_PER_ELEMENT;
-    const partDy = this.#windows.channel(PART0, to - from, 8);
-    const partDyXhat = this.#windows.channel(PART1, to - from, 8);
+    const partDy = this.#windows.channel(PARTS[0], to - from, 8);
+    const partDyXhat = this.#windows.channel(PARTS[1], to - from, 8);
     const sums = this.#windows.view(sumDy, to - from).fill(0);
     const products = this.#windows.view(sumDyXhat, to - from).fill(0);
     for (const piece of this.#pieces(layout, from, to, bytes)) {

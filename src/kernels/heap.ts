@@ -19,6 +19,13 @@ const COLOR_BYTES = 448;
 /** AssemblyScript's allocator keeps a block's size in 30 bits. */
 const MAX_BLOCK = 2 ** 30 - 16 - PADDING - (COLORS - 1) * COLOR_BYTES;
 
+/**
+ * Bytes that the kernels keep while they run over `channels` channels, whatever their rows and
+ * planes: at most 112 for each channel, or the sums of a run of about 800 values. The tests hold
+ * all stages to it.
+ */
+export const scratchBytes = (channels: number) => (32 << 10) + 128 * channels;
+
 interface Block {
   /** What the allocator gave, at or before the array. */
   readonly pointer: number;
@@ -76,7 +83,10 @@ export class Heap {
   /** A zeroed array. @throws RangeError when there is no room for it */
   allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
     const bytes = length * (dtype === 'float32' ? 4 : 8);
-    const pointer = this.#allocate(bytes, `${length} ${dtype}`);
+    // Room for any color: places of equal arrays stay interchangeable.
+    const room = bytes + PADDING + (bytes < LARGE ? 0 : (COLORS - 1) * COLOR_BYTES);
+    const take = () => this.#engine.allocate(room);
+    const pointer = this.#take(bytes, `${length} ${dtype}`, take);
     const color = bytes < LARGE ? 0 : this.#large++ % COLORS;
     const at = pointer + color * COLOR_BYTES;
     const buffer = this.#current();
@@ -101,12 +111,16 @@ export class Heap {
     this.#free(block);
   }
 
-  #allocate(bytes: number, what: string): number {
+  /** Takes what the kernels need to run over `channels` channels. @throws RangeError */
+  reserveScratch(channels: number): void {
+    const bytes = scratchBytes(channels);
+    this.#take(bytes, `work on ${channels} channels`, () => this.#engine.reserveScratch(bytes));
+  }
+
+  #take<T>(bytes: number, what: string, take: () => T): T {
     if (bytes <= MAX_BLOCK) {
       try {
-        // Room for any color: places of equal arrays stay interchangeable.
-        const colors = bytes < LARGE ? 0 : (COLORS - 1) * COLOR_BYTES;
-        return this.#engine.allocate(bytes + PADDING + colors);
+        return take();
       } catch (error) {
         // The allocator traps before it changes anything.
         if (!(error instanceof WebAssembly.RuntimeError)) throw error;

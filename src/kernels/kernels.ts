@@ -1,7 +1,7 @@
 /**
  * The seam between the algorithm and the arithmetic of one rank. Four stages, each over a run of
- * channels [from, to), so that a caller can work block by block, two that do a block and the next
- * one at once, and what is done between the stages with the channels' statistics. Per-channel arrays are indexed by the channel itself and as long as the layout
+ * channels [from, to), so that a caller can work block by block, and what is done between the
+ * stages with the channels' statistics. Per-channel arrays are indexed by the channel itself and as long as the layout
  * has channels. `x`, `y`, `dy` and `dx` have samples * channels * plane elements of one type; y
  * may be x, and dx may be dy or x.
  *
@@ -57,6 +57,13 @@ export interface Kernels {
   release(array: FloatArray): void;
 
   /**
+   * Takes the memory that calls with up to `channels` channels need beside their arrays, for good.
+   * Calls without it take what they need, and where there is none may fail halfway.
+   * @throws RangeError as `allocate`
+   */
+  reserve(channels: number): void;
+
+  /**
    * How many channels a caller should do at a time: as many as stay in the cache between the two
    * passes over them, or all where blocks gain nothing. At least 1.
    */
@@ -78,18 +85,6 @@ export interface Kernels {
     by: Normalization,
     layout: Layout,
     range: ChannelRange,
-  ): void;
-
-  /** `normalize` of the channels `range` and `moments` of the channels `next`, in one loop. */
-  normalizeMoments(
-    y: FloatArray,
-    x: FloatArray,
-    by: Normalization,
-    layout: Layout,
-    range: ChannelRange,
-    mean: Float64Array,
-    m2: Float64Array,
-    next: ChannelRange,
   ): void;
 
   /** Writes sum(dy) and sum(dy * xhat) of each channel. */
@@ -142,17 +137,4 @@ export interface Kernels {
 
   /** Divides `values` by `divisor`, in place. */
   divide(values: Float64Array, divisor: number): void;
-
-  /** `inputGradient` of the channels `range` and `gradientSums` of the channels `next`. */
-  inputGradientSums(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
-    by: Normalization,
-    means: GradientSums | null,
-    layout: Layout,
-    range: ChannelRange,
-    sums: GradientSums,
-    next: ChannelRange,
-  ): void;
 }

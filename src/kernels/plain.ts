@@ -151,6 +151,7 @@ export const plainKernels: Kernels = {
   name: 'plain',
   allocate,
   release: () => {},
+  reserve: () => {},
   channelsPerBlock: (layout) => Math.max(1, layout.channels),
   moments,
   normalize,
@@ -159,12 +160,4 @@ export const plainKernels: Kernels = {
   mergeMoments,
   inverseDeviations,
   divide,
-  normalizeMoments(y, x, by, layout, range, mean, m2, next) {
-    normalize(y, x, by, layout, range);
-    moments(mean, m2, x, layout, next);
-  },
-  inputGradientSums(dx, dy, x, by, means, layout, range, sums, next) {
-    inputGradient(dx, dy, x, by, means, layout, range);
-    gradientSums(sums, dy, x, by, layout, next);
-  },
 };

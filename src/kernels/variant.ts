@@ -29,17 +29,10 @@ const VECTOR = 16;
 /** Planes below these many values go by rows, where there are these many samples. */
 const TINY_PLANE = 32;
 const SAMPLES = 8;
-/** Planes below these many values go several at once, and never with the next block. */
-const SMALL_PLANE = 64;
 
 /** Whether `rows` rows with `values` of `bytes` bytes each to a channel go by rows. */
 export function byRows(rows: number, values: number, bytes: number): boolean {
   return values * bytes < VECTOR || (values < TINY_PLANE && rows >= SAMPLES);
-}
-
-/** Whether a pass may do a block's normalisation and the next block's sums in one loop. */
-export function fuses({ channelsLast, plane, samples }: Layout): boolean {
-  return !channelsLast && plane >= SMALL_PLANE && samples > 0;
 }
 
 /** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */
@@ -62,7 +55,7 @@ export function channelsPerBlock(layout: Layout, bytes: number, pass: Pass): num
     const run = Math.floor(RUN_BYTES / (plane * bytes));
     fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
   }
-  // Equal blocks: a last one of another length would leave the fused kernels' neighbour alone.
+  // Equal blocks, as nearly as can be.
   const blocks = Math.max(1, Math.ceil(channels / fit));
   return Math.max(1, Math.ceil(channels / blocks));
 }

@@ -1,6 +1,6 @@
 /**
  * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
- * memory go in by pointer, all others through windows (foreign.ts). No call allocates.
+ * memory go in by pointer, all others through windows (foreign.ts). After `reserve` no call allocates.
  */
 
 import type { FloatArray } from '../core/dtype.js';
@@ -9,7 +9,7 @@ import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
-import { byRows, channelsPerBlock, fuses } from './variant.js';
+import { byRows, channelsPerBlock } from './variant.js';
 import { SLOTS, Windows } from './windows.js';
 
 export class WasmKernels implements Kernels {
@@ -38,6 +38,11 @@ export class WasmKernels implements Kernels {
 
   release(array: FloatArray): void {
     this.heap.release(array);
+  }
+
+  reserve(channels: number): void {
+    this.heap.reserveScratch(channels);
+    this.#windows.reserve(channels);
   }
 
   channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number {
@@ -109,46 +114,6 @@ export class WasmKernels implements Kernels {
     } else {
       this.#foreign.normalize(y, x, mean, invstd, weight, bias, layout, from, to);
     }
-  }
-
-  normalizeMoments(
-    y: FloatArray,
-    x: FloatArray,
-    by: Normalization,
-    layout: Layout,
-    range: ChannelRange,
-    mean: Float64Array,
-    m2: Float64Array,
-    next: ChannelRange,
-  ): void {
-    const { channels, plane, samples } = layout;
-    const bytes = x.BYTES_PER_ELEMENT;
-    const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).normalizeMoments;
-    const count = range.to - range.from;
-    const own = this.#own(x, y, mean, m2);
-    if (!fused || !fuses(layout) || count !== next.to - next.from || !own) {
-      this.normalize(y, x, by, layout, range);
-      this.moments(mean, m2, x, layout, next);
-      return;
-    }
-    const { from, to } = range;
-    const windows = this.#windows;
-    const at = from * plane * bytes;
-    fused(
-      y.byteOffset + at,
-      x.byteOffset + at,
-      windows.input(SLOTS.mean, by.mean, from, to, 8),
-      windows.input(SLOTS.invstd, by.invstd, from, to, 8),
-      windows.input(SLOTS.weight, by.weight, from, to, bytes),
-      windows.input(SLOTS.bias, by.bias, from, to, bytes),
-      mean.byteOffset + next.from * 8,
-      m2.byteOffset + next.from * 8,
-      x.byteOffset + next.from * plane * bytes,
-      count,
-      samples,
-      channels * plane * bytes,
-      plane,
-    );
   }
 
   gradientSums(
@@ -238,53 +203,6 @@ export class WasmKernels implements Kernels {
     }
   }
 
-  inputGradientSums(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
-    by: Normalization,
-    means: GradientSums | null,
-    layout: Layout,
-    range: ChannelRange,
-    sums: GradientSums,
-    next: ChannelRange,
-  ): void {
-    const { channels, plane, samples } = layout;
-    const bytes = x.BYTES_PER_ELEMENT;
-    const fused = this.#stages(samples, layout.channelsLast ? 1 : plane, bytes).inputGradientSums;
-    const count = range.to - range.from;
-    const own = this.#own(x, dy, dx, by.mean) && this.#own(by.invstd, sums.dy, sums.dyXhat);
-    if (!fused || !fuses(layout) || count !== next.to - next.from || !own) {
-      this.inputGradient(dx, dy, x, by, means, layout, range);
-      this.gradientSums(sums, dy, x, by, layout, next);
-      return;
-    }
-    const { from, to } = range;
-    const windows = this.#windows;
-    const at = from * plane * bytes;
-    const nextAt = next.from * plane * bytes;
-    fused(
-      dx.byteOffset + at,
-      dy.byteOffset + at,
-      x.byteOffset + at,
-      by.mean.byteOffset + from * 8,
-      by.invstd.byteOffset + from * 8,
-      windows.input(SLOTS.weight, by.weight, from, to, bytes),
-      windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8),
-      windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8),
-      sums.dy.byteOffset + next.from * 8,
-      sums.dyXhat.byteOffset + next.from * 8,
-      dy.byteOffset + nextAt,
-      x.byteOffset + nextAt,
-      by.mean.byteOffset + next.from * 8,
-      by.invstd.byteOffset + next.from * 8,
-      count,
-      samples,
-      channels * plane * bytes,
-      plane,
-    );
-  }
-
   mergeMoments(
     mean: Float64Array,
     m2: Float64Array,
@@ -323,12 +241,6 @@ export class WasmKernels implements Kernels {
     const at = windows.input(SLOTS.out0, values, 0, values.length, 8);
     this.#engine.statistics.divide(at, values.length, divisor);
     windows.deliver(SLOTS.out0, values, 0, values.length);
-  }
-
-  /** Whether all of them lie in the kernels' memory. */
-  #own(a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray = a): boolean {
-    const heap = this.heap;
-    return heap.owns(a) && heap.owns(b) && heap.owns(c) && heap.owns(d);
   }
 
   /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */

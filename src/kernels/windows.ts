@@ -22,22 +22,37 @@ export const SLOTS = {
   gathered: 8,
 } as const;
 
+const ARGUMENTS = Object.keys(SLOTS).length;
+/** Slots for the sums of one piece. */
+export const PARTS = [ARGUMENTS, ARGUMENTS + 1] as const;
+
+/** A window of a per-channel argument, as either type. */
+interface ChannelWindow {
+  readonly float64: Float64Array;
+  readonly float32: Float32Array;
+}
+
 export class Windows {
   readonly #heap: Heap;
   readonly #tensors: Float32Array[] = [];
-  readonly #channels: (FloatArray | undefined)[] = [];
+  readonly #channels: (ChannelWindow | undefined)[] = [];
 
   constructor(heap: Heap) {
     this.#heap = heap;
   }
 
+  /** Takes the memory of all windows, for runs of up to `channels` channels. @throws RangeError */
+  reserve(channels: number): void {
+    for (const index of [0, 1]) this.#tensor(index);
+    for (let slot = 0; slot < ARGUMENTS + PARTS.length; slot++) this.channel(slot, channels, 8);
+  }
+
   /** Window `index` (0 or 1) for values of the type of `like`. */
   tensor(index: number, like: FloatArray): FloatArray {
-    this.#tensors[index] ??= this.#heap.allocate('float32', WINDOW_BYTES / 4) as Float32Array;
-    const { buffer, byteOffset } = this.#tensors[index];
+    const window = this.#tensor(index);
     return like instanceof Float32Array
-      ? this.#tensors[index]
-      : new Float64Array(buffer, byteOffset, WINDOW_BYTES / 8);
+      ? window
+      : new Float64Array(window.buffer, window.byteOffset, WINDOW_BYTES / 8);
   }
 
   /** The `length` float64 at `pointer`. */
@@ -45,16 +60,12 @@ export class Windows {
     return this.#heap.view(pointer, length);
   }
 
-  /** Window of a per-channel argument: `length` values, float64 or float32. */
+  /** Window of a per-channel argument: `length` values or more, float64 or float32. */
   channel(slot: number, length: number, bytes: number): FloatArray {
-    const dtype = bytes === 8 ? 'float64' : 'float32';
-    const window = this.#channels[slot];
-    if (window && window.BYTES_PER_ELEMENT === bytes && window.length >= length) return window;
-    if (window) this.#heap.release(window);
-    this.#channels[slot] = undefined;
-    const made = this.#heap.allocate(dtype, Math.max(length, 256));
-    this.#channels[slot] = made;
-    return made;
+    let window = this.#channels[slot];
+    if (window === undefined || window.float64.length < length)
+      window = this.#enlarge(slot, length);
+    return bytes === 8 ? window.float64 : window.float32;
   }
 
   /** Pointer to value `from` of a per-channel array, copied in up to `to` where it is foreign. */
@@ -79,5 +90,21 @@ export class Windows {
     if (this.#heap.owns(array)) return;
     const window = this.channel(slot, to - from, 8);
     for (let c = from; c < to; c++) array[c] = window[c - from];
+  }
+
+  /** Another window for a slot; the old one stays where there is no memory for it. */
+  #enlarge(slot: number, length: number): ChannelWindow {
+    const float64 = this.#heap.allocate('float64', Math.max(length, 256)) as Float64Array;
+    const float32 = new Float32Array(float64.buffer, float64.byteOffset, 2 * float64.length);
+    const old = this.#channels[slot];
+    if (old !== undefined) this.#heap.release(old.float64);
+    const made = { float64, float32 };
+    this.#channels[slot] = made;
+    return made;
+  }
+
+  #tensor(index: number): Float32Array {
+    this.#tensors[index] ??= this.#heap.allocate('float32', WINDOW_BYTES / 4) as Float32Array;
+    return this.#tensors[index];
   }
 }

@@ -16,6 +16,7 @@ import { backward, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
 import { forward, normalize, statisticsOf } from '../ops/forward.js';
 import type { Scope } from '../ops/scope.js';
+import { reserve } from '../ops/workspace.js';
 import type { CommonSetup } from './common-options.js';
 import {
   type BackwardOptions,
@@ -129,14 +130,15 @@ export abstract class BatchNorm {
     options: ForwardOptions = {},
   ): { output: Tensor; context: ForwardContext } {
     const group = this.statisticsGroup();
-    const out = this.#tellingPeers(
+    const { out, values, y } = this.#tellingPeers(
       () => group,
       'forward',
-      () => this.#checkForward(x, options, group),
+      () => {
+        const out = this.#checkForward(x, options, group);
+        return { out, values: x.toFloats(), y: floatsFor(out) };
+      },
     );
     const layout = layoutOf(x.shape, this.channelsLast);
-    const values = x.toFloats();
-    const y = floatsFor(out);
     const pass =
       group === null
         ? this.#fixedPass(y, values, layout)
@@ -156,13 +158,14 @@ export abstract class BatchNorm {
    */
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
     const context = options.context ?? this.#last;
-    const { saved, out } = this.#tellingPeers(
+    const { saved, out, values, dx } = this.#tellingPeers(
       () => context?.group ?? this.statisticsGroup(),
       'backward',
-      () => this.#checkBackward(dy, context, options),
+      () => {
+        const { saved, out } = this.#checkBackward(dy, context, options);
+        return { saved, out, values: dy.toFloats(), dx: floatsFor(out) };
+      },
     );
-    const values = dy.toFloats();
-    const dx = floatsFor(out);
     const sums = backward(dx, values, saved, this.#scope(context!.group));
     storeFloats(dx, out);
     context!.saved = null;
@@ -299,7 +302,8 @@ export abstract class BatchNorm {
     if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
-    return checkOut(out, x, label);
+    reserve(this.numFeatures, group?.size ?? 1);
+    return checkOut(out, x, [x], label);
   }
 
   #checkBackward(
@@ -327,6 +331,6 @@ export abstract class BatchNorm {
     }
     // Throws where the input was disposed: its memory may hold something else by now.
     input.data;
-    return { saved: context.saved, out: checkOut(out, dy, this.label) };
+    return { saved: context.saved, out: checkOut(out, dy, [dy, input], this.label) };
   }
 }

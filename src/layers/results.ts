@@ -5,8 +5,16 @@ import { formatShape, sameShape } from '../core/layout.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 
-/** The tensor that a result goes into: `out` where it fits `like`, or a new one. */
-export function checkOut(out: Tensor | undefined, like: Tensor, label: string): Tensor {
+/**
+ * The tensor that a result goes into: `out` where it fits `like`, or a new one. It may lie over
+ * one of the `inputs`, but not over a part of it: elements would be overwritten before they are read.
+ */
+export function checkOut(
+  out: Tensor | undefined,
+  like: Tensor,
+  inputs: readonly Tensor[],
+  label: string,
+): Tensor {
   if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
   if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
   if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
@@ -14,6 +22,11 @@ export function checkOut(out: Tensor | undefined, like: Tensor, label: string): 
       `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
         `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
     );
+  }
+  for (const input of inputs) {
+    if (overlaps(out, input) && out.data.byteOffset !== input.data.byteOffset) {
+      throw new RangeError(`${label}: out lies over a part of its input`);
+    }
   }
   return out;
 }

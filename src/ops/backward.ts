@@ -46,16 +46,13 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
   const by = { mean: work.mean, invstd: work.invstd, weight: saved.weight, bias: null };
   const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
   const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
-  const blocks = blocksOf(layout.channels, channelsPerBlock(saved, scope));
-  kernels.gradientSums(sums, dy, x, by, layout, blocks[0]);
-  for (let i = 0; i < blocks.length; i++) {
+  for (const block of blocksOf(layout.channels, channelsPerBlock(saved, scope))) {
+    kernels.gradientSums(sums, dy, x, by, layout, block);
     if (means !== null) {
       if (scope.reproducible) reproducibleMeans(means, dy, saved, work, scope);
-      else groupMeans(work, saved.count as number, blocks[i], scope);
+      else groupMeans(work, count as number, block, scope);
     }
-    const next = blocks[i + 1];
-    if (next === undefined) kernels.inputGradient(dx, dy, x, by, means, layout, blocks[i]);
-    else kernels.inputGradientSums(dx, dy, x, by, means, layout, blocks[i], sums, next);
+    kernels.inputGradient(dx, dy, x, by, means, layout, block);
   }
   return sums;
 }

@@ -39,13 +39,11 @@ export function forward(
   const group = new GroupMoments(kernels, x, layout, affine, scope);
   const { mean, m2 } = group.work;
   const blocks = blocksOf(layout.channels, group.channelsPerBlock());
-  kernels.moments(mean, m2, x, layout, blocks[0]);
   for (let i = 0; i < blocks.length; i++) {
+    kernels.moments(mean, m2, x, layout, blocks[i]);
     group.merge(blocks[i], i === 0);
     if (i === 0) admit(group.count);
-    const next = blocks[i + 1];
-    if (next === undefined) kernels.normalize(y, x, group.by, layout, blocks[i]);
-    else kernels.normalizeMoments(y, x, group.by, layout, blocks[i], mean, m2, next);
+    kernels.normalize(y, x, group.by, layout, blocks[i]);
   }
   return passOf(group.result(), group.count);
 }

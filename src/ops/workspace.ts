@@ -3,7 +3,11 @@
  * copies. One for each thread: passes run one at a time, and nothing is kept in it between them.
  */
 
+import { packedLength } from '../core/moments.js';
 import type { Kernels } from '../kernels/kernels.js';
+import { defaultKernels } from '../kernels/select.js';
+import { VOTES } from './blocks.js';
+import { GATHER_RANKS } from './exchange.js';
 
 export interface Workspace {
   /** Mean, M2 and invstd, one behind the other. */
@@ -33,6 +37,15 @@ export function wireArray(kernels: Kernels, way: 'sent' | 'received', length: nu
   return ownedBy(kernels)[way].take(length);
 }
 
+/**
+ * Takes all the memory that passes over `channels` channels and `ranks` ranks need beside their
+ * tensors, so that they do not run out of it between two collectives.
+ * @throws RangeError when memory is exhausted
+ */
+export function reserve(channels: number, ranks: number): void {
+  ownedBy(defaultKernels()).reserve(channels, ranks);
+}
+
 let owned: Rooms | null = null;
 
 function ownedBy(kernels: Kernels): Rooms {
@@ -45,6 +58,8 @@ function ownedBy(kernels: Kernels): Rooms {
 
 /** Room for this many numbers at first; it doubles from here. */
 const LEAST = 512;
+/** Channels that kernels are told to reserve memory for at first; it doubles from here. */
+const LEAST_CHANNELS = 256;
 /** Views that are remembered: models have few widths, programs that make them up have many. */
 const MOST_VIEWS = 256;
 
@@ -63,12 +78,16 @@ class Room {
   take(length: number): Float64Array {
     let view = this.#views.get(length);
     if (view === undefined) {
-      if (this.#array === null || this.#array.length < length) this.#grow(length);
+      this.reserve(length);
       if (this.#views.size >= MOST_VIEWS) this.#views.clear();
       view = (this.#array as Float64Array).subarray(0, length);
       this.#views.set(length, view);
     }
     return view;
+  }
+
+  reserve(length: number): void {
+    if (this.#array === null || this.#array.length < length) this.#grow(length);
   }
 
   release(): void {
@@ -96,6 +115,8 @@ class Rooms {
   readonly #statistics: Room;
   readonly #sums: Room;
   readonly #means: Room;
+  /** Channels that the kernels have reserved memory for. */
+  #channels = 0;
 
   constructor(kernels: Kernels) {
     const forget = () => this.#workspaces.clear();
@@ -104,6 +125,21 @@ class Rooms {
     this.#statistics = new Room(kernels, forget);
     this.#sums = new Room(kernels, forget);
     this.#means = new Room(kernels, forget);
+  }
+
+  reserve(channels: number, ranks: number): void {
+    if (channels > this.#channels) {
+      const room = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
+      this.kernels.reserve(room);
+      this.#channels = room;
+    }
+    this.#statistics.reserve(3 * channels);
+    this.#sums.reserve(2 * channels);
+    this.#means.reserve(2 * channels);
+    if (ranks === 1) return;
+    const wire = packedLength(channels) + VOTES;
+    this.sent.reserve(wire);
+    this.received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
   }
 
   workspace(channels: number): Workspace {

@@ -26,16 +26,28 @@ export interface OracleResult {
   mean: number[];
   /** Sum of squares about the mean. */
   m2: number[];
+  /** 1 / sqrt(variance + eps), of the batch's variance or the fixed one. */
+  invstd: number[];
   ranks: { y: number[]; dx: number[]; dweight: number[]; dbias: number[] }[];
 }
 
 export function oracle(parts: readonly Part[], options: OracleOptions): OracleResult {
   const { channels, eps, weight, bias, fixed } = options;
   const indices = Array.from({ length: channels }, (_, c) => c);
-  const channel = (part: Part, i: number) => channelOf(part, i, options);
+  /** The channel of each element, found once. */
+  const table = new Map(parts.map((part) => [part, channelsOf(part, options)]));
+  const channel = (part: Part, i: number) => table.get(part)![i];
+  /** Sum over a rank's elements of one channel. */
+  const partial = (part: Part, c: number, term: (part: Part, i: number) => number) => {
+    let sum = 0;
+    table.get(part)!.forEach((own, i) => {
+      if (own === c) sum += term(part, i);
+    });
+    return sum;
+  };
   /** Sum over all ranks' elements of one channel. */
   const total = (c: number, term: (part: Part, i: number) => number) =>
-    parts.reduce((sum, part) => sum + partial(part, c, channel, term), 0);
+    parts.reduce((sum, part) => sum + partial(part, c, term), 0);
 
   const count = total(0, () => 1);
   const mean = indices.map((c) => (count === 0 ? 0 : total(c, (p, i) => p.x[i]) / count));
@@ -58,25 +70,13 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
   const ranks = parts.map((part) => ({
     y: part.x.map((_, i) => xhat(part, i) * weight[channel(part, i)] + bias[channel(part, i)]),
     dx: part.x.map((_, i) => inputGradient(part, i)),
-    dweight: indices.map((c) => partial(part, c, channel, (p, i) => p.dy[i] * xhat(p, i))),
-    dbias: indices.map((c) => partial(part, c, channel, (p, i) => p.dy[i])),
+    dweight: indices.map((c) => partial(part, c, (p, i) => p.dy[i] * xhat(p, i))),
+    dbias: indices.map((c) => partial(part, c, (p, i) => p.dy[i])),
   }));
-  return { count, mean, m2, ranks };
+  return { count, mean, m2, invstd, ranks };
 }
 
-function partial(
-  part: Part,
-  c: number,
-  channel: (part: Part, i: number) => number,
-  term: (part: Part, i: number) => number,
-): number {
-  let sum = 0;
-  for (let i = 0; i < part.x.length; i++) if (channel(part, i) === c) sum += term(part, i);
-  return sum;
-}
-
-function channelOf({ shape }: Part, i: number, { channels, channelsLast }: OracleOptions): number {
-  if (channelsLast) return i % channels;
+function channelsOf({ shape, x }: Part, { channels, channelsLast }: OracleOptions): number[] {
   const plane = shape.slice(2).reduce((product, size) => product * size, 1);
-  return Math.floor(i / plane) % channels;
+  return x.map((_, i) => (channelsLast ? i : Math.floor(i / plane)) % channels);
 }

@@ -21,10 +21,18 @@ export class TestWorld {
   readonly #pending = new Map<string, (reply: Reply) => void>();
   #tasks = 0;
 
-  constructor(size: number, options: ThreadWorldOptions = {}) {
+  /** @param envOf what a rank has in its environment beside this thread's */
+  constructor(
+    size: number,
+    options: ThreadWorldOptions = {},
+    envOf: (rank: number) => NodeJS.ProcessEnv = () => ({}),
+  ) {
     this.size = size;
     this.#workers = createThreadWorld(size, { timeout: 20, ...options }).map((handle) => {
-      const worker = new Worker(RANK_SCRIPT, { workerData: { syncbn: handle } });
+      const worker = new Worker(RANK_SCRIPT, {
+        workerData: { syncbn: handle },
+        env: { ...process.env, ...envOf(handle.rank) },
+      });
       worker.on('message', (reply: Reply) => this.#settle(handle.rank, reply));
       worker.on('error', (error) => {
         failThreadWorld(handle, `rank ${handle.rank} failed: ${error.name}: ${error.message}`);

@@ -1,11 +1,30 @@
+import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
+import type { FloatArray } from '../../src/core/dtype.js';
 import { createEngine, PAGE } from '../../src/kernels/engine.js';
 import { createKernels } from '../../src/kernels/select.js';
 import { WasmKernels } from '../../src/kernels/wasm.js';
 import { seeded } from './arrays.js';
+import { all, foreign, makeCase, own, runStages } from './contract.js';
+
+// For the build with relaxed SIMD, which has scratch memory of its own.
+setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 const make = (maxPages?: number) =>
   new WasmKernels(createEngine(maxPages === undefined ? {} : { maxPages }));
+
+/** Allocates until there is nothing left; what it took. */
+function exhaust(kernels: WasmKernels): FloatArray[] {
+  const held: FloatArray[] = [];
+  for (let length = 2 ** 20; length >= 1; length /= 4) {
+    try {
+      for (;;) held.push(kernels.allocate('float32', length));
+    } catch (error) {
+      expect(error).toBeInstanceOf(RangeError);
+    }
+  }
+  return held;
+}
 
 describe('the heap', () => {
   test('gives zeroed, aligned arrays that do not overlap', () => {
@@ -100,8 +119,56 @@ describe('the heap', () => {
   });
 });
 
+describe('reserved memory', () => {
+  /** Of every variant of the kernels, small ones: what they keep depends on channels and planes. */
+  const layoutsOf = (channels: number) =>
+    [1, 2, 4, 49, 50, 64]
+      .flatMap((plane) => [1, 9].map((samples) => ({ samples, channels, plane })))
+      .filter(({ samples, plane }) => samples * channels * plane <= 40_000)
+      .flatMap((sizes) => [false, true].map((channelsLast) => ({ ...sizes, channelsLast })));
+
+  for (const relaxed of [false, true]) {
+    test.each([
+      ['own', own],
+      ['foreign', foreign],
+    ])(`is all that the stages need over %s arrays, relaxed SIMD ${relaxed}`, (_, source) => {
+      for (const channels of [1, 16, 400, 4000]) {
+        const kernels = new WasmKernels(createEngine({ maxPages: 640, relaxed }));
+        const cases = layoutsOf(channels).flatMap((layout) =>
+          (['float32', 'float64'] as const).map((dtype) =>
+            makeCase(kernels, source, layout, dtype),
+          ),
+        );
+        kernels.reserve(channels);
+        exhaust(kernels);
+        for (const c of cases) runStages(kernels, c, [all(c.layout)]);
+      }
+    });
+  }
+
+  test('that is not there is an error with sizes, which leaves what was reserved before', () => {
+    const kernels = make(64);
+    const layout = { samples: 9, channels: 256, plane: 49, channelsLast: false };
+    const c = makeCase(kernels, foreign, layout, 'float32');
+    kernels.reserve(256);
+    const held = exhaust(kernels);
+    for (const array of held) expect(kernels.heap.owns(array)).toBe(true);
+    const { bytesInUse, size } = kernels.heap;
+    expect(() => kernels.reserve(4096)).toThrow(
+      new RangeError(
+        `kernels: no memory for work on 4096 channels (557056 bytes): ${bytesInUse} of ` +
+          `${64 * PAGE} bytes are in use, and one array takes 1073738608 at most; ` +
+          'release tensors that are no longer needed',
+      ),
+    );
+    expect([kernels.heap.bytesInUse, kernels.heap.size]).toEqual([bytesInUse, size]);
+    runStages(kernels, c, [all(layout)]);
+    for (const array of held) kernels.release(array);
+    kernels.reserve(4096);
+  });
+});
+
 test('arrays that are collected return to the heap', async () => {
-  const { setFlagsFromString } = await import('node:v8');
   const { runInNewContext } = await import('node:vm');
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as () => void;

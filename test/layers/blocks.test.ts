@@ -3,8 +3,8 @@ import { layoutOf } from '../../src/core/layout.js';
 import { channelsPerBlock } from '../../src/kernels/variant.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';
-import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
-import type { PassResult } from '../ranks/run-layer.js';
+import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';
+import type { LayerScript, PassResult } from '../ranks/run-layer.js';
 
 afterAll(closeSharedWorlds);
 
@@ -25,27 +25,33 @@ function partOf(rank: number, step: number) {
   return { x: wave(length, rank + step), dy: wave(length, 2 * rank + 3 * step), shape };
 }
 
+const [weight, bias] = [wave(CHANNELS, 5), wave(CHANNELS, 6)];
+
+/** Passes of a rank. The first takes one block; the votes that came with it cut the later ones. */
+function scriptFor(rank: number, steps: readonly number[]): LayerScript {
+  return {
+    kind: 'SyncBatchNorm',
+    numFeatures: CHANNELS,
+    options: {},
+    state: { weight, bias },
+    passes: steps.map((step) => {
+      const { x, dy, shape } = partOf(rank, step);
+      const tensor = (values: number[]) => ({ values, shape, dtype: 'float32' as const });
+      return { x: tensor(x), dy: tensor(dy) };
+    }),
+  };
+}
+
 describe('blocks of channels', () => {
   it('are the same on ranks that hold different sizes, and change nothing in the result', async () => {
     const layout = layoutOf(SHAPES[0], false);
     for (const pass of ['forward', 'backward'] as const) {
       expect(channelsPerBlock(layout, 4, pass)).toBeLessThan(CHANNELS);
     }
-    const weight = wave(CHANNELS, 5);
-    const bias = wave(CHANNELS, 6);
     const ranks = [0, 1, 2];
-    const results = await sharedWorld(3).results<PassResult[]>('layer', (rank) => ({
-      kind: 'SyncBatchNorm',
-      numFeatures: CHANNELS,
-      options: {},
-      state: { weight, bias },
-      // The first pass takes one block; the votes that came with it cut the later ones.
-      passes: [0, 1].map((step) => {
-        const { x, dy, shape } = partOf(rank, step);
-        const tensor = (values: number[]) => ({ values, shape, dtype: 'float32' as const });
-        return { x: tensor(x), dy: tensor(dy) };
-      }),
-    }));
+    const results = await sharedWorld(3).results<PassResult[]>('layer', (rank) =>
+      scriptFor(rank, [0, 1]),
+    );
     for (const step of [0, 1]) {
       const expected = oracle(
         ranks.map((rank) => partOf(rank, step)),
@@ -60,6 +66,31 @@ describe('blocks of channels', () => {
         expectClose(pass.gradients![1]!, expected.ranks[rank].dbias, 1e-5);
         for (const [name, values] of Object.entries(pass.state)) {
           expectSame(values, results[0][step].state[name]);
+        }
+      }
+    }
+  });
+
+  it('are the same on ranks with different kernels, whose statistics are the same bits', async () => {
+    // Plain kernels vote for one block, and on rank 0 they are asked for those of rank 1.
+    const world = new TestWorld(2, {}, (rank) =>
+      rank === 0 ? { SYNCBN_TEST_MEMORY: 'none' } : {},
+    );
+    const passes = (rank: number) => scriptFor(1 - rank, [0, 1]);
+    const mixed = await world.results<PassResult[]>('layer', passes);
+    const warned = await world.results<string[]>('warnings', () => ({}));
+    await world.close();
+    expect(warned.map(({ length }) => length)).toEqual([1, 0]);
+    const expected = await sharedWorld(2).results<PassResult[]>('layer', passes);
+    for (const step of [0, 1]) {
+      for (const rank of [0, 1]) {
+        const [pass, wanted] = [mixed[rank][step], expected[rank][step]];
+        expect(pass.error).toBeUndefined();
+        expectClose(pass.y, wanted.y!, 1e-6);
+        expectClose(pass.dx, wanted.dx!, 1e-6);
+        expectClose(pass.gradients![0]!, wanted.gradients![0]!, 1e-5);
+        for (const [name, values] of Object.entries(pass.state)) {
+          expectSame(values, mixed[0][step].state[name]);
         }
       }
     }

@@ -1,4 +1,12 @@
-import { type DType, type ForwardContext, init, release, SyncBatchNorm, Tensor } from 'syncbn';
+import {
+  allocateTensor,
+  type DType,
+  type ForwardContext,
+  init,
+  release,
+  SyncBatchNorm,
+  Tensor,
+} from 'syncbn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { noise, partOf } from '../harness/layers.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
@@ -162,6 +170,73 @@ describe.each<DType>(['float32', 'float16', 'bfloat16'])('out tensors of %s', (d
       const wanted = layer.forward(input);
       expectSame(layer.forward(input, { out }).data, wanted.data);
     }
+  });
+});
+
+describe('in place', () => {
+  /** The last one has several blocks of channels. */
+  const SHAPES = [
+    [4, 6, 3],
+    [9, 6, 5, 5],
+    [30, 6],
+    [2, 4, 100, 100],
+  ];
+  const cases = SHAPES.flatMap((shape) =>
+    [false, true].flatMap((channelsLast) =>
+      (['float32', 'float64'] as const).map((dtype) => ({ shape, channelsLast, dtype })),
+    ),
+  );
+
+  it.each(cases)('%j: the bits are the same, in the kernels’ memory and out of it', (c) => {
+    const { channelsLast, dtype } = c;
+    const [n, channels, ...plane] = c.shape;
+    const shape = channelsLast ? [n, ...plane, channels] : c.shape;
+    const filled = (tensor: Tensor, seed: number) => {
+      const { data } = tensor;
+      for (let i = 0; i < data.length; i++) data[i] = Math.sin(i * (seed + 1)) + seed;
+      return tensor;
+    };
+    const training = new SyncBatchNorm(channels, { channelsLast, dtype });
+    const inference = [
+      new SyncBatchNorm(channels, { channelsLast, dtype }).setTrain(false),
+      new SyncBatchNorm(channels, { channelsLast, dtype, trackRunningStats: false }).setTrain(
+        false,
+      ),
+    ];
+    for (const make of [Tensor.zeros, allocateTensor]) {
+      const [x, dy, y, dx] = [0, 1, 2, 3].map((seed) => filled(make(shape, dtype), seed));
+      for (const layer of inference) {
+        layer.forward(x, { out: y });
+        expect(layer.forward(x, { out: x })).toBe(x);
+        expectSame(x.data, y.data);
+        filled(x, 0);
+      }
+      training.forward(x, { out: y });
+      training.backward(dy, { out: dx });
+      for (const place of [dy, x]) {
+        training.forward(x, { out: y });
+        expect(training.backward(dy, { out: place })).toBe(place);
+        expectSame(place.data, dx.data);
+        filled(dy, 1);
+      }
+      for (const tensor of [x, dy, y, dx]) tensor.dispose();
+    }
+  });
+
+  it('a result may not lie over a part of what it is computed from', () => {
+    const data = new Float32Array(13).map((_, i) => i);
+    const [first, second] = [0, 1].map((at) => Tensor.from(data.subarray(at, at + 12), [2, 2, 3]));
+    const error = new RangeError('SyncBatchNorm(2): out lies over a part of its input');
+    const layer = new SyncBatchNorm(2).setTrain(false);
+    expect(() => layer.forward(first, { out: second })).toThrow(error);
+    expect(() => layer.forward(second, { out: first })).toThrow(error);
+    expect([...data]).toEqual(Array.from({ length: 13 }, (_, i) => i));
+    const dy = Tensor.ones([2, 2, 3]);
+    layer.forward(first);
+    expect(() => layer.backward(dy, { out: second })).toThrow(error);
+    layer.forward(dy);
+    expect(() => layer.backward(first, { out: second })).toThrow(error);
+    expect(layer.backward(first, { out: first })).toBe(first);
   });
 });
 

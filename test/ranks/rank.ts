@@ -6,6 +6,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
+import { warnings } from './engine.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import type { Share, StepScript } from './run-jax.js';
@@ -37,6 +38,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   misbehave,
   model: trainModel,
   parallel: runParallel,
+  warnings: () => warnings,
 };
 
 const port = parentPort!;

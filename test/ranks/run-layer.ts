@@ -1,6 +1,7 @@
 /** Runs a layer through a script of passes and reports all that a test may want to compare. */
 
 import {
+  allocateTensor,
   createGroup,
   type DType,
   GlobalBatchNorm,
@@ -23,6 +24,10 @@ export interface Pass {
   x?: Numbers;
   dy?: Numbers;
   train?: boolean;
+  /** A tensor whose memory was given back before the call. */
+  disposed?: 'x' | 'dy';
+  /** Whether the kernels' memory is full meanwhile. */
+  memoryFull?: boolean;
 }
 
 export interface LayerScript {
@@ -83,19 +88,22 @@ function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
   layer.loadStateDict(Object.fromEntries(entries) as StateDict);
 }
 
-function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
+function runPass(layer: Layer, pass: Pass): PassResult {
+  const { x, dy, train, memoryFull } = pass;
   if (train !== undefined) layer.setTrain(train);
+  const held = memoryFull === true ? fillMemory() : [];
   const result: Partial<PassResult> = {};
   try {
-    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x)));
+    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x')));
     if (dy !== undefined) {
-      result.dx = numbers(layer.backward(tensorOf(dy)));
+      result.dx = numbers(layer.backward(tensorOf(dy, pass.disposed === 'dy')));
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
     }
   } catch (error) {
     const { name, message } = error as Error;
     result.error = { name, message };
   }
+  for (const tensor of held) tensor.dispose();
   const state = Object.entries(layer.stateDict()).map(([name, t]) => [name, numbers(t)]);
   return {
     ...result,
@@ -104,5 +112,23 @@ function runPass(layer: Layer, { x, dy, train }: Pass): PassResult {
   };
 }
 
-const tensorOf = ({ values, shape, dtype }: Numbers) => Tensor.from(values, shape, dtype);
+/** Takes all that is left of the kernels' memory; for engines that grant little. */
+export function fillMemory(): Tensor[] {
+  const held: Tensor[] = [];
+  for (let length = 2 ** 20; length >= 1; length /= 4) {
+    try {
+      for (;;) held.push(allocateTensor([length]));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+    }
+  }
+  return held;
+}
+
+function tensorOf({ values, shape, dtype }: Numbers, disposed = false): Tensor {
+  const tensor = Tensor.from(values, shape, dtype);
+  if (disposed) tensor.dispose();
+  return tensor;
+}
+
 const numbers = (tensor: Tensor) => Array.from(tensor.toFloats());

@@ -3,10 +3,10 @@
  * by plain loops where the segment is not a WebAssembly memory. Both give the same bits.
  */
 
-import { decodeHex } from '../../core/hex.js';
+import { decode } from '../../core/binary-text.js';
 import { reduceRanks } from '../reduce.js';
 import type { CollectiveArray, ReduceOp } from '../transport.js';
-import { reduce as binary } from './generated/reduce.js';
+import { reduce as binary, frequent } from './generated/reduce.js';
 
 /** out[i] = op(slots[0][i], slots[1][i], ...) for i in [from, to), see assembly/reduce.ts. */
 export type Reducer = (
@@ -43,7 +43,7 @@ let module: WebAssembly.Module | undefined;
 export function createSegmentMemory(bytes: number): WebAssembly.Memory | SharedArrayBuffer {
   const pages = Math.ceil(bytes / 65536);
   try {
-    module ??= new WebAssembly.Module(decodeHex(binary));
+    module ??= new WebAssembly.Module(decode(binary, frequent));
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch {
     return new SharedArrayBuffer(bytes);
@@ -53,7 +53,7 @@ export function createSegmentMemory(bytes: number): WebAssembly.Memory | SharedA
 /** The reducer for slots in `memory`, all of them `stride` bytes apart. */
 export function reducerIn(memory: WebAssembly.Memory | SharedArrayBuffer): Reducer {
   if (memory instanceof SharedArrayBuffer) return reduceSlots;
-  module ??= new WebAssembly.Module(decodeHex(binary));
+  module ??= new WebAssembly.Module(decode(binary, frequent));
   const exports = new WebAssembly.Instance(module, { env: { memory } }).exports;
   const [float64, float32, int32] = ['reduceFloat64', 'reduceFloat32', 'reduceInt32'].map(
     (name) => exports[name] as Reduce,

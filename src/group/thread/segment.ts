@@ -65,7 +65,8 @@ export class Segment {
   /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
   constructor(memory: SegmentMemory) {
     this.memory = memory;
-    const buffer = memory instanceof WebAssembly.Memory ? memory.buffer : memory;
+    // Not by WebAssembly.Memory, which some engines lack; a handle made by hand may hold nothing.
+    const buffer = memory instanceof SharedArrayBuffer ? memory : memory?.buffer;
     const isShared = buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0;
     this.words = isShared ? new Int32Array(buffer) : new Int32Array(1);
     if (this.words[WORD_MAGIC] !== MAGIC) {

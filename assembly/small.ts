@@ -1,0 +1,24 @@
+/**
+ * Planes that are too short for a loop of their own go several samples at once, channel by
+ * channel. K says how many: i32 four, i16 two.
+ */
+
+import { madd } from './lanes';
+
+/** Whether planes go several at once: only float32's, whose code is worth its size. */
+export function isSmall<T>(plane: usize): bool {
+  return sizeof<T>() === 4 && plane < 64 * sizeof<T>();
+}
+
+/** Sum of the first K. */
+export function sumOf<T, K>(a: v128, b: v128, c: v128, d: v128): v128 {
+  if (sizeof<K>() === 2) return v128.add<T>(a, b);
+  return v128.add<T>(v128.add<T>(a, b), v128.add<T>(c, d));
+}
+
+/** Sum of the squares of the first K. */
+export function squareOf<T, K>(a: v128, b: v128, c: v128, d: v128): v128 {
+  const low = madd<T>(a, a, v128.mul<T>(b, b));
+  if (sizeof<K>() === 2) return low;
+  return v128.add<T>(low, madd<T>(c, c, v128.mul<T>(d, d)));
+}
