@@ -15,6 +15,7 @@ import { layoutsOf, type Task } from './shapes.js';
 
 const words = process.argv.slice(2);
 const options = readArguments(words);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 const notes: string[] = [];
 const results = await measure(options, await pythonFor(options));
 if (options.json) console.log(JSON.stringify(results, null, 2));
@@ -88,7 +89,8 @@ function printTables(results: Results): void {
 /** What was typed, without paths of this machine. */
 function commandOf(typed: readonly string[]): string {
   const shown = typed.map((word, i) => {
-    if (typed[i - 1] === '--python') return 'PATH';
+    const before = typed[i - 1];
+    if (before === '--python' || (before === '--save' && !word.startsWith('-'))) return 'PATH';
     return word.replace(/^(--python|--save)=.*/, '$1=PATH');
   });
   return ['npm run bench', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ');

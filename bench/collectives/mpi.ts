@@ -2,15 +2,14 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { on, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ended, lastWordsOf } from '../turns/children.js';
 import { type Contestant, LinkedContestant } from '../turns/contestant.js';
+import { makeFolder } from '../turns/folders.js';
 import { LineLink } from '../turns/lines.js';
 
 export interface MpiFamily {
@@ -57,7 +56,7 @@ interface Arrival {
 export async function startMpi(family: MpiFamily, ranks: number): Promise<Contestant | null> {
   const suffix = await suffixOf(family);
   if (suffix === null) return null;
-  const folder = await mkdtemp(join(tmpdir(), 'syncbn-bench-'));
+  const folder = makeFolder();
   const library = await compile(`mpicc${suffix}`, folder);
   const path = join(folder, 'socket');
   const server = createServer().listen(path);
@@ -72,7 +71,6 @@ export async function startMpi(family: MpiFamily, ranks: number): Promise<Contes
     for (const { socket } of arrivals) socket.end();
     await ended(child);
     server.close();
-    await rm(folder, { recursive: true });
   };
   try {
     const failed = once(child, 'exit').then(() => {

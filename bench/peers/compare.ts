@@ -56,8 +56,8 @@ export async function compareLayers(
     enter(startThreads(jax, script('jax-rank'), ranks), 'jax-js');
     const tensorflow = `TensorFlow.js ${versionOf('@tensorflow/tfjs')}`;
     enter(startThreads(tensorflow, script('tensorflow-rank'), ranks), 'TensorFlow.js');
-    if (python !== null) enter(await startBatchNorm(python, ranks), 'PyTorch');
-    if (python !== null && ranks > 1) enter(await startGloo(python, ranks), 'gloo');
+    if (python !== null) enter(startBatchNorm(python, ranks), 'PyTorch');
+    if (python !== null && ranks > 1) enter(startGloo(python, ranks), 'gloo');
     for (const task of tasks) {
       for (const comparison of pair(await play(contestants, task, seconds, TOLERANCE))) {
         comparisons.push(comparison);

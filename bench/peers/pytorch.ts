@@ -5,8 +5,7 @@
  */
 
 import { execFile, spawn } from 'node:child_process';
-import { mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { sizeOf } from '../../src/core/layout.js';
@@ -14,6 +13,7 @@ import { dataOf, EPS, errorsOf, type LayerResults, reference } from '../data.js'
 import { shapeNamed, type Task } from '../shapes.js';
 import { ended, lastWordsOf } from '../turns/children.js';
 import { type Contestant, LinkedContestant } from '../turns/contestant.js';
+import { makeFolder } from '../turns/folders.js';
 import { LineLink } from '../turns/lines.js';
 import type { WorkErrors } from '../turns/protocol.js';
 
@@ -57,15 +57,15 @@ export async function findPython(path: string | undefined): Promise<Python | nul
 }
 
 /** One process with `ranks` threads that normalises the samples of all ranks. */
-export async function startBatchNorm(python: Python, ranks: number): Promise<Contestant> {
-  const folder = await mkdtemp(join(tmpdir(), 'syncbn-bench-'));
+export function startBatchNorm(python: Python, ranks: number): Contestant {
+  const folder = makeFolder();
   const inner = start(`PyTorch ${python.version}`, python, [['batch_norm', String(ranks)]]);
   return new PyTorch(inner, folder, ranks, [Array.from({ length: ranks }, (_, rank) => rank)]);
 }
 
 /** `ranks` processes with one thread each. */
-export async function startGloo(python: Python, ranks: number): Promise<Contestant> {
-  const folder = await mkdtemp(join(tmpdir(), 'syncbn-bench-'));
+export function startGloo(python: Python, ranks: number): Contestant {
+  const folder = makeFolder();
   const meeting = join(folder, 'rendezvous');
   const every = Array.from({ length: ranks }, (_, rank) => rank);
   const runs = every.map((rank) => ['gloo', String(rank), String(ranks), meeting]);
@@ -142,9 +142,8 @@ class PyTorch implements Contestant {
     return this.#inner.turn(work, calls, samples);
   }
 
-  async close(): Promise<void> {
-    await this.#inner.close();
-    await rm(this.#folder, { recursive: true });
+  close(): Promise<void> {
+    return this.#inner.close();
   }
 
   async #writeInputs(task: Task): Promise<void> {
