@@ -31,7 +31,14 @@ export function readArguments(words: readonly string[]): Arguments {
       'Measures forward and backward against copy and triad in the same memory, and all-reduces. ' +
         'Every result is checked against float64 before it is timed.',
     )
-    .addOption(option('--shapes <letters>', 'shapes of PERFORMANCE.md', shapesOf, SHAPE_NAMES))
+    .addOption(
+      option(
+        '--shapes <list>',
+        'of bench/shapes.ts, commas or none between',
+        shapesOf,
+        SHAPE_NAMES,
+      ),
+    )
     .addOption(option('--ranks <list>', 'sizes of the worlds of threads', ranksOf, defaultRanks()))
     .addOption(new Option('--dtype <type>').choices(['float32', 'float64']).default('float32'))
     .option('--relaxed', 'the build with relaxed SIMD, where the engine hides it', false)
@@ -47,7 +54,9 @@ export function readArguments(words: readonly string[]): Arguments {
 }
 
 function option<T>(flags: string, text: string, parse: (text: string) => T, value: T): Option {
-  return new Option(flags, text).argParser(parse).default(value, String(value));
+  return new Option(flags, text)
+    .argParser(parse)
+    .default(value, Array.isArray(value) ? value.join(',') : String(value));
 }
 
 /** Powers of two up to the cores; two in any case, which the goals are for. */
@@ -60,10 +69,10 @@ function defaultRanks(): readonly number[] {
 }
 
 function shapesOf(text: string): readonly ShapeName[] {
-  const names = [...text];
+  const names = [...text.replaceAll(',', '')];
   const unknown = names.find((name) => !SHAPE_NAMES.includes(name as ShapeName));
   if (unknown !== undefined || names.length === 0) {
-    throw new InvalidArgumentError(`Shapes are ${SHAPE_NAMES.join('')}.`);
+    throw new InvalidArgumentError(`Shapes are ${SHAPE_NAMES.join(',')}.`);
   }
   return names as ShapeName[];
 }
