@@ -9,6 +9,7 @@ inputs are, raw float32, and where the results go, which the asking side checks 
 
 import ctypes
 import json
+import math
 import sys
 import time
 import traceback
@@ -44,18 +45,17 @@ class Layer:
         shape = task["shape"]
 
         def read(name, sizes, offset=0):
-            count = 1
-            for size in sizes:
-                count *= size
             path = f"{task['folder']}/{name}.bin"
             with open(path, "rb") as file:
                 file.seek(4 * offset)
-                return torch.frombuffer(bytearray(file.read(4 * count)), dtype=torch.float32).reshape(sizes)
+                values = bytearray(file.read(4 * math.prod(sizes)))
+            return torch.frombuffer(values, dtype=torch.float32).reshape(sizes)
 
         def activation(name):
             values = read(name, shape, rank * task["stride"])
             # The numbers stay where they are: PyTorch's channels-last is an order of strides.
-            return values.permute(0, 3, 1, 2) if task["channelsLast"] and len(shape) == 4 else values
+            last = task["channelsLast"] and len(shape) == 4
+            return values.permute(0, 3, 1, 2) if last else values
 
         self.x = activation("x").requires_grad_()
         self.dy = activation("dy")
