@@ -36,7 +36,20 @@ export interface CompareOptions {
 /** Peers sum in float32, some of them plainly: this only tells that it was the same work. */
 const TOLERANCE = 1e-3;
 
+const OWN = 'syncbn';
+
+const PYTORCH_GOALS: Readonly<Record<string, Partial<Record<ShapeName, number>>>> = {
+  'forward first': { A: 3.5, B: 7, C: 7, D: 7 },
+  'training first': { A: 2, B: 4.5, C: 4.5, D: 4.5 },
+  'forward last': { A: 1.2, B: 1.5, C: 1.5, D: 1.5 },
+};
+
 type Kind = 'jax-js' | 'TensorFlow.js' | 'PyTorch' | 'gloo';
+
+interface Peer {
+  readonly kind: Kind;
+  readonly contestant: Contestant;
+}
 
 /** All contestants play every task. */
 export async function compareLayers(
@@ -44,36 +57,15 @@ export async function compareLayers(
   { tasks, python, relaxed, seconds, onComparison }: CompareOptions,
 ): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
-  const contestants: Contestant[] = [];
-  const kinds = new Map<string, Kind>();
-  const enter = (contestant: Contestant, kind: Kind | null) => {
-    contestants.push(contestant);
-    if (kind !== null) kinds.set(contestant.name, kind);
-  };
+  const own = startThreads(OWN, script('syncbn-rank'), ranks, { relaxed });
+  const peers = startPeers(ranks, python);
+  const contestants = [own, ...peers.map(({ contestant }) => contestant)];
   try {
-    enter(startThreads('syncbn', script('syncbn-rank'), ranks, { relaxed }), null);
-    const jax = `jax-js ${versionOf('@jax-js/jax')}`;
-    enter(startThreads(jax, script('jax-rank'), ranks), 'jax-js');
-    const tensorflow = `TensorFlow.js ${versionOf('@tensorflow/tfjs')}`;
-    enter(startThreads(tensorflow, script('tensorflow-rank'), ranks), 'TensorFlow.js');
-    if (python !== null) enter(startBatchNorm(python, ranks), 'PyTorch');
-    if (python !== null && ranks > 1) enter(startGloo(python, ranks), 'gloo');
     for (const task of tasks) {
-      for (const comparison of pair(await play(contestants, task, seconds, TOLERANCE))) {
+      const scores = await play(contestants, task, seconds, TOLERANCE);
+      for (const comparison of pairs(scores, peers, task, ranks)) {
         comparisons.push(comparison);
         onComparison(comparison);
-      }
-
-      function pair(scores: readonly Score[]): Comparison[] {
-        const ours = new Map(scores.filter(isOurs).map(({ work, time }) => [work, time]));
-        return scores.flatMap((score) => {
-          const { name: peer, work, error, time: theirs } = score;
-          const kind = kinds.get(peer);
-          const own = ours.get(work);
-          if (kind === undefined || own === undefined) return [];
-          const goal = ranks > 1 ? goalOf(kind, work, task) : null;
-          return [{ task, ranks, work, peer, ours: own, theirs, error, goal }];
-        });
       }
     }
   } finally {
@@ -82,20 +74,45 @@ export async function compareLayers(
   return comparisons;
 }
 
-function isOurs({ name }: Score): boolean {
-  return name === 'syncbn';
+function startPeers(ranks: number, python: Python | null): Peer[] {
+  const threads = (kind: Kind, name: string, file: string): Peer => {
+    return { kind, contestant: startThreads(`${kind} ${versionOf(name)}`, script(file), ranks) };
+  };
+  const peers = [
+    threads('jax-js', '@jax-js/jax', 'jax-rank'),
+    threads('TensorFlow.js', '@tensorflow/tfjs', 'tensorflow-rank'),
+  ];
+  if (python === null) return peers;
+  peers.push({ kind: 'PyTorch', contestant: startBatchNorm(python, ranks) });
+  if (ranks > 1) peers.push({ kind: 'gloo', contestant: startGloo(python, ranks) });
+  return peers;
 }
 
+/** Each peer's works beside the same of this package. */
+function pairs(
+  scores: readonly Score[],
+  peers: readonly Peer[],
+  task: Task,
+  ranks: number,
+): Comparison[] {
+  const timeOf = (name: string, work: string) =>
+    scores.find((score) => score.name === name && score.work === work)!.time;
+  return peers.flatMap(({ kind, contestant }) =>
+    scores
+      .filter(({ name }) => name === contestant.name)
+      .map(({ name: peer, work, error, time: theirs }) => {
+        const goal = ranks > 1 ? goalOf(kind, work, task) : null;
+        return { task, ranks, work, peer, ours: timeOf(OWN, work), theirs, error, goal };
+      }),
+  );
+}
+
+/** @returns null where no goal is set */
 function goalOf(kind: Kind, work: string, { shape, channelsLast }: Task): number | null {
   if (kind === 'jax-js') return 10;
   if (kind === 'TensorFlow.js') return 25;
   if (kind === 'gloo') return shape === 'L' ? 100 : 6;
-  const goals: Partial<Record<ShapeName, number>> = channelsLast
-    ? { A: 1.2, B: 1.5, C: 1.5, D: 1.5 }
-    : work === 'forward'
-      ? { A: 3.5, B: 7, C: 7, D: 7 }
-      : { A: 2, B: 4.5, C: 4.5, D: 4.5 };
-  return channelsLast && work !== 'forward' ? null : (goals[shape] ?? null);
+  return PYTORCH_GOALS[`${work} ${channelsLast ? 'last' : 'first'}`]?.[shape] ?? null;
 }
 
 function script(name: string): URL {
