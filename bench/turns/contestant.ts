@@ -53,8 +53,11 @@ export class LinkedContestant implements Contestant {
   async #ask(request: Request): Promise<Reply[]> {
     return Promise.all(
       this.#links.map(async (link, rank) => {
-        const reply = await link.ask(request);
-        if ('failure' in reply) throw new Error(`${this.name}, rank ${rank}: ${reply.failure}`);
+        const who = `${this.name}, rank ${rank}`;
+        const reply = await link.ask(request).catch((cause: Error) => {
+          throw new Error(`${who}: ${cause.message}`, { cause });
+        });
+        if ('failure' in reply) throw new Error(`${who}: ${reply.failure}`);
         return reply;
       }),
     );
