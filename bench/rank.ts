@@ -7,35 +7,40 @@ import type { ThreadWorldHandle } from '../src/group/thread/world.js';
 import { findGroup, init } from '../src/group/world.js';
 import { defaultKernels } from '../src/kernels/select.js';
 import { WasmKernels } from '../src/kernels/wasm.js';
-import { errorOf, fillPass } from './data.js';
+import { allocateTensor } from '../src/ops/allocate.js';
+import { errorsOf, reference } from './data.js';
 import { Pass } from './pass.js';
-import { type ShapeName, shapeNamed } from './shapes.js';
+import type { Task } from './shapes.js';
+import { type Spread, spreadOf } from './statistics.js';
 
 export interface RankData {
   /** Where `init` finds this rank's world. */
-  syncbn: ThreadWorldHandle;
-  shapes: ShapeName[];
-  relaxed: boolean;
-  /** Seconds for each shape and layout. */
-  seconds: number;
-  /** Mean of x, in standard deviations. */
-  mean: number;
+  readonly syncbn: ThreadWorldHandle;
+  readonly tasks: readonly Task[];
+  readonly relaxed: boolean;
+  /** Seconds for each task. */
+  readonly seconds: number;
 }
 
-/** Sorted times in microseconds of each competitor. */
+export type Measured = 'copy' | 'triad' | 'forward' | 'backward';
+
+/** What rank 0 measured, all ranks at work. */
 export interface Measurement {
-  shape: ShapeName;
-  channelsLast: boolean;
-  kernels: string;
+  readonly task: Task;
+  readonly ranks: number;
+  readonly kernels: string;
   /** Bytes of x. */
-  bytes: number;
-  error: number;
-  times: Record<'copy' | 'triad' | 'forward' | 'backward', number[]>;
+  readonly bytes: number;
+  /** Rank 0's, to the float64 reference; every rank has checked its own. */
+  readonly error: number;
+  readonly times: Readonly<Record<Measured, Spread>>;
 }
 
 const WARM_UP = 30;
+/** Largest error relative to 1 + the value; sums of the float64 reference have some themselves. */
+const TOLERANCE = { float32: 1e-6, float64: 1e-11 };
 
-const { shapes, relaxed, seconds, mean } = workerData as RankData;
+const { tasks, relaxed, seconds } = workerData as RankData;
 // Must come before the kernels, which ask the engine once.
 if (relaxed) setFlagsFromString('--experimental-wasm-relaxed-simd');
 await init();
@@ -47,49 +52,76 @@ const limits = new WebAssembly.Instance(new WebAssembly.Module(readFileSync('bui
   env: { memory: kernels.heap.memory },
 }).exports as Record<'copy' | 'triad', (...args: number[]) => void>;
 
-for (const shape of shapes) {
-  for (const channelsLast of shape === 'F' || shape === 'L' ? [false] : [false, true]) {
-    const measurement = measure(shape, channelsLast);
-    if (rank === 0) parentPort?.postMessage(measurement);
-  }
+for (const task of tasks) {
+  const measurement = measure(task);
+  if (rank === 0) parentPort?.postMessage(measurement);
 }
 
-function measure(shape: ShapeName, channelsLast: boolean): Measurement {
-  const pass = new Pass(shapeNamed(shape, channelsLast), channelsLast);
-  fillPass(pass, rank, mean);
+function measure(task: Task): Measurement {
+  const pass = new Pass(task, rank);
+  const error = check(pass, task);
+  const bytes = pass.x.data.byteLength;
+  const room = limitArrays(pass, task);
+  const [x, y, dy, dx] = room.arrays.map(({ data }) => data.byteOffset);
+  const competitors: Record<Measured, () => void> = {
+    copy: () => limits.copy(y, x, bytes),
+    triad: () => limits.triad(dx, x, dy, bytes & ~63),
+    forward: () => pass.forward(),
+    backward: () => pass.backward(),
+  };
+  const times = timesOf(competitors, bytes);
+  room.release();
+  pass.release();
+  return { task, ranks, kernels: defaultKernels().name, bytes, error, times };
+}
+
+/** @throws Error where a result is too far from the reference */
+function check(pass: Pass, task: Task): number {
   // Twice: the ranks agree on blocks in the first call, and take them from the second on.
   for (let i = 0; i < 2; i++) {
     pass.prepareBackward();
     pass.backward();
   }
-  const error = errorOf(pass, rank, ranks, mean);
-  if (!(error <= 1e-6)) throw new Error(`${shape}: rank ${rank} is ${error} from the reference`);
-  group.barrier().wait();
-  const [x, y, dy, dx] = [pass.x, pass.y, pass.dy, pass.dx].map(({ data }) => data);
-  const bytes = x.byteLength;
-  const competitors = {
-    copy: () => limits.copy(y.byteOffset, x.byteOffset, bytes),
-    triad: () => limits.triad(dx.byteOffset, x.byteOffset, dy.byteOffset, bytes & ~63),
-    forward: () => pass.forward(),
-    backward: () => pass.backward(),
-  };
-  const times = { copy: [], triad: [], forward: [], backward: [] } as Measurement['times'];
+  const everyone = Array.from({ length: ranks }, (_, r) => r);
+  const error = errorsOf(pass.results(), reference(task, rank, everyone)).training ?? Number.NaN;
+  if (!(error <= TOLERANCE[task.dtype])) {
+    throw new Error(`${task.shape}: rank ${rank} is ${error} from the reference`);
+  }
+  return error;
+}
+
+/**
+ * What copy and triad read and write: the pass's own arrays, which are then in the same cache. In
+ * float64 others of as many bytes: triad adds float32, and halves of float64 can be denormal.
+ */
+function limitArrays(pass: Pass, task: Task) {
+  if (task.dtype === 'float32') {
+    return { arrays: [pass.x, pass.y, pass.dy, pass.dx], release: () => {} };
+  }
+  const arrays = Array.from({ length: 4 }, () => allocateTensor([2 * pass.x.data.length]));
+  return { arrays, release: () => arrays.forEach((tensor) => void tensor.dispose()) };
+}
+
+function timesOf(competitors: Record<Measured, () => void>, bytes: number): Measurement['times'] {
+  const names = Object.keys(competitors) as Measured[];
+  const times = names.map(() => [] as number[]);
   // About 4 copies' worth each, at 10 GB/s.
   const rounds = Math.min(3000, Math.max(15, Math.round((seconds * 1e10) / (bytes * 10))));
   const inner = bytes < 1e5 ? 20 : 1;
+  group.barrier().wait();
   for (let round = -WARM_UP; round < rounds; round++) {
-    for (const [name, run] of Object.entries(competitors)) {
+    names.forEach((name, i) => {
+      const run = competitors[name];
       // The last competitor left its own data in the cache: once without the clock.
       run();
       group.barrier().wait();
       const start = performance.now();
-      for (let i = 0; i < inner; i++) run();
+      for (let call = 0; call < inner; call++) run();
       group.barrier().wait();
       const micros = ((performance.now() - start) * 1000) / inner;
-      if (round >= 0) times[name as keyof typeof times].push(micros);
-    }
+      if (round >= 0) times[i].push(micros);
+    });
   }
-  pass.release();
-  for (const list of Object.values(times)) list.sort((a, b) => a - b);
-  return { shape, channelsLast, kernels: defaultKernels().name, bytes, error, times };
+  const spreads = names.map((name, i) => [name, spreadOf(times[i])]);
+  return Object.fromEntries(spreads) as Measurement['times'];
 }

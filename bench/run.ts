@@ -1,89 +1,97 @@
-/**
- * npm run bench -- [--shapes ABCDEFL] [--ranks 2] [--relaxed] [--seconds 1] [--mean 0.5] [--json]
- *
- * Forward and backward of one rank and of several at the same time, against copy and triad in the
- * same memory, interleaved, after warm-up. Ratios are of minima; medians follow with their spread
- * (10 % to 90 %). Every result is checked against float64 before it is timed.
- */
+/** npm run bench -- --help. Tables go to the standard output, what is under way to the other. */
 
-import { parseArgs } from 'node:util';
-import { Worker } from 'node:worker_threads';
-import { createThreadWorld } from '../src/group/thread/world.js';
-import type { Measurement, RankData } from './rank.js';
-import { GOALS, SHAPE_NAMES, type ShapeName } from './shapes.js';
+import { type Arguments, readArguments } from './arguments.js';
+import { type Latency, measureLatencies } from './collectives/measure.js';
+import { measureLayers } from './layers.js';
+import { thisMachine } from './machine.js';
+import { type Comparison, compareLayers } from './peers/compare.js';
+import { findPython, type Python } from './peers/pytorch.js';
+import type { Measurement } from './rank.js';
+import { savePage } from './report/page.js';
+import { ranksText, toText } from './report/table.js';
+import { tablesOf } from './report/tables.js';
+import type { Results } from './results.js';
+import { layoutsOf, type Task } from './shapes.js';
 
-const { values } = parseArgs({
-  options: {
-    shapes: { type: 'string', default: SHAPE_NAMES.join('') },
-    ranks: { type: 'string', default: '2' },
-    relaxed: { type: 'boolean', default: false },
-    seconds: { type: 'string', default: '1' },
-    mean: { type: 'string', default: '0.5' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const ranks = Number(values.ranks);
-const shapes = [...values.shapes] as ShapeName[];
-for (const syncbn of createThreadWorld(ranks)) {
-  const workerData: RankData = {
-    syncbn,
-    shapes,
-    relaxed: values.relaxed,
-    seconds: Number(values.seconds),
-    mean: Number(values.mean),
+const words = process.argv.slice(2);
+const options = readArguments(words);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+const notes: string[] = [];
+const results = await measure(options, await pythonFor(options));
+if (options.json) console.log(JSON.stringify(results, null, 2));
+else printTables(results);
+if (options.save !== null) savePage(results, options.save);
+
+/** PyTorch, where it is asked for and there. */
+async function pythonFor({ compare, parts, python }: Arguments): Promise<Python | null> {
+  if (!compare || !parts.includes('peers')) return null;
+  const found = await findPython(python);
+  if (found === null) notes.push('PyTorch: not found (--python names a Python that has it)');
+  return found;
+}
+
+async function measure(
+  { ranks: sizes, parts, compare, seconds, relaxed, ...rest }: Arguments,
+  python: Python | null,
+): Promise<Results> {
+  const layers: Measurement[] = [];
+  const latencies: Latency[] = [];
+  const comparisons: Comparison[] = [];
+  for (const ranks of sizes) {
+    if (parts.includes('layers')) {
+      const onMeasurement = ({ task }: Measurement) => tell('layers', ranks, taskText(task));
+      const tasks = tasksOf(rest.shapes, rest.dtype, rest.mean);
+      layers.push(...(await measureLayers(ranks, { tasks, relaxed, seconds, onMeasurement })));
+    }
+    if (parts.includes('all-reduce') && ranks > 1) {
+      const onLatency = ({ channels }: Latency) => tell('all-reduce', ranks, `C = ${channels}`);
+      latencies.push(...(await measureLatencies(ranks, { compare, seconds, onLatency })));
+    }
+    if (parts.includes('peers') && compare) {
+      const onComparison = ({ task, work, peer }: Comparison) =>
+        tell('peers', ranks, `${taskText(task)} ${work} ${peer}`);
+      // What the peers compute in, and what the goals are for.
+      const tasks = tasksOf(rest.shapes, 'float32', rest.mean);
+      comparisons.push(
+        ...(await compareLayers(ranks, { tasks, python, relaxed, seconds, onComparison })),
+      );
+    }
+  }
+  return {
+    machine: thisMachine(),
+    command: commandOf(words),
+    layers,
+    latencies,
+    comparisons,
+    notes,
   };
-  const worker = new Worker(new URL('./rank.js', import.meta.url), { workerData });
-  worker.on('message', (measurement: Measurement) => report(measurement));
-  worker.on('error', (error) => {
-    console.error(error);
-    process.exit(1);
-  });
 }
 
-function at(times: number[], share: number): number {
-  return times[Math.floor(share * (times.length - 1))];
-}
-
-function report(m: Measurement): void {
-  if (values.json) {
-    console.log(JSON.stringify({ ...m, ranks, times: summarize(m) }));
-    return;
-  }
-  const { copy, triad, forward, backward } = m.times;
-  const goals = GOALS[m.shape][m.channelsLast ? 'last' : 'first'];
-  console.log(
-    `${m.shape} ${m.channelsLast ? 'last ' : 'first'}  ${line('forward', forward, 'copy', copy, 2, goals?.[0])}`,
+function tasksOf(shapes: Arguments['shapes'], dtype: Task['dtype'], mean: number): Task[] {
+  return shapes.flatMap((shape) =>
+    layoutsOf(shape).map((channelsLast) => ({ shape, channelsLast, dtype, mean })),
   );
-  console.log(`         ${line('backward', backward, 'triad', triad, 3, goals?.[1])}`);
-  console.log(`         error ${m.error.toExponential(1)}, ${m.kernels}, ${ranks} ranks`);
-
-  function line(
-    name: string,
-    times: number[],
-    limitName: string,
-    limit: number[],
-    moved: number,
-    goal = Number.NaN,
-  ): string {
-    const ratio = times[0] / limit[0];
-    const value = m.shape === 'L' ? times[0] : ratio;
-    const unit = m.shape === 'L' ? ' us' : '';
-    const rate = (list: number[]) => ((m.bytes * moved) / list[0] / 1000).toFixed(1);
-    const spread = `${at(times, 0.1).toFixed(1)}-${at(times, 0.9).toFixed(1)}`;
-    return (
-      `${name.padEnd(8)} ${times[0].toFixed(1).padStart(7)} us ${rate(times).padStart(5)} GB/s` +
-      `  / ${limitName} ${rate(limit).padStart(5)} GB/s = ${ratio.toFixed(2)}` +
-      `  (medians ${at(times, 0.5).toFixed(1)} [${spread}], ratio ` +
-      `${(at(times, 0.5) / at(limit, 0.5)).toFixed(2)})` +
-      `  goal ${goal}${unit} ${value <= goal ? 'reached' : 'missed'}`
-    );
-  }
 }
 
-function summarize(m: Measurement) {
-  const entries = Object.entries(m.times).map(([name, times]) => {
-    const [min, p10, median, p90] = [0, 0.1, 0.5, 0.9].map((share) => at(times, share));
-    return [name, { min, p10, median, p90, runs: times.length }];
+function taskText({ shape, channelsLast }: Task): string {
+  return `${shape} channels ${channelsLast ? 'last' : 'first'}`;
+}
+
+function tell(part: string, ranks: number, text: string): void {
+  console.error(`measured ${part}, ${ranksText(ranks)}: ${text}`);
+}
+
+function printTables(results: Results): void {
+  for (const rows of tablesOf(results)) console.log(toText(rows));
+  for (const note of results.notes) console.log(note);
+}
+
+/** What was typed, without paths of this machine. */
+function commandOf(typed: readonly string[]): string {
+  const shown = typed.map((word, i) => {
+    const before = typed[i - 1];
+    if (before === '--python' || (before === '--save' && !word.startsWith('-'))) return 'PATH';
+    return word.replace(/^(--python|--save)=.*/, '$1=PATH');
   });
-  return Object.fromEntries(entries);
+  return ['npm run bench', ...(shown.length > 0 ? ['--', ...shown] : [])].join(' ');
 }

@@ -13,13 +13,30 @@ const SHAPES = {
 export type ShapeName = keyof typeof SHAPES;
 export const SHAPE_NAMES = Object.keys(SHAPES) as ShapeName[];
 
+/** One layer's input: the same numbers wherever it is made. */
+export interface Task {
+  readonly shape: ShapeName;
+  readonly channelsLast: boolean;
+  readonly dtype: 'float32' | 'float64';
+  /** Mean of x, in standard deviations. */
+  readonly mean: number;
+}
+
 /** A shape (N, C, +), or the same sizes with the channels last. */
 export function shapeNamed(name: ShapeName, channelsLast: boolean): number[] {
   const [samples, channels, ...rest] = SHAPES[name];
   return channelsLast ? [samples, ...rest, channels] : [samples, channels, ...rest];
 }
 
-/** Forward over copy and backward over triad; L in microseconds; null where there is no goal. */
+/** The layouts that a shape is measured in. F has no plane, and L is all overhead in either. */
+export function layoutsOf(name: ShapeName): readonly boolean[] {
+  return name === 'F' || name === 'L' ? [false] : [false, true];
+}
+
+/**
+ * Of two ranks and more in float32: forward over copy and backward over triad; L in microseconds;
+ * null where there is no goal.
+ */
 export const GOALS: Record<
   ShapeName,
   { first: readonly [number, number]; last: readonly [number, number] | null }

@@ -1,0 +1,42 @@
+/**
+ * One process of an MPI world, with two works: the library's own MPI_Allreduce, and this package's
+ * all-reduce over the same library. Arguments: the socket to answer on, and the library compiled
+ * from mpi.c, or nothing: koffi then calls MPI_Allreduce itself.
+ */
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { findGroup, init, release } from '../../src/group/world.js';
+import { serveLines } from '../turns/serve.js';
+import { GroupPlayer } from './group-player.js';
+import { openDirect } from './mpi-direct.js';
+import { type AllReduceTask, errorOfSum, summands } from './task.js';
+
+const [socketPath, library] = process.argv.slice(2);
+await init();
+const group = findGroup(null, 'bench');
+const direct = await openDirect(library);
+const own = new GroupPlayer(group);
+let task: AllReduceTask = { count: 0 };
+
+const socket = connect(socketPath);
+await once(socket, 'connect');
+// Ranks connect in any order.
+socket.write(`${JSON.stringify({ rank: group.rank, version: direct.version })}\n`);
+await serveLines<AllReduceTask>(
+  {
+    prepare(next) {
+      task = next;
+      const sums = direct.sum(summands(task, group.rank));
+      return { mpi: errorOfSum(sums, task, group.size), syncbn: own.prepare(task) };
+    },
+    turn(work, calls, samples) {
+      if (work === 'syncbn') return own.turn(calls, samples);
+      direct.batch(task.count, calls);
+      return Array.from({ length: samples }, () => direct.batch(task.count, calls));
+    },
+  },
+  socket,
+);
+release();
+socket.destroy();

@@ -1,0 +1,11 @@
+/** All tables of a run, in the order in which they are shown. */
+
+import type { Results } from '../results.js';
+import { comparisonTables } from './comparisons.js';
+import { latencyTables } from './latencies.js';
+import { layerTables } from './layers.js';
+import type { Rows } from './table.js';
+
+export function tablesOf({ layers, latencies, comparisons }: Results): Rows[] {
+  return [...layerTables(layers), ...latencyTables(latencies), ...comparisonTables(comparisons)];
+}

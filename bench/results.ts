@@ -1,0 +1,17 @@
+/** Everything that one run of the benchmark has measured. */
+
+import type { Latency } from './collectives/measure.js';
+import type { Machine } from './machine.js';
+import type { Comparison } from './peers/compare.js';
+import type { Measurement } from './rank.js';
+
+export interface Results {
+  readonly machine: Machine;
+  /** What was typed, paths excepted. */
+  readonly command: string;
+  readonly layers: readonly Measurement[];
+  readonly latencies: readonly Latency[];
+  readonly comparisons: readonly Comparison[];
+  /** What could not be measured, and why. */
+  readonly notes: readonly string[];
+}

@@ -1,0 +1,65 @@
+/** Those who take turns: the same work, each on ranks of its own, idle while others measure. */
+
+import type { Reply, Request, WorkErrors } from './protocol.js';
+
+export interface Contestant {
+  /** As tables name it, with its version. */
+  readonly name: string;
+  /** Sets a task up and checks it; the errors name the works that it takes on. */
+  prepare(task: unknown): Promise<WorkErrors>;
+  /** Microseconds a call of each sample, as rank 0 measured them. */
+  turn(work: string, calls: number, samples: number): Promise<readonly number[]>;
+  close(): Promise<void>;
+}
+
+/** One rank, wherever it runs. */
+export interface Link {
+  ask(request: Request): Promise<Reply>;
+}
+
+/** A contestant whose ranks are reached by links. */
+export class LinkedContestant implements Contestant {
+  readonly name: string;
+  readonly #links: readonly Link[];
+  readonly #close: () => Promise<void>;
+
+  constructor(name: string, links: readonly Link[], close: () => Promise<void>) {
+    this.name = name;
+    this.#links = links;
+    this.#close = close;
+  }
+
+  async prepare(task: unknown): Promise<WorkErrors> {
+    const worst: Record<string, number> = {};
+    for (const reply of await this.#ask({ ask: 'prepare', task })) {
+      if (!('errors' in reply)) throw new Error(`${this.name}: no errors in its reply`);
+      for (const [work, error] of Object.entries(reply.errors)) {
+        worst[work] = Math.max(worst[work] ?? 0, error);
+      }
+    }
+    return worst;
+  }
+
+  async turn(work: string, calls: number, samples: number): Promise<readonly number[]> {
+    const [first] = await this.#ask({ ask: 'turn', work, calls, samples });
+    if (!('times' in first)) throw new Error(`${this.name}: no times in its reply`);
+    return first.times;
+  }
+
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  async #ask(request: Request): Promise<Reply[]> {
+    return Promise.all(
+      this.#links.map(async (link, rank) => {
+        const who = `${this.name}, rank ${rank}`;
+        const reply = await link.ask(request).catch((cause: Error) => {
+          throw new Error(`${who}: ${cause.message}`, { cause });
+        });
+        if ('failure' in reply) throw new Error(`${who}: ${reply.failure}`);
+        return reply;
+      }),
+    );
+  }
+}
