@@ -1,6 +1,7 @@
 /**
- * Adds the ranks' payloads up in rank order. MPI_Reduce_local adds element by element, so a chain
- * of it gives the bits of the readable loop, faster; where it would not, the loop runs.
+ * Adds the ranks' payloads up in rank order. A chain of sums of two gives the bits of the readable
+ * loop, faster, whether MPI_Reduce_local makes them or JavaScript; where it would not, the loop
+ * runs.
  */
 
 import { reduceRanks } from '../reduce.js';
@@ -28,8 +29,9 @@ export function combine(
   const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);
   if (type !== 0) {
     addNatively(mpi, blocks, out, type, count);
-  } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
+  } else if (op === 'sum' && out instanceof Float64Array) {
     addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
+    for (let r = 2; r < views.length; r++) addPair(out, out, views[r] as Float64Array, count);
   } else {
     reduceRanks(out, views, op, 0, count);
   }
@@ -71,6 +73,6 @@ function addPair(out: Float64Array, a: Float64Array, b: Float64Array, count: num
  * in float64, and Int32 sums wrap around, which C does not promise.
  */
 function nativeType({ abi }: Mpi, like: CollectiveArray, ranks: number): number {
-  if (like instanceof Float64Array) return abi.double;
+  if (like instanceof Float64Array) return abi.addsFast ? abi.double : 0;
   return like instanceof Float32Array && ranks === 2 ? abi.float : 0;
 }
