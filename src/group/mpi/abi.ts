@@ -22,8 +22,6 @@ export interface Abi {
   readonly handleBytes: 4 | 8;
   /** Bytes of the longest message that it sends at once, without asking the receiver first. */
   readonly pieceBytes: number;
-  /** Whether MPI_Reduce_local is faster than a loop in JavaScript: 2049 float64 take that 0.75 µs. */
-  readonly addsFast: boolean;
 }
 
 const MPICH: Abi = {
@@ -39,8 +37,6 @@ const MPICH: Abi = {
   handleBytes: 4,
   // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 is the last.
   pieceBytes: 8240,
-  // 1.2 µs.
-  addsFast: false,
 };
 
 const STANDARD: Abi = {
@@ -54,9 +50,8 @@ const STANDARD: Abi = {
   statusesIgnore: 0,
   funneled: 1024,
   handleBytes: 8,
-  // The library behind it may be either; these suit both.
+  // The library behind it may be either; this suits both.
   pieceBytes: 4040,
-  addsFast: false,
 };
 
 function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
@@ -74,8 +69,6 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     handleBytes: 8,
     // The limit of its shared memory is 4096, less its headers. Measured: 4040 is fast, 4064 not.
     pieceBytes: 4040,
-    // 0.4 µs.
-    addsFast: true,
   };
 }
 

@@ -1,11 +1,11 @@
 /**
- * Adds the ranks' payloads up in rank order. A chain of sums of two gives the bits of the readable
- * loop, faster, whether MPI_Reduce_local makes them or JavaScript; where it would not, the loop
- * runs.
+ * Adds the ranks' payloads up in rank order. MPI_Reduce_local adds element by element, so a chain
+ * of it gives the bits of the readable loop, faster; where it would not, the loop runs.
  */
 
 import { reduceRanks } from '../reduce.js';
 import type { CollectiveArray, ReduceOp } from '../transport.js';
+import { addressOf } from './koffi.js';
 import { check, type Mpi } from './library.js';
 
 /** Elements from which on a call out of JavaScript is faster than a loop in it. */
@@ -29,17 +29,36 @@ export function combine(
   const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);
   if (type !== 0) {
     addNatively(mpi, blocks, out, type, count);
-  } else if (op === 'sum' && out instanceof Float64Array) {
+  } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
     addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
-    for (let r = 2; r < views.length; r++) addPair(out, out, views[r] as Float64Array, count);
   } else {
     reduceRanks(out, views, op, 0, count);
   }
 }
 
+/**
+ * Adds the other rank's block to `out`, which holds this rank's numbers already: no copy is left to
+ * make. Of two, either order gives the same bits.
+ * @returns false where this way is none, and nothing was done
+ */
+export function addOther(
+  mpi: Mpi,
+  blocks: Blocks,
+  other: number,
+  out: CollectiveArray,
+  count: number,
+): boolean {
+  const type = count < NATIVE_FROM ? 0 : nativeType(mpi, out, 2);
+  if (type === 0) return false;
+  const to = addressOf(mpi.koffi, out);
+  const code = mpi.call.MPI_Reduce_local(blocks.addressOf(other), to, count, type, mpi.abi.sum);
+  if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
+  return true;
+}
+
 function addNatively(
   mpi: Mpi,
-  { views, addressOf }: Blocks,
+  { views, addressOf: addressOfBlock }: Blocks,
   out: CollectiveArray,
   type: number,
   count: number,
@@ -49,7 +68,13 @@ function addNatively(
   const into = views.length === 2 && out === views[1] ? 1 : 0;
   for (let r = 0; r < views.length; r++) {
     if (r === into) continue;
-    const code = MPI_Reduce_local(addressOf(r), addressOf(into), count, type, mpi.abi.sum);
+    const code = MPI_Reduce_local(
+      addressOfBlock(r),
+      addressOfBlock(into),
+      count,
+      type,
+      mpi.abi.sum,
+    );
     if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
   }
   if (out !== views[into]) out.set(views[into].subarray(0, count));
@@ -73,6 +98,6 @@ function addPair(out: Float64Array, a: Float64Array, b: Float64Array, count: num
  * in float64, and Int32 sums wrap around, which C does not promise.
  */
 function nativeType({ abi }: Mpi, like: CollectiveArray, ranks: number): number {
-  if (like instanceof Float64Array) return abi.addsFast ? abi.double : 0;
+  if (like instanceof Float64Array) return abi.double;
   return like instanceof Float32Array && ranks === 2 ? abi.float : 0;
 }

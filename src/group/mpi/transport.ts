@@ -13,7 +13,7 @@ import {
 } from '../../core/errors.js';
 import type { Collective, CollectiveArray, Transport } from '../transport.js';
 import { Bulk, partOf } from './bulk.js';
-import { combine } from './combine.js';
+import { addOther, combine } from './combine.js';
 import { disagree } from './disagreement.js';
 import type { Frames } from './frames.js';
 import type { MpiGroup } from './group.js';
@@ -228,7 +228,10 @@ export class MpiTransport implements Transport, Carrier {
     const frames = this.#frames;
     const views = frames.payloads(input);
     if (kind === 'allReduce') {
-      combine(this.#mpi, { views, addressOf: this.#payloadAddress }, output, op, length);
+      const blocks = { views, addressOf: this.#payloadAddress };
+      const inPlace = views.length === 2 && op === 'sum' && output === input;
+      if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
+      combine(this.#mpi, blocks, output, op, length);
     } else if (kind === 'broadcast') {
       if (frames.member !== root || output !== input) output.set(views[root].subarray(0, length));
     } else {
