@@ -14,12 +14,12 @@ const POOLED = SIDE / 4;
 const MOMENTUM = 0.9;
 
 /**
- * The network, normalising over the ranks of `processGroup`, its initial values drawn by `seed`.
- * Its gradients are averaged over the world either way.
+ * The network of the ranks in `trainers`, which average its gradients, its initial values drawn by
+ * `seed`. Statistics are those of the ranks in `peers`.
  */
-export function digitsNetwork(processGroup: ProcessGroup, seed: number) {
+export function digitsNetwork(trainers: ProcessGroup, peers: ProcessGroup, seed: number) {
   const norm = (channels: number, name: string) =>
-    new SyncBatchNorm(channels, { channelsLast: true, processGroup, name });
+    new SyncBatchNorm(channels, { channelsLast: true, processGroup: peers, name });
   const features = POOLED * POOLED * FILTERS[1];
   return network(
     {
@@ -41,7 +41,7 @@ export function digitsNetwork(processGroup: ProcessGroup, seed: number) {
         },
       ),
     },
-    { loss: crossEntropy, name: 'digits' },
+    { loss: crossEntropy, processGroup: trainers, name: 'digits' },
   );
 }
 

@@ -1,14 +1,19 @@
-/** One rank of one training run of the demo; `main` is called on every rank by `launch`. */
+/**
+ * One rank of one training run of the demo. `launch` calls `main` on every rank that is a thread;
+ * ranks that a launcher has started call `train`.
+ */
 
 import { parentPort } from 'node:worker_threads';
 import { defaultDevice, init as initJax, numpy as np, tree } from '@jax-js/jax';
-import { createGroup, getGroupSize, getRank, init, WORLD_GROUP } from 'syncbn';
+import { createGroup, init, type ProcessGroup } from 'syncbn';
 import { type DigitSets, type Digits, PIXELS, SIDE } from './dataset.js';
 import { type DigitsNetwork, type DigitsParameters, descend, digitsNetwork } from './model.js';
 import { seededRandom } from './random.js';
 
 export interface TrainSettings {
   readonly digits: DigitSets;
+  /** Ranks that train: the first of the world. The others have no part in it. */
+  readonly ranks: number;
   /** Samples of one step over all ranks; a multiple of the ranks. */
   readonly batchSize: number;
   readonly steps: number;
@@ -31,42 +36,44 @@ export interface StepMessage {
 /** Samples of one forward pass in a measurement. */
 const TEST_BATCH = 100;
 
-/** Trains and, on rank 0, reports each step. */
+/** Trains on every rank of a world of threads; rank 0 posts each step to the one who launched it. */
 export async function main(settings: TrainSettings): Promise<void> {
+  await train(settings, (message) => parentPort?.postMessage(message));
+}
+
+/** Trains on this rank of the world; `onStep` is called after each step, on rank 0 alone. */
+export async function train(
+  settings: TrainSettings,
+  onStep: (message: StepMessage) => void | Promise<void>,
+): Promise<void> {
   await init();
+  const { ranks, synchronized, steps, digits } = settings;
+  const all = Array.from({ length: ranks }, (_, rank) => rank);
+  const group = createGroup(`ranks 0 to ${ranks - 1}`, all);
+  if (group.rank < 0) return;
+  const alone = createGroup(`rank ${group.rank} alone`, [group.rank]);
   await initJax('wasm');
   defaultDevice('wasm');
-  const rank = getRank();
-  const alone = `rank ${rank} alone`;
-  const group = createGroup(...groupOf(settings.synchronized, alone, rank));
-  const model = digitsNetwork(group, settings.seed);
+  const model = digitsNetwork(group, synchronized ? group : alone, settings.seed);
   let parameters = model.initialParameters();
   let velocity = tree.map(
     (p: np.Array) => np.zerosLike(p),
     tree.ref(parameters),
   ) as DigitsParameters;
   const order = sampleOrder(settings);
-  for (let step = 0; step < settings.steps; step++) {
-    const [images, labels] = batchOf(settings.digits.train, ownSamples(order, step, settings));
+  for (let step = 0; step < steps; step++) {
+    const [images, labels] = batchOf(digits.train, ownSamples(order, step, settings, group));
     const { loss, gradients } = model.lossAndGradients(tree.ref(parameters), images, labels).wait();
     const rate = rateOf(step, settings);
     ({ parameters, velocity } = descend(parameters, velocity, gradients, np.array(rate)));
-    if (rank !== 0) continue;
+    if (group.rank !== 0) continue;
     const accuracy = isMeasured(step + 1, settings)
-      ? accuracyOf(model, parameters, settings.digits.test)
+      ? accuracyOf(model, parameters, digits.test)
       : undefined;
-    parentPort?.postMessage({
-      step: step + 1,
-      loss,
-      ...(accuracy !== undefined && { accuracy }),
-    } satisfies StepMessage);
+    await onStep({ step: step + 1, loss, ...(accuracy !== undefined && { accuracy }) });
   }
   tree.dispose([parameters, velocity]);
-}
-
-function groupOf(synchronized: boolean, alone: string, rank: number): [string, number[]] {
-  if (!synchronized) return [alone, [rank]];
-  return [WORLD_GROUP, Array.from({ length: getGroupSize() }, (_, i) => i)];
+  model.dispose();
 }
 
 function isMeasured(step: number, { steps, measureEvery }: TrainSettings): boolean {
@@ -104,9 +111,14 @@ function sampleOrder({ digits, steps, batchSize, seed }: TrainSettings): Uint32A
 }
 
 /** This rank's share of a step's samples. */
-function ownSamples(order: Uint32Array, step: number, { batchSize }: TrainSettings): Uint32Array {
-  const share = batchSize / getGroupSize();
-  const first = step * batchSize + getRank() * share;
+function ownSamples(
+  order: Uint32Array,
+  step: number,
+  { batchSize }: TrainSettings,
+  { rank, size }: ProcessGroup,
+): Uint32Array {
+  const share = batchSize / size;
+  const first = step * batchSize + rank * share;
   return order.subarray(first, first + share);
 }
 

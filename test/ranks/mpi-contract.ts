@@ -108,8 +108,17 @@ function checkDisagreement(group: ProcessGroup): void {
     `ranks disagree in group '${group.name}': rank ${last} is in allReduce #${number} of ${label} with 129 float64, ` +
       `rank ${group.ranks[0]} in barrier #${number}`,
   );
-  for (const long of [129, 3000, 90_000]) {
-    const counts = errorOf(() => group.allReduce(new Float64Array(odd ? long : 128)).wait());
+  // In as many messages and in more, in fewer, in another number, and in chunks.
+  const lengths = [
+    [129, 128],
+    [3000, 128],
+    [128, 3000],
+    [5000, 3000],
+    [90_000, 128],
+  ] as const;
+  for (const [ofOdd, ofOthers] of lengths) {
+    const long = new Float64Array(odd ? ofOdd : ofOthers);
+    const counts = errorOf(() => group.allReduce(long).wait());
     equal(counts instanceof MismatchError, true, String(counts));
   }
   const roots = errorOf(() => group.broadcast(data, { root: odd ? 1 : 0 }).wait());
@@ -121,12 +130,14 @@ async function checkRaise(group: ProcessGroup): Promise<void> {
   if (group.size === 1) return;
   const odd = group.rank === 1;
   const text = 'numFeatures must be 3, got 4 (ü)';
-  const error = errorOf(() =>
-    odd ? group.raise(text).wait() : group.allReduce(new Float32Array(50_000)).wait(),
-  );
-  equal(error instanceof RankFailedError, true, String(error));
-  deepStrictEqual((error as RankFailedError).rank, group.ranks[1]);
-  equal(error.message, `rank ${group.ranks[1]} failed: ${text}`);
+  for (const length of [50_000, 5000]) {
+    const error = errorOf(() =>
+      odd ? group.raise(text).wait() : group.allReduce(new Float32Array(length)).wait(),
+    );
+    equal(error instanceof RankFailedError, true, String(error));
+    deepStrictEqual((error as RankFailedError).rank, group.ranks[1]);
+    equal(error.message, `rank ${group.ranks[1]} failed: ${text}`);
+  }
   // The group goes on.
   const sum = group.allReduce(Float64Array.of(1)).wait();
   expectSame(sum, Float64Array.of(group.size), 'after a raise');

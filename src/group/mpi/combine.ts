@@ -5,6 +5,7 @@
 
 import { reduceRanks } from '../reduce.js';
 import type { CollectiveArray, ReduceOp } from '../transport.js';
+import { addressOf } from './koffi.js';
 import { check, type Mpi } from './library.js';
 
 /** Elements from which on a call out of JavaScript is faster than a loop in it. */
@@ -35,9 +36,29 @@ export function combine(
   }
 }
 
+/**
+ * Adds the other rank's block to `out`, which holds this rank's numbers already: no copy is left to
+ * make. Of two, either order gives the same bits.
+ * @returns false where this way is none, and nothing was done
+ */
+export function addOther(
+  mpi: Mpi,
+  blocks: Blocks,
+  other: number,
+  out: CollectiveArray,
+  count: number,
+): boolean {
+  const type = count < NATIVE_FROM ? 0 : nativeType(mpi, out, 2);
+  if (type === 0) return false;
+  const to = addressOf(mpi.koffi, out);
+  const code = mpi.call.MPI_Reduce_local(blocks.addressOf(other), to, count, type, mpi.abi.sum);
+  if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
+  return true;
+}
+
 function addNatively(
   mpi: Mpi,
-  { views, addressOf }: Blocks,
+  { views, addressOf: addressOfBlock }: Blocks,
   out: CollectiveArray,
   type: number,
   count: number,
@@ -47,7 +68,13 @@ function addNatively(
   const into = views.length === 2 && out === views[1] ? 1 : 0;
   for (let r = 0; r < views.length; r++) {
     if (r === into) continue;
-    const code = MPI_Reduce_local(addressOf(r), addressOf(into), count, type, mpi.abi.sum);
+    const code = MPI_Reduce_local(
+      addressOfBlock(r),
+      addressOfBlock(into),
+      count,
+      type,
+      mpi.abi.sum,
+    );
     if (code !== 0) check(mpi, 'MPI_Reduce_local', code);
   }
   if (out !== views[into]) out.set(views[into].subarray(0, count));

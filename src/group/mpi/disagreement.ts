@@ -27,6 +27,8 @@ export function* disagree(
   odd: number,
 ): Generator<void> {
   const { frames, ranks, name } = group;
+  if (frames.watchAll()) yield;
+  if (frames.level()) yield;
   if (isRaising(frames, odd)) throw failed(group, odd);
   const leavers = ranks.map((_, m) => m).filter((m) => isLeaving(frames, m));
   if (leavers.includes(odd) && readText(frames, odd) !== '') {

@@ -1,30 +1,19 @@
 /**
  * The frames that the ranks of one group send one another: in a round, every rank sends one frame
  * to each other rank and receives one from each. A frame is a header and up to `capacity` bytes of
- * payload; a receiver has room for the longest, so that frames of ranks that disagree still arrive.
- *
- * Requests are persistent and kept by frame length: a round costs two calls of MPI, one that starts
- * it and one that finds it done.
+ * payload. It may travel in several pieces, of which the first holds the header: a rank knows from
+ * it how many more there are, so that frames of ranks that disagree still arrive.
  */
 
 import type { CollectiveArray } from '../transport.js';
-import { check, handleAt, type Mpi, putHandle } from './library.js';
+import { check, type Mpi } from './library.js';
 import { ALIGNMENT, alignUp, NativeMemory } from './memory.js';
+import { type Round, Rounds } from './rounds.js';
 
 /** Bytes of a header: eight Int32. */
 export const HEADER_BYTES = 32;
-/** Sets of persistent requests that are kept; a program uses a few frame lengths. */
-const MAX_PLANS = 64;
-const FRAME_TAG = 0;
-
-/** Requests of one kind of round, one behind the other: receives, then sends. */
-interface Plan {
-  readonly key: number;
-  readonly cells: NativeMemory;
-}
-
-/** The same for all, or by member. */
-type PayloadBytes = number | ((member: number) => number);
+/** Word of a header: the pieces that its rank sends in this round. */
+const PIECES = 7;
 
 /** Every member's payload as arrays of one kind. */
 interface Views {
@@ -49,12 +38,12 @@ export class Frames {
   readonly #frames: NativeMemory;
   /** Frames of their own for each member, for rounds that send everyone something else. */
   readonly #parts: NativeMemory;
-  /** Flag of MPI_Testall, then the handles of the receives. */
-  readonly #cells: NativeMemory;
-  readonly #plans = new Map<number, Plan>();
+  /** Flag of MPI_Testall. */
+  readonly #flag: NativeMemory;
+  readonly #rounds: Rounds;
   readonly #views = new Map<unknown, Views>();
   #lastViews: Views | null = null;
-  #last: Plan | null = null;
+  #round: Round | null = null;
   #pending = 0;
   #pendingCount = 0;
 
@@ -64,26 +53,26 @@ export class Frames {
     this.member = member;
     this.members = members;
     this.capacity = capacity;
-    this.#frameBytes = alignUp(HEADER_BYTES + capacity);
+    const longest = HEADER_BYTES + capacity;
+    this.#frameBytes = alignUp(longest);
     this.#frames = new NativeMemory(mpi.koffi, members * this.#frameBytes);
     this.words = this.#frames.words;
     this.#parts = new NativeMemory(mpi.koffi, members * this.#frameBytes);
-    this.#cells = new NativeMemory(mpi.koffi, ALIGNMENT + 8 * members);
-    this.#peers((peer, index) => {
-      const buffer = this.#frames.address + peer * this.#frameBytes;
-      const request = this.#cells.address + ALIGNMENT + index * mpi.abi.handleBytes;
-      const { MPI_Recv_init } = mpi.call;
-      const size = HEADER_BYTES + capacity;
-      check(
-        mpi,
-        'MPI_Recv_init',
-        MPI_Recv_init(buffer, size, mpi.abi.byte, peer, FRAME_TAG, comm, request),
-      );
+    this.#flag = new NativeMemory(mpi.koffi, ALIGNMENT);
+    this.#rounds = new Rounds(mpi, {
+      ...{ comm, member, members, longest },
+      frameAddress: (m) => this.#frames.address + m * this.#frameBytes,
+      partAddress: (m) => this.#parts.address + m * this.#frameBytes,
     });
   }
 
   headerWord(member: number): number {
     return (member * this.#frameBytes) / 4;
+  }
+
+  /** Bytes of payload in a frame of one piece. */
+  get pieceCapacity(): number {
+    return Math.min(this.capacity, this.#mpi.abi.pieceBytes - HEADER_BYTES);
   }
 
   /** Address of a member's payload. */
@@ -106,19 +95,44 @@ export class Frames {
     return this.#viewsOf(like).parts;
   }
 
-  /** Sends this member's frame, with `bytes` of payload, to all; receives theirs. */
-  sendToAll(bytes: number): void {
-    this.#start(2 * bytes, bytes);
+  /**
+   * Sends this member's frame, with `bytes` of payload, to all; receives theirs. Only their first
+   * pieces are waited for, until {@link watchAll}.
+   * @param most bytes of the longest payload in this round, if this member's is shorter
+   */
+  sendToAll(bytes: number, most = bytes): void {
+    this.#start(bytes, most, false);
   }
 
-  /** Sends member m its own frame with `bytes(m)` of payload; `key` stands for these lengths. */
-  sendParts(key: number, bytes: (member: number) => number): void {
-    const own = this.headerWord(this.member);
-    const header = this.words.subarray(own, own + HEADER_BYTES / 4);
-    this.#peers((peer) => {
-      this.#parts.words.set(header, this.headerWord(peer));
-    });
-    this.#start(2 * key + 1, bytes);
+  /** The same with a frame of its own for each member, with `bytes` of payload each. */
+  sendParts(bytes: number): void {
+    this.#start(bytes, bytes, true);
+  }
+
+  /** Lets {@link arrived} look at all pieces. @returns whether there are more than the first */
+  watchAll(): boolean {
+    const { cells, count, pieces } = this.#round as Round;
+    this.watch(cells.address, count);
+    return pieces > 1;
+  }
+
+  /**
+   * Sends empty pieces until this member has sent as many as any. All do so when headers differ,
+   * so that nothing is left half sent. @returns whether there is anything to wait for
+   */
+  level(): boolean {
+    const own = (this.#round as Round).pieces;
+    let most = own;
+    for (let m = 0; m < this.members; m++) {
+      most = Math.max(most, this.words[this.headerWord(m) + PIECES]);
+    }
+    if (most === own) return false;
+    const requests = 2 * (this.members - 1);
+    const { cells, count } = this.#rounds.round(HEADER_BYTES, most, false);
+    const skipped = requests * own;
+    this.watch(cells.address + skipped * this.#mpi.abi.handleBytes, count - skipped);
+    this.#startWatched();
+    return true;
   }
 
   /** Lets `count` requests at `address` be what {@link arrived} looks at. */
@@ -127,97 +141,60 @@ export class Frames {
     this.#pendingCount = count;
   }
 
-  /** Whether everything under way has arrived and left. */
+  /** Whether everything that is watched has arrived and left. */
   arrived(): boolean {
-    const cells = this.#cells;
     const code = this.#mpi.call.MPI_Testall(
       this.#pendingCount,
       this.#pending,
-      cells.address,
+      this.#flag.address,
       this.#mpi.abi.statusesIgnore,
     );
     if (code !== 0) check(this.#mpi, 'MPI_Testall', code);
-    return cells.words[0] !== 0;
+    return this.#flag.words[0] !== 0;
   }
 
   /** Members whose frame has not come. Ends the use of these frames: it takes what has. */
   missing(): number[] {
     const { call, abi } = this.#mpi;
     const missing: number[] = [];
-    this.#peers((peer, index) => {
-      const request = this.#pending + index * abi.handleBytes;
-      call.MPI_Test(request, this.#cells.address, abi.statusesIgnore);
-      if (this.#cells.words[0] === 0) missing.push(peer);
-    });
+    let request = this.#pending;
+    for (let peer = 0; peer < this.members; peer++) {
+      if (peer === this.member) continue;
+      call.MPI_Test(request, this.#flag.address, abi.statusesIgnore);
+      if (this.#flag.words[0] === 0) missing.push(peer);
+      request += abi.handleBytes;
+    }
     return missing;
   }
 
   /** Frees the requests, unless they are under way, and the memory. */
   close(): void {
-    for (const plan of this.#plans.values()) this.#drop(plan);
-    for (let i = 0; i < this.members - 1; i++) {
-      this.#mpi.call.MPI_Request_free(
-        this.#cells.address + ALIGNMENT + i * this.#mpi.abi.handleBytes,
-      );
-    }
-    for (const memory of [this.#frames, this.#parts, this.#cells]) memory.free();
+    this.#rounds.close();
+    for (const memory of [this.#frames, this.#parts, this.#flag]) memory.free();
   }
 
-  #start(key: number, bytes: PayloadBytes): void {
-    let plan = this.#last;
-    if (plan === null || plan.key !== key) plan = this.#planFor(key, bytes);
-    this.#pending = plan.cells.address;
+  #start(bytes: number, most: number, ofParts: boolean): void {
+    const pieces = this.#rounds.piecesOf(HEADER_BYTES + most);
+    const own = this.headerWord(this.member);
+    this.words[own + PIECES] = pieces;
+    if (ofParts) this.#copyHeader(own);
+    const round = this.#rounds.round(HEADER_BYTES + bytes, pieces, ofParts);
+    this.#round = round;
+    this.watch(round.cells.address, round.count);
+    this.#startWatched();
     this.#pendingCount = 2 * (this.members - 1);
+  }
+
+  #copyHeader(own: number): void {
+    const header = this.words.subarray(own, own + HEADER_BYTES / 4);
+    for (let peer = 0; peer < this.members; peer++) {
+      if (peer !== this.member) this.#parts.words.set(header, this.headerWord(peer));
+    }
+  }
+
+  #startWatched(): void {
     const code = this.#mpi.call.MPI_Startall(this.#pendingCount, this.#pending);
     if (code !== 0) check(this.#mpi, 'MPI_Startall', code);
-  }
-
-  #planFor(key: number, bytes: PayloadBytes): Plan {
-    let plan = this.#plans.get(key);
-    if (plan === undefined) {
-      plan = this.#makePlan(key, bytes);
-      if (this.#plans.size >= MAX_PLANS) this.#dropOldest();
-      this.#plans.set(key, plan);
-    }
-    this.#last = plan;
-    return plan;
-  }
-
-  #makePlan(key: number, bytes: PayloadBytes): Plan {
-    const { koffi, abi, call } = this.#mpi;
-    const { comm, members } = this;
-    const cells = new NativeMemory(koffi, 2 * members * abi.handleBytes);
-    const from = key % 2 === 0 ? null : this.#parts;
-    this.#peers((peer, index) => {
-      const receive = handleAt(this.#mpi, this.#cells, ALIGNMENT + index * abi.handleBytes);
-      putHandle(this.#mpi, cells, index * abi.handleBytes, receive);
-      const buffer =
-        from === null
-          ? this.#frames.address + this.member * this.#frameBytes
-          : from.address + peer * this.#frameBytes;
-      const request = cells.address + (members - 1 + index) * abi.handleBytes;
-      const size = HEADER_BYTES + (typeof bytes === 'number' ? bytes : bytes(peer));
-      check(
-        this.#mpi,
-        'MPI_Send_init',
-        call.MPI_Send_init(buffer, size, abi.byte, peer, FRAME_TAG, comm, request),
-      );
-    });
-    return { key, cells };
-  }
-
-  #dropOldest(): void {
-    const [key, plan] = this.#plans.entries().next().value as [number, Plan];
-    this.#plans.delete(key);
-    this.#drop(plan);
-  }
-
-  #drop({ cells }: Plan): void {
-    const { abi, call } = this.#mpi;
-    for (let i = this.members - 1; i < 2 * (this.members - 1); i++) {
-      call.MPI_Request_free(cells.address + i * abi.handleBytes);
-    }
-    cells.free();
   }
 
   #viewsOf(like: CollectiveArray): Views {
@@ -240,12 +217,5 @@ export class Frames {
         return new kind(bytes.buffer, at, length);
       });
     return { kind, whole: over(this.#frames), parts: over(this.#parts) };
-  }
-
-  #peers(visit: (peer: number, index: number) => void): void {
-    let index = 0;
-    for (let peer = 0; peer < this.members; peer++) {
-      if (peer !== this.member) visit(peer, index++);
-    }
   }
 }

@@ -4,7 +4,7 @@ import { describeCall, encodeCall, hashLabel, isRaise } from '../fingerprint.js'
 import type { Collective } from '../transport.js';
 import type { Frames } from './frames.js';
 
-/** Words of a header. */
+/** Words of a header; the last is the frames' own. */
 const SEQUENCE = 0;
 const CODE = 1;
 const COUNT_LOW = 2;
@@ -44,9 +44,9 @@ export function writeHeader(frames: Frames, call: FrameCall, sequence: number): 
   words[at + LABEL_HASH] = call.label === '' ? 0 : hashLabel(call.label);
 }
 
-/** Puts text in this member's payload. @returns its bytes; what does not fit is cut off */
+/** Puts text in this member's payload. @returns its bytes; what one piece cannot hold is cut off */
 export function writeText(frames: Frames, text: string): number {
-  const room = frames.payloadBytes(frames.member, frames.capacity);
+  const room = frames.payloadBytes(frames.member, frames.pieceCapacity);
   const { written } = new TextEncoder().encodeInto(text, room);
   frames.words[frames.headerWord(frames.member) + TEXT_BYTES] = written;
   return written;

@@ -1,0 +1,48 @@
+/** The demo, unchanged, on four ranks of every launcher: the same losses to the last bit. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+import { SYNCRUN, workspace } from '../launch/support.js';
+import { MPICH, OPEN_MPI, type Outcome, run } from './run.js';
+import { syncrunOnHosts } from './syncrun-hosts.js';
+
+const STEPS = 20;
+const DEMO = fileURLToPath(new URL('../../examples/digits/main.ts', import.meta.url));
+const node = [process.execPath, '--import', 'tsx'];
+const syncrun = (folder: string) => [process.execPath, SYNCRUN, '--join', `--log_dir=${folder}`];
+
+type Start = (demo: readonly string[], folder: string) => Promise<Outcome>;
+const command = ([program, ...args]: readonly string[]) => run(program, args, {}, 60);
+const LAUNCHERS: Record<string, Start> = {
+  'four threads of its own': (demo) => command([...node, ...demo]),
+  'mpirun of Open MPI': (demo) => command([...OPEN_MPI.command, '-n', '4', ...node, ...demo]),
+  'mpiexec of MPICH': (demo) => command([...MPICH.command, '-n', '4', ...node, ...demo]),
+  'syncrun --launcher=processes': (demo, folder) =>
+    command([...syncrun(folder), '--launcher=processes', '--worker_num=4', ...demo]),
+  'syncrun on two hosts': (demo, folder) => syncrunOnHosts(2, 2, demo, folder),
+};
+
+/** The losses as the bytes of their float64 numbers; JSON keeps each one to the last bit. */
+function lossBytes(file: string): string[] {
+  const [{ losses }] = JSON.parse(readFileSync(file, 'utf8')) as [{ losses: number[] }];
+  return losses.map((loss) => Buffer.from(Float64Array.of(loss).buffer).toString('hex'));
+}
+
+test('the demo has the same synchronized losses on threads and over MPI, bit for bit', async () => {
+  const folder = workspace();
+  const results: Record<string, string[]> = {};
+  for (const [launcher, start] of Object.entries(LAUNCHERS)) {
+    const [json, report] = [join(folder, 'runs.json'), join(folder, 'report.html')];
+    const options = ['--only=synchronized', `--steps=${STEPS}`, '--digits=100'];
+    const demo = [DEMO, ...options, `--report=${report}`, `--json=${json}`];
+    const { code, stdout, stderr } = await start(demo, folder);
+    expect(code, `${launcher}: ${stderr}`).toBe(0);
+    expect(stdout, launcher).toMatch(/│ 4 ranks, synchronized │/);
+    results[launcher] = lossBytes(json);
+  }
+  const [first, ...others] = Object.entries(results);
+  expect(first[1]).toHaveLength(STEPS);
+  for (const [launcher, losses] of others) expect(losses, launcher).toEqual(first[1]);
+}, 200_000);
