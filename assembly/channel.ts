@@ -2,6 +2,8 @@
 
 /** Below these many values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
+/** From these many values on, looking at eight of them costs next to nothing. */
+const MANY: usize = 1024;
 
 /** The value of a per-channel parameter, or `otherwise` where there is none (pointer 0). */
 export function parameter<T>(pointer: usize, channel: usize, otherwise: f64): f64 {
@@ -18,12 +20,14 @@ export function centerOf<T>(mean: f64, invstd: f64): T {
 
 /**
  * The shift of the moments, from eight values spread over a channel: their mean, or 0 where they
- * lie about 0. Squares of differences from it, even as float32, keep the variance.
+ * lie about 0. Squares of differences from it, even as float32, keep the variance. Channels that
+ * are summed sooner than looked at try 0 first: the sums themselves show whether that was right.
  * `rows` runs of `bytes` each, `stride` bytes apart, both > 0.
  */
 export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): T {
   const size: usize = sizeof<T>();
   const count = bytes / size;
+  if (rows * count >= FEW && rows * count < MANY) return 0;
   // Vectors with one value in all lanes: scalar minima of WebAssembly take four times as long.
   let sum = i64x2.splat(0);
   let low = v128.load_splat<T>(x);

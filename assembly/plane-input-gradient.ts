@@ -91,8 +91,9 @@ export function planeInputGradient<T>(
     v128.store(record, v128.splat<T>(<T>slope), SLOPE);
     v128.store(record, v128.splat<T>(<T>((m - <f64>center) * slope - level)), OFFSET);
   }
-  for (let n: usize = 0; n < samples; n++) {
-    let at = n * stride;
+  // The latest samples first: the pass before this one has left them in the caches.
+  for (let n = samples; n > 0; ) {
+    let at = --n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       if (hasNear<T>() && load<T>(record, CENTER) === 0) {
         gradientPlane<T, On>(dx + at, dy + at, x + at, record, plane);

@@ -127,20 +127,21 @@ export function planeNormalize<T>(
     const offset = parameter<T>(bias, c, 0) - (m - <f64>center) * <f64>scale;
     v128.store(record, v128.splat<T>(<T>offset), OFFSET);
   }
-  let n: usize = 0;
+  // The latest samples first: the pass before this one has left them in the caches.
+  let n = samples;
   if (isSmall<T>(plane)) {
-    for (; n + 4 <= samples; n += 4) {
-      const at = n * stride;
+    for (; n >= 4; n -= 4) {
+      const at = (n - 4) * stride;
       smallPlanes<T, i32>(y + at, x + at, stride, records, channels, plane);
     }
-    if (n + 2 <= samples) {
+    if (n >= 2) {
+      n -= 2;
       const at = n * stride;
       smallPlanes<T, i16>(y + at, x + at, stride, records, channels, plane);
-      n += 2;
     }
   }
-  for (; n < samples; n++) {
-    let at = n * stride;
+  while (n > 0) {
+    let at = --n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
       if (hasNear<T>() && load<T>(record, CENTER) === 0) {
         normalizePlane<T, On>(y + at, x + at, record, plane);
