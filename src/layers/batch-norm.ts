@@ -1,10 +1,10 @@
 /**
- * What the two layers share: the passes over a tensor, modes, contexts and checks of inputs.
+ * What the two layers share: the passes over a tensor, modes and contexts.
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
-import { computeDType, type DType, type FloatArray } from '../core/dtype.js';
-import { formatShape, type Layout, layoutOf, sameShape } from '../core/layout.js';
+import type { DType, FloatArray } from '../core/dtype.js';
+import { type Layout, layoutOf } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
@@ -24,6 +24,7 @@ import {
   type ForwardOptions,
   type PassRecord,
 } from './context.js';
+import { type AcceptedRanks, checkGradient, checkInput, checkInputShape } from './pass-checks.js';
 import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
@@ -34,8 +35,7 @@ export interface BatchNormSetup extends CommonSetup {
   readonly training: boolean;
   readonly scale: Parameter | null;
   readonly shift: Parameter | null;
-  /** Numbers of axes that an input may have, and how errors say it. */
-  readonly ranks: { accept(rank: number): boolean; text: string };
+  readonly ranks: AcceptedRanks;
 }
 
 export abstract class BatchNorm {
@@ -211,19 +211,7 @@ export abstract class BatchNorm {
 
   /** @throws RangeError unless an input may have this shape */
   checkShape(shape: readonly number[]): void {
-    const { ranks, label, numFeatures } = this.#setup;
-    if (!ranks.accept(shape.length)) {
-      throw new RangeError(
-        `${label}: expected an input with ${ranks.text} axes, got shape ${formatShape(shape)}`,
-      );
-    }
-    const { channels } = layoutOf(shape, this.channelsLast);
-    if (channels !== numFeatures) {
-      const axis = this.channelsLast ? 'the last axis' : 'axis 1';
-      throw new RangeError(
-        `${label}: expected ${numFeatures} channels on ${axis}, got ${channels} in shape ${formatShape(shape)}`,
-      );
-    }
+    checkInputShape(shape, this.#setup);
   }
 
   #scope(group: ProcessGroup): Scope {
@@ -285,20 +273,8 @@ export abstract class BatchNorm {
   }
 
   #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {
-    const { label, dtype } = this.#setup;
-    if (!(x instanceof Tensor)) {
-      throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
-    }
-    if (group !== null && group.rank < 0) {
-      throw new RangeError(
-        `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
-      );
-    }
-    this.checkShape(x.shape);
-    if (computeDType(x.dtype) !== computeDType(dtype)) {
-      const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
-      throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
-    }
+    checkInput(x, group, this.#setup);
+    const { label } = this;
     if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
@@ -311,26 +287,7 @@ export abstract class BatchNorm {
     context: ForwardContext | null,
     { out }: BackwardOptions,
   ): { saved: Saved; out: Tensor } {
-    if (!(dy instanceof Tensor)) {
-      throw new TypeError(`${this.label}: the gradient must be a Tensor, got ${typeof dy}`);
-    }
-    if (context === null) {
-      throw new Error(`${this.label}: backward needs a forward call before it`);
-    }
-    if (context.saved === null) {
-      throw new Error(
-        `${this.label}: backward has used this forward call already, or its output lies over its input`,
-      );
-    }
-    const { input } = context;
-    if (!sameShape(dy.shape, input.shape) || dy.dtype !== input.dtype) {
-      throw new RangeError(
-        `${this.label}: expected the gradient of an output of shape ${formatShape(input.shape)} and ` +
-          `dtype ${input.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
-      );
-    }
-    // Throws where the input was disposed: its memory may hold something else by now.
-    input.data;
-    return { saved: context.saved, out: checkOut(out, dy, [dy, input], this.label) };
+    const saved = checkGradient(dy, context, this.label);
+    return { saved, out: checkOut(out, dy, [dy, context!.input], this.label) };
   }
 }
