@@ -12,31 +12,22 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
-import { backward, type Saved } from '../ops/backward.js';
+import { backward, type Kept, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
-import { forward, normalize, statisticsOf } from '../ops/forward.js';
+import { forward, normalize, setStatistics } from '../ops/forward.js';
 import type { Scope } from '../ops/scope.js';
 import { reserve } from '../ops/workspace.js';
-import type { CommonSetup } from './common-options.js';
 import {
   type BackwardOptions,
   ForwardContext,
   type ForwardOptions,
   type PassRecord,
 } from './context.js';
-import { type AcceptedRanks, checkGradient, checkInput, checkInputShape } from './pass-checks.js';
+import { checkGradient, checkInput, checkInputShape } from './pass-checks.js';
 import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
+import type { BatchNormSetup, Parts } from './setup.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
-
-/** Constructor arguments that the subclasses have checked. */
-export interface BatchNormSetup extends CommonSetup {
-  readonly numFeatures: number;
-  readonly training: boolean;
-  readonly scale: Parameter | null;
-  readonly shift: Parameter | null;
-  readonly ranks: AcceptedRanks;
-}
 
 export abstract class BatchNorm {
   readonly numFeatures: number;
@@ -47,6 +38,8 @@ export abstract class BatchNorm {
   #training: boolean;
   #last: ForwardContext | null = null;
   readonly #blocks = new BlockPlan();
+  /** Arrays of a forward call that is over. */
+  #spare: Kept | null = null;
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
@@ -120,6 +113,8 @@ export abstract class BatchNorm {
    */
   forward(x: Tensor, options: ForwardOptions = {}): Tensor {
     const { output, context } = this.forwardWithContext(x, options);
+    // Nobody else has the last one, which can be gone back through no more.
+    if (this.#last !== null) this.#recycle(this.#last);
     this.#last = context;
     return output;
   }
@@ -168,7 +163,7 @@ export abstract class BatchNorm {
     );
     const sums = backward(dx, values, saved, this.#scope(context!.group));
     storeFloats(dx, out);
-    context!.saved = null;
+    this.#recycle(context!);
     const { scale, shift } = this.#setup;
     fillGradient(scale, sums.dyXhat, options.accumulate === true);
     fillGradient(shift, sums.dy, options.accumulate === true);
@@ -176,12 +171,7 @@ export abstract class BatchNorm {
   }
 
   /** What an adapter needs of the layer, which then normalises by itself. */
-  parts(): {
-    readonly running: RunningStatistics | null;
-    readonly scale: Parameter | null;
-    readonly shift: Parameter | null;
-    readonly reproducible: boolean;
-  } {
+  parts(): Parts {
     const { scale, shift, reproducible } = this.#setup;
     return { running: this.running, scale, shift, reproducible };
   }
@@ -233,29 +223,44 @@ export abstract class BatchNorm {
     const { mean, variance } = this.running!;
     const affine = this.#affine();
     const values = mean.toFloats();
-    const statistics = statisticsOf(values, values, variance.toFloats(), affine.eps);
-    normalize(y, x, statistics, affine, layout);
-    return this.#record(statistics, affine.weight, null, layout.channels);
+    const kept = this.#keep(affine.weight);
+    setStatistics(kept.statistics, values, values, variance.toFloats(), affine.eps);
+    normalize(y, x, kept.statistics, affine, layout);
+    return { ...kept, count: null, channelsPerBlock: layout.channels };
   }
 
   /** Normalises by the statistics of the group's batch, which running statistics learn. */
   #batchPass(y: FloatArray, x: FloatArray, layout: Layout, group: ProcessGroup): PassRecord {
     const affine = this.#affine();
-    const { statistics, moments } = forward(y, x, layout, affine, this.#scope(group), (count) =>
-      this.#admit(count),
-    );
+    const kept = this.#keep(affine.weight);
+    const admit = (count: number) => this.#admit(count);
+    const moments = forward(y, x, layout, affine, this.#scope(group), kept.statistics, admit);
     if (this.#training) this.learn(moments);
-    return this.#record(statistics, affine.weight, moments.count, this.#blocks.backward);
+    return { ...kept, count: moments.count, channelsPerBlock: this.#blocks.backward };
   }
 
-  /** What the backward call needs. An optimizer may change the weight before it. */
-  #record(
-    statistics: Float64Array,
-    weight: FloatArray | null,
-    count: number | null,
-    channelsPerBlock: number,
-  ): PassRecord {
-    return { statistics, weight: weight?.slice() ?? null, count, channelsPerBlock };
+  /**
+   * Arrays for what the backward call needs, with a copy of the weight. Those of an earlier call
+   * serve again: making them took a tenth of a small pass.
+   */
+  #keep(weight: FloatArray | null): Kept {
+    const spare = this.#spare;
+    this.#spare = null;
+    if (spare === null) {
+      const statistics = new Float64Array(3 * this.numFeatures);
+      return { statistics, weight: weight?.slice() ?? null };
+    }
+    if (weight !== null) spare.weight?.set(weight);
+    return spare;
+  }
+
+  /** Ends a context. */
+  #recycle(context: ForwardContext): void {
+    if (context.saved !== null) {
+      const { statistics, weight } = context.saved;
+      this.#spare = { statistics, weight };
+    }
+    context.saved = null;
   }
 
   /** Every rank of the group knows the count, so all throw alike. */

@@ -15,14 +15,18 @@ import { type Workspace, wireArray, workspace } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
-/** What the forward pass has left for the backward pass. */
-export interface Saved {
-  readonly x: FloatArray;
-  readonly layout: Layout;
+/** Per-channel numbers of a forward pass that outlive it. */
+export interface Kept {
   /** Mean, M2 and invstd, one behind the other. */
   readonly statistics: Float64Array;
   /** The weight at the forward call, which an optimizer may have changed since; null: 1. */
   readonly weight: FloatArray | null;
+}
+
+/** What the forward pass has left for the backward pass. */
+export interface Saved extends Kept {
+  readonly x: FloatArray;
+  readonly layout: Layout;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
   readonly count: number | null;
   /** Channels of a block that the group agreed on in the forward pass. */

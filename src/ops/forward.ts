@@ -14,17 +14,11 @@ import { GroupMoments } from './group-moments.js';
 import type { Affine, Scope } from './scope.js';
 import { workspace } from './workspace.js';
 
-/** What a batch's pass leaves behind; views of one array of its own. */
-export interface BatchPass {
-  /** Over the group; bitwise the same on all its ranks. */
-  readonly moments: Moments;
-  /** Mean, M2 and invstd, one behind the other. */
-  readonly statistics: Float64Array;
-}
-
 /**
  * Writes y = (x - mean) * invstd * weight + bias with the moments of the group's batch.
+ * @param statistics where mean, M2 and invstd go, one behind the other
  * @param admit is called with the group's count before anything is written, and may throw
+ * @returns the moments over the group, bitwise the same on all its ranks: views of `statistics`
  */
 export function forward(
   y: FloatArray,
@@ -32,9 +26,12 @@ export function forward(
   layout: Layout,
   affine: Affine,
   scope: Scope,
+  statistics: Float64Array,
   admit: (count: number) => void,
-): BatchPass {
-  if (scope.reproducible) return reproducibleForward(y, x, layout, affine, scope, admit);
+): Moments {
+  if (scope.reproducible) {
+    return reproducibleForward(y, x, layout, affine, scope, statistics, admit);
+  }
   const kernels = defaultKernels();
   const group = new GroupMoments(kernels, x, layout, affine, scope);
   const { mean, m2 } = group.work;
@@ -45,14 +42,15 @@ export function forward(
     if (i === 0) admit(group.count);
     kernels.normalize(y, x, group.by, layout, blocks[i]);
   }
-  return passOf(group.result(), group.count);
+  statistics.set(group.work.statistics);
+  return momentsOf(statistics, group.count);
 }
 
 /** Views of a pass's statistics. */
-function passOf(statistics: Float64Array, count: number): BatchPass {
+function momentsOf(statistics: Float64Array, count: number): Moments {
   const channels = statistics.length / 3;
   const mean = statistics.subarray(0, channels);
-  return { statistics, moments: { count, mean, m2: statistics.subarray(channels, 2 * channels) } };
+  return { count, mean, m2: statistics.subarray(channels, 2 * channels) };
 }
 
 /**
@@ -65,8 +63,9 @@ function reproducibleForward(
   layout: Layout,
   affine: Affine,
   scope: Scope,
+  statistics: Float64Array,
   admit: (count: number) => void,
-): BatchPass {
+): Moments {
   const { channels } = layout;
   const { count, values } = gatherSums(channels, valuesPerChannel(layout), scope, (out) =>
     packSums(out, x, layout),
@@ -75,9 +74,9 @@ function reproducibleForward(
   const mean = values.map((sum) => (count === 0 ? 0 : sum / count));
   const m2 = gatherSums(channels, 0, scope, (out) => packSquares(out, x, mean, layout)).values;
   const variance = m2.map((sum) => (count === 0 ? 0 : sum / count));
-  const statistics = statisticsOf(mean, m2, variance, affine.eps);
+  setStatistics(statistics, mean, m2, variance, affine.eps);
   normalize(y, x, statistics, affine, layout);
-  return passOf(statistics, count);
+  return momentsOf(statistics, count);
 }
 
 /**
@@ -102,21 +101,20 @@ export function gatherSums(
   return { count: total, values };
 }
 
-/** Mean, M2 and 1 / sqrt(variance + eps), one behind the other. */
-export function statisticsOf(
+/** Writes mean, M2 and 1 / sqrt(variance + eps), one behind the other. */
+export function setStatistics(
+  statistics: Float64Array,
   mean: ArrayLike<number>,
   m2: ArrayLike<number>,
   variance: ArrayLike<number>,
   eps: number,
-): Float64Array {
+): void {
   const channels = mean.length;
-  const statistics = new Float64Array(3 * channels);
   statistics.set(mean);
   statistics.set(m2, channels);
   for (let c = 0; c < channels; c++) {
     statistics[2 * channels + c] = 1 / Math.sqrt(variance[c] + eps);
   }
-  return statistics;
 }
 
 /** Writes y = (x - mean) * invstd * weight + bias with given statistics; y may be x. */

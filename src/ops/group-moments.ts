@@ -53,14 +53,6 @@ export class GroupMoments {
     this.#kernels.inverseDeviations(invstd, m2, Math.max(this.count, 1), this.#eps, block);
   }
 
-  /** Mean, M2 and invstd, one behind the other: a copy, which outlives the pass. */
-  result(): Float64Array {
-    const { statistics } = this.work;
-    const copy = new Float64Array(statistics.length);
-    copy.set(statistics);
-    return copy;
-  }
-
   #exchange(block: ChannelRange, first: boolean): void {
     const { group, label, plan } = this.#scope;
     const packed = this.#pack(block, first);
