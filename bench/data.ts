@@ -32,7 +32,7 @@ export interface Errors {
 }
 
 /** Sums of three uniform numbers about `mean`, variance 1; x, dy, weight and bias by `stream`. */
-function fill(array: FloatArray, rank: number, stream: number, mean: number): void {
+export function fill(array: FloatArray, rank: number, stream: number, mean: number): void {
   let state = (rank * 0x9e3779b1 + stream * 0x85ebca6b + 1) >>> 0;
   const next = () => {
     state ^= state << 13;

@@ -95,7 +95,7 @@ export class Bulk {
     const count = to - from;
     const members = Array.from({ length: this.#frames.members }, (_, m) => m);
     const views = members.map((m) => this.#scratchView(call.input, m, count));
-    const blocks = { views, addressOf: (m: number) => this.#scratchAddress(m) };
+    const blocks = { views, addressOf: (m: number) => this.#scratchAddress(m), reduce: null };
     combine(this.#mpi, blocks, views[0], call.op, count);
     return views[0];
   }

@@ -5,7 +5,9 @@
  * it how many more there are, so that frames of ranks that disagree still arrive.
  */
 
+import type { Reducer } from '../reducer.js';
 import type { CollectiveArray } from '../transport.js';
+import { createFrameMemory, type FrameMemory } from './frame-memory.js';
 import { check, type Mpi } from './library.js';
 import { ALIGNMENT, alignUp, NativeMemory } from './memory.js';
 import { type Round, Rounds } from './rounds.js';
@@ -35,7 +37,7 @@ export class Frames {
   readonly #mpi: Mpi;
   readonly #frameBytes: number;
   /** Frame m holds what member m sent; this member's own is what it sends to all. */
-  readonly #frames: NativeMemory;
+  readonly #frames: FrameMemory;
   /** Frames of their own for each member, for rounds that send everyone something else. */
   readonly #parts: NativeMemory;
   /** Flag of MPI_Testall. */
@@ -55,7 +57,7 @@ export class Frames {
     this.capacity = capacity;
     const longest = HEADER_BYTES + capacity;
     this.#frameBytes = alignUp(longest);
-    this.#frames = new NativeMemory(mpi.koffi, members * this.#frameBytes);
+    this.#frames = createFrameMemory(mpi.koffi, members * this.#frameBytes);
     this.words = this.#frames.words;
     this.#parts = new NativeMemory(mpi.koffi, members * this.#frameBytes);
     this.#flag = new NativeMemory(mpi.koffi, ALIGNMENT);
@@ -73,6 +75,11 @@ export class Frames {
   /** Bytes of payload in a frame of one piece. */
   get pieceCapacity(): number {
     return Math.min(this.capacity, this.#mpi.abi.pieceBytes - HEADER_BYTES);
+  }
+
+  /** Combines payloads; null where only loops and MPI do. */
+  get reduce(): Reducer | null {
+    return this.#frames.reduce;
   }
 
   /** Address of a member's payload. */
@@ -211,7 +218,7 @@ export class Frames {
   }
 
   #makeViews(kind: Constructor, length: number): Views {
-    const over = ({ bytes }: NativeMemory) =>
+    const over = ({ bytes }: { bytes: Uint8Array<ArrayBuffer> }) =>
       Array.from({ length: this.members }, (_, m) => {
         const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
         return new kind(bytes.buffer, at, length);

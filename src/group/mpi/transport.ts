@@ -228,7 +228,7 @@ export class MpiTransport implements Transport, Carrier {
     const frames = this.#frames;
     const views = frames.payloads(input);
     if (kind === 'allReduce') {
-      const blocks = { views, addressOf: this.#payloadAddress };
+      const blocks = { views, addressOf: this.#payloadAddress, reduce: frames.reduce };
       const inPlace = views.length === 2 && op === 'sum' && output === input;
       if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
       combine(this.#mpi, blocks, output, op, length);
@@ -251,7 +251,7 @@ export class MpiTransport implements Transport, Carrier {
     if (frames.watchAll()) yield;
     const own = partOf(input.length, members, member);
     const count = own.to - own.from;
-    const blocks = { views, addressOf: this.#payloadAddress };
+    const blocks = { views, addressOf: this.#payloadAddress, reduce: frames.reduce };
     combine(this.#mpi, blocks, views[member], op, count);
     frames.sendToAll(this.#partBytes(input));
     frames.watchAll();
