@@ -5,8 +5,7 @@
  * it how many more there are, so that frames of ranks that disagree still arrive.
  */
 
-import type { Reducer } from '../reducer.js';
-import type { CollectiveArray } from '../transport.js';
+import type { CollectiveArray, ReduceOp } from '../transport.js';
 import { createFrameMemory, type FrameMemory } from './frame-memory.js';
 import { check, type Mpi } from './library.js';
 import { ALIGNMENT, alignUp, NativeMemory } from './memory.js';
@@ -20,6 +19,8 @@ const PIECES = 7;
 /** Every member's payload as arrays of one kind. */
 interface Views {
   readonly kind: unknown;
+  /** The beginning of the first of `whole`, of a length that was asked for last. */
+  beginning: CollectiveArray | null;
   readonly whole: CollectiveArray[];
   readonly parts: CollectiveArray[];
 }
@@ -77,11 +78,6 @@ export class Frames {
     return Math.min(this.capacity, this.#mpi.abi.pieceBytes - HEADER_BYTES);
   }
 
-  /** Combines payloads; null where only loops and MPI do. */
-  get reduce(): Reducer | null {
-    return this.#frames.reduce;
-  }
-
   /** Address of a member's payload. */
   payloadAddress(member: number): number {
     return this.#frames.address + member * this.#frameBytes + HEADER_BYTES;
@@ -95,6 +91,25 @@ export class Frames {
   /** Every member's payload as arrays of the kind of `like`, `capacity` bytes each. */
   payloads(like: CollectiveArray): CollectiveArray[] {
     return this.#viewsOf(like).whole;
+  }
+
+  /**
+   * Combines the first `count` elements of every member's payload. @returns where the result lies,
+   * until the next round; null where only loops and MPI combine
+   */
+  reduce(like: CollectiveArray, op: ReduceOp, count: number): CollectiveArray | null {
+    const { reduce } = this.#frames;
+    if (reduce === null) return null;
+    const views = this.#viewsOf(like);
+    const { whole } = views;
+    let { beginning } = views;
+    // A new view takes as long as copying 8 KiB.
+    if (beginning === null || beginning.length !== count) {
+      beginning = whole[0].subarray(0, count);
+      views.beginning = beginning;
+    }
+    reduce(beginning, whole, op, 0, count);
+    return beginning;
   }
 
   /** The payloads of the frames that {@link sendParts} sends. */
@@ -223,6 +238,6 @@ export class Frames {
         const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
         return new kind(bytes.buffer, at, length);
       });
-    return { kind, whole: over(this.#frames), parts: over(this.#parts) };
+    return { kind, beginning: null, whole: over(this.#frames), parts: over(this.#parts) };
   }
 }

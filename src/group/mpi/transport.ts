@@ -226,9 +226,16 @@ export class MpiTransport implements Transport, Carrier {
   #takeFrames({ kind, op, root, input, output }: Collective): void {
     const { length } = input;
     const frames = this.#frames;
+    if (kind === 'allReduce') {
+      const sum = frames.reduce(input, op, length);
+      if (sum !== null) {
+        output.set(sum);
+        return;
+      }
+    }
     const views = frames.payloads(input);
     if (kind === 'allReduce') {
-      const blocks = { views, addressOf: this.#payloadAddress, reduce: frames.reduce };
+      const blocks = { views, addressOf: this.#payloadAddress, reduce: null };
       const inPlace = views.length === 2 && op === 'sum' && output === input;
       if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
       combine(this.#mpi, blocks, output, op, length);
@@ -251,7 +258,7 @@ export class MpiTransport implements Transport, Carrier {
     if (frames.watchAll()) yield;
     const own = partOf(input.length, members, member);
     const count = own.to - own.from;
-    const blocks = { views, addressOf: this.#payloadAddress, reduce: frames.reduce };
+    const blocks = { views, addressOf: this.#payloadAddress, reduce: null };
     combine(this.#mpi, blocks, views[member], op, count);
     frames.sendToAll(this.#partBytes(input));
     frames.watchAll();
