@@ -16,6 +16,9 @@ export const HEADER_BYTES = 32;
 /** Word of a header: the pieces that its rank sends in this round. */
 const PIECES = 7;
 
+/** Polls of all pieces between looks at the first ones. */
+const FIRST_STRIDE = 8;
+
 /** Every member's payload as arrays of one kind. */
 interface Views {
   readonly kind: unknown;
@@ -49,6 +52,11 @@ export class Frames {
   #round: Round | null = null;
   #pending = 0;
   #pendingCount = 0;
+  /** Requests of the first pieces, at the same address, while they are enough; else 0. */
+  #firstCount = 0;
+  /** Whether all that is watched has arrived. */
+  #complete = false;
+  #polls = 0;
 
   constructor(mpi: Mpi, comm: number, member: number, members: number, capacity: number) {
     this.#mpi = mpi;
@@ -118,8 +126,8 @@ export class Frames {
   }
 
   /**
-   * Sends this member's frame, with `bytes` of payload, to all; receives theirs. Only their first
-   * pieces are waited for, until {@link watchAll}.
+   * Sends this member's frame, with `bytes` of payload, to all; receives theirs. Until
+   * {@link watchAll}, their first pieces are enough to have {@link arrived}: others may send fewer.
    * @param most bytes of the longest payload in this round, if this member's is shorter
    */
   sendToAll(bytes: number, most = bytes): void {
@@ -131,11 +139,10 @@ export class Frames {
     this.#start(bytes, bytes, true);
   }
 
-  /** Lets {@link arrived} look at all pieces. @returns whether there are more than the first */
+  /** Lets {@link arrived} wait for all pieces. @returns whether it has to */
   watchAll(): boolean {
-    const { cells, count, pieces } = this.#round as Round;
-    this.watch(cells.address, count);
-    return pieces > 1;
+    this.#firstCount = 0;
+    return !this.#complete;
   }
 
   /**
@@ -161,12 +168,21 @@ export class Frames {
   watch(address: number, count: number): void {
     this.#pending = address;
     this.#pendingCount = count;
+    this.#firstCount = 0;
+    this.#complete = false;
   }
 
   /** Whether everything that is watched has arrived and left. */
   arrived(): boolean {
+    this.#complete = this.#test(this.#pendingCount);
+    if (this.#complete || this.#firstCount === 0) return this.#complete;
+    // Where ranks agree, all pieces come at once; to look for the first alone is a call for nothing.
+    return ++this.#polls % FIRST_STRIDE === 0 && this.#test(this.#firstCount);
+  }
+
+  #test(count: number): boolean {
     const code = this.#mpi.call.MPI_Testall(
-      this.#pendingCount,
+      count,
       this.#pending,
       this.#flag.address,
       this.#mpi.abi.statusesIgnore,
@@ -204,7 +220,7 @@ export class Frames {
     this.#round = round;
     this.watch(round.cells.address, round.count);
     this.#startWatched();
-    this.#pendingCount = 2 * (this.members - 1);
+    if (pieces > 1) this.#firstCount = 2 * (this.members - 1);
   }
 
   #copyHeader(own: number): void {
