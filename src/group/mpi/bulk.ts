@@ -8,6 +8,7 @@
  */
 
 import type { Collective, CollectiveArray } from '../transport.js';
+import { Blocks } from './blocks.js';
 import { combine } from './combine.js';
 import type { Frames } from './frames.js';
 import { addressOf } from './koffi.js';
@@ -95,7 +96,7 @@ export class Bulk {
     const count = to - from;
     const members = Array.from({ length: this.#frames.members }, (_, m) => m);
     const views = members.map((m) => this.#scratchView(call.input, m, count));
-    const blocks = { views, addressOf: (m: number) => this.#scratchAddress(m), reduce: null };
+    const blocks = new Blocks(views, this.#scratchAddress(0), this.#partBytes, null);
     combine(this.#mpi, blocks, views[0], call.op, count);
     return views[0];
   }

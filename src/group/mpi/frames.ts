@@ -5,7 +5,8 @@
  * it how many more there are, so that frames of ranks that disagree still arrive.
  */
 
-import type { CollectiveArray, ReduceOp } from '../transport.js';
+import type { CollectiveArray } from '../transport.js';
+import { Blocks } from './blocks.js';
 import { createFrameMemory, type FrameMemory } from './frame-memory.js';
 import { check, type Mpi } from './library.js';
 import { ALIGNMENT, alignUp, NativeMemory } from './memory.js';
@@ -22,10 +23,8 @@ const FIRST_STRIDE = 8;
 /** Every member's payload as arrays of one kind. */
 interface Views {
   readonly kind: unknown;
-  /** The beginning of the first of `whole`, of a length that was asked for last. */
-  beginning: CollectiveArray | null;
-  readonly whole: CollectiveArray[];
-  readonly parts: CollectiveArray[];
+  readonly whole: Blocks;
+  readonly parts: readonly CollectiveArray[];
 }
 
 type Constructor = new (buffer: ArrayBuffer, offset: number, length: number) => CollectiveArray;
@@ -86,42 +85,23 @@ export class Frames {
     return Math.min(this.capacity, this.#mpi.abi.pieceBytes - HEADER_BYTES);
   }
 
-  /** Address of a member's payload. */
-  payloadAddress(member: number): number {
-    return this.#frames.address + member * this.#frameBytes + HEADER_BYTES;
-  }
-
   payloadBytes(member: number, length: number): Uint8Array {
     const at = member * this.#frameBytes + HEADER_BYTES;
     return this.#frames.bytes.subarray(at, at + length);
   }
 
   /** Every member's payload as arrays of the kind of `like`, `capacity` bytes each. */
-  payloads(like: CollectiveArray): CollectiveArray[] {
+  payloads(like: CollectiveArray): readonly CollectiveArray[] {
+    return this.#viewsOf(like).whole.views;
+  }
+
+  /** The same, to be combined. */
+  blocks(like: CollectiveArray): Blocks {
     return this.#viewsOf(like).whole;
   }
 
-  /**
-   * Combines the first `count` elements of every member's payload. @returns where the result lies,
-   * until the next round; null where only loops and MPI combine
-   */
-  reduce(like: CollectiveArray, op: ReduceOp, count: number): CollectiveArray | null {
-    const { reduce } = this.#frames;
-    if (reduce === null) return null;
-    const views = this.#viewsOf(like);
-    const { whole } = views;
-    let { beginning } = views;
-    // A new view takes as long as copying 8 KiB.
-    if (beginning === null || beginning.length !== count) {
-      beginning = whole[0].subarray(0, count);
-      views.beginning = beginning;
-    }
-    reduce(beginning, whole, op, 0, count);
-    return beginning;
-  }
-
   /** The payloads of the frames that {@link sendParts} sends. */
-  partPayloads(like: CollectiveArray): CollectiveArray[] {
+  partPayloads(like: CollectiveArray): readonly CollectiveArray[] {
     return this.#viewsOf(like).parts;
   }
 
@@ -254,6 +234,8 @@ export class Frames {
         const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
         return new kind(bytes.buffer, at, length);
       });
-    return { kind, beginning: null, whole: over(this.#frames), parts: over(this.#parts) };
+    const { address, reduce } = this.#frames;
+    const whole = new Blocks(over(this.#frames), address + HEADER_BYTES, this.#frameBytes, reduce);
+    return { kind, whole, parts: over(this.#parts) };
   }
 }
