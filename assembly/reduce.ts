@@ -1,6 +1,7 @@
 /**
- * Combination of the members' slots in the memory that the threads of a world share: element by
- * element, in the members' order, so that every rank gets the same bits.
+ * Combination of the members' slots in one memory, element by element, in the members' order, so
+ * that every rank gets the same bits: in the memory that the threads of a world share, and in that of
+ * the frames of a process.
  *
  * out[i] = op(slot 0[i], slot 1[i], ...) for `bytes` bytes from `out` and `first` on, both aligned
  * to 16; slots are `stride` bytes apart, and `members` of them at least 1. Whole vectors are read
@@ -40,6 +41,26 @@ function sumOfFloats(p: usize, stride: usize, members: usize): v128 {
   return v128.shuffle<i64>(rounded, f32x4.demote_f64x2_zero(high), 0, 2);
 }
 
+/** The sum of two members where it is one addition; every bit as {@link combine} makes it. */
+function addTwo<T>(out: usize, one: usize, other: usize, bytes: usize): void {
+  const end = out + bytes;
+  // A line of the cache at a time: each turn of a loop costs V8 as much as two vectors.
+  const lines = end - (bytes & 63);
+  for (; out < lines; out += 64) {
+    v128.store(out, v128.add<T>(v128.load(one), v128.load(other)));
+    v128.store(out, v128.add<T>(v128.load(one, 16), v128.load(other, 16)), 16);
+    v128.store(out, v128.add<T>(v128.load(one, 32), v128.load(other, 32)), 32);
+    v128.store(out, v128.add<T>(v128.load(one, 48), v128.load(other, 48)), 48);
+    one += 64;
+    other += 64;
+  }
+  for (; out < end; out += 16) {
+    v128.store(out, v128.add<T>(v128.load(one), v128.load(other)));
+    one += 16;
+    other += 16;
+  }
+}
+
 function reduce<T>(
   out: usize,
   first: usize,
@@ -48,18 +69,11 @@ function reduce<T>(
   bytes: usize,
   op: Op,
 ): void {
-  const end = out + bytes;
   if (members === 2 && op === SUM && (isInteger<T>() || sizeof<T>() === 8)) {
-    for (; out < end; out += 32) {
-      const other = first + stride;
-      v128.store(out, v128.add<T>(v128.load(first), v128.load(other)));
-      if (out + 16 < end) {
-        v128.store(out, v128.add<T>(v128.load(first, 16), v128.load(other, 16)), 16);
-      }
-      first += 32;
-    }
+    addTwo<T>(out, first, first + stride, bytes);
     return;
   }
+  const end = out + bytes;
   for (; out < end; out += 16) {
     const sums = isFloat<T>() && sizeof<T>() === 4 && op === SUM;
     v128.store(

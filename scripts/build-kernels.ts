@@ -1,6 +1,7 @@
 /**
  * Compiles assembly/ and writes the WebAssembly as text: src/kernels/generated/binaries.ts (both
- * builds of the kernels) and src/group/thread/generated/reduce.ts, so that bundlers, Deno, Bun and
+ * builds of the kernels), and src/group/thread/generated/reduce.ts and src/group/mpi/generated/
+ * reduce.ts (of one source, for shared memory and for a process's own), so that bundlers, Deno, Bun and
  * browsers have no asset to handle. src/core/binary-text.ts tells what the text is.
  */
 
@@ -9,11 +10,11 @@ import { dirname } from 'node:path';
 import asc from 'assemblyscript/asc';
 import { CHARACTERS, decode, FREQUENT, orderOf, PAGES } from '../src/core/binary-text.js';
 
-/** Every build: imports one shared memory, traps instead of calling back, has no assertions. */
+/** Every build: imports one memory, traps instead of calling back, has no assertions. */
 const COMMON = [
   ['-O3', '--noAssert', '--disableWarning', '--noExportMemory'],
   ['--use', 'abort=', '--enable', 'simd', '--enable', 'threads'],
-  ['--importMemory', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65535'],
+  ['--importMemory', '--initialMemory', '1', '--maximumMemory', '65535'],
 ].flat();
 
 /** Compiles one entry file of assembly/ into build/NAME.wasm and returns its bytes. */
@@ -21,10 +22,12 @@ async function compile(
   entry: string,
   name: string,
   options = ['--runtime', 'stub'],
+  shared = true,
 ): Promise<Buffer> {
   const path = `build/${name}.wasm`;
   const files = [`assembly/${entry}.ts`, '-o', path, '-t', `build/${name}.wat`];
-  const { error, stderr } = await asc.main([...files, ...COMMON, ...options]);
+  const memory = shared ? ['--sharedMemory'] : [];
+  const { error, stderr } = await asc.main([...files, ...COMMON, ...memory, ...options]);
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
   return readFileSync(path);
 }
@@ -75,10 +78,12 @@ const relaxed = await compile('float32', 'relaxed', [
   'relaxed-simd',
 ]);
 const reduce = await compile('reduce', 'reduce');
+const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/generated/binaries.ts', { relaxed, baseline, base });
 write('src/group/thread/generated/reduce.ts', { reduce });
+write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
 const sizes = Object.entries({ base, baseline, relaxed, reduce });
 console.log(
   `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,

@@ -22,6 +22,8 @@ export interface Abi {
   readonly handleBytes: 4 | 8;
   /** Bytes of the longest message that it sends at once, without asking the receiver first. */
   readonly pieceBytes: number;
+  /** Whether its MPI_Reduce_local is as fast as a compiled loop of SIMD. */
+  readonly sumsFast: boolean;
 }
 
 const MPICH: Abi = {
@@ -37,6 +39,8 @@ const MPICH: Abi = {
   handleBytes: 4,
   // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 is the last.
   pieceBytes: 8240,
+  // Measured: 1.2 µs for 2049 float64, WebAssembly 0.4.
+  sumsFast: false,
 };
 
 const STANDARD: Abi = {
@@ -52,6 +56,7 @@ const STANDARD: Abi = {
   handleBytes: 8,
   // The library behind it may be either; this suits both.
   pieceBytes: 4040,
+  sumsFast: false,
 };
 
 function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
@@ -69,6 +74,7 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     handleBytes: 8,
     // The limit of its shared memory is 4096, less its headers. Measured: 4040 is fast, 4064 not.
     pieceBytes: 4040,
+    sumsFast: true,
   };
 }
 

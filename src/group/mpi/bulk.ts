@@ -8,7 +8,9 @@
  */
 
 import type { Collective, CollectiveArray } from '../transport.js';
+import { Blocks } from './blocks.js';
 import { combine } from './combine.js';
+import { createFrameMemory, type FrameMemory } from './frame-memory.js';
 import type { Frames } from './frames.js';
 import { addressOf } from './koffi.js';
 import { check, type Mpi, type MpiCall } from './library.js';
@@ -37,7 +39,7 @@ export class Bulk {
   readonly #requests: NativeMemory;
   #count = 0;
   /** Everyone's contribution to this member's part. Made when first needed. */
-  #scratch: NativeMemory | null = null;
+  #scratch: FrameMemory | null = null;
 
   constructor(mpi: Mpi, frames: Frames) {
     this.#mpi = mpi;
@@ -95,7 +97,8 @@ export class Bulk {
     const count = to - from;
     const members = Array.from({ length: this.#frames.members }, (_, m) => m);
     const views = members.map((m) => this.#scratchView(call.input, m, count));
-    const blocks = { views, addressOf: (m: number) => this.#scratchAddress(m) };
+    const { address, reduce } = this.#scratchMemory();
+    const blocks = new Blocks(views, address, this.#partBytes, reduce);
     combine(this.#mpi, blocks, views[0], call.op, count);
     return views[0];
   }
@@ -193,8 +196,8 @@ export class Bulk {
     check(this.#mpi, name, call[name](address, bytes, abi.byte, peer, BULK_TAG, comm, request));
   }
 
-  #scratchMemory(): NativeMemory {
-    this.#scratch ??= new NativeMemory(this.#mpi.koffi, this.#frames.members * this.#partBytes);
+  #scratchMemory(): FrameMemory {
+    this.#scratch ??= createFrameMemory(this.#mpi.koffi, this.#frames.members * this.#partBytes);
     return this.#scratch;
   }
 

@@ -1,21 +1,18 @@
 /**
- * Adds the ranks' payloads up in rank order. MPI_Reduce_local adds element by element, so a chain
- * of it gives the bits of the readable loop, faster; where it would not, the loop runs.
+ * Combines the ranks' blocks in rank order, with the bits of the readable loop: by WebAssembly where
+ * they lie in its memory, by MPI_Reduce_local where that is faster or there is none (it adds element
+ * by element, so a chain of it gives the same bits), and by the loop itself where both would not do.
  */
 
 import { reduceRanks } from '../reduce.js';
 import type { CollectiveArray, ReduceOp } from '../transport.js';
+import type { Blocks } from './blocks.js';
 import { addressOf } from './koffi.js';
 import { check, type Mpi } from './library.js';
 
-/** Elements from which on a call out of JavaScript is faster than a loop in it. */
+/** Elements from which on WebAssembly and a copy, or a call of MPI, are faster than a loop. */
+const WASM_FROM = 48;
 const NATIVE_FROM = 192;
-
-/** Arrays in native memory, one a rank, in rank order. */
-export interface Blocks {
-  readonly views: readonly CollectiveArray[];
-  addressOf(rank: number): number;
-}
 
 /** Writes the combination of the first `count` elements of all blocks to `out`. May spoil blocks. */
 export function combine(
@@ -25,7 +22,14 @@ export function combine(
   op: ReduceOp,
   count: number,
 ): void {
-  const { views } = blocks;
+  const { views, reduce } = blocks;
+  if (reduce !== null && count >= WASM_FROM) {
+    const isBlock = views.includes(out);
+    const result = isBlock ? out : blocks.beginning(count);
+    reduce(result, views, op, 0, count);
+    if (!isBlock) out.set(result);
+    return;
+  }
   const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);
   if (type !== 0) {
     addNatively(mpi, blocks, out, type, count);
@@ -48,7 +52,8 @@ export function addOther(
   out: CollectiveArray,
   count: number,
 ): boolean {
-  const type = count < NATIVE_FROM ? 0 : nativeType(mpi, out, 2);
+  if (count < NATIVE_FROM || (blocks.reduce !== null && !mpi.abi.sumsFast)) return false;
+  const type = nativeType(mpi, out, 2);
   if (type === 0) return false;
   const to = addressOf(mpi.koffi, out);
   const code = mpi.call.MPI_Reduce_local(blocks.addressOf(other), to, count, type, mpi.abi.sum);
@@ -58,19 +63,20 @@ export function addOther(
 
 function addNatively(
   mpi: Mpi,
-  { views, addressOf: addressOfBlock }: Blocks,
+  blocks: Blocks,
   out: CollectiveArray,
   type: number,
   count: number,
 ): void {
   const { MPI_Reduce_local } = mpi.call;
+  const { views } = blocks;
   // Of two, either order gives the same bits, so the sum can be where it is wanted.
   const into = views.length === 2 && out === views[1] ? 1 : 0;
   for (let r = 0; r < views.length; r++) {
     if (r === into) continue;
     const code = MPI_Reduce_local(
-      addressOfBlock(r),
-      addressOfBlock(into),
+      blocks.addressOf(r),
+      blocks.addressOf(into),
       count,
       type,
       mpi.abi.sum,

@@ -6,6 +6,8 @@
  */
 
 import type { CollectiveArray } from '../transport.js';
+import { Blocks } from './blocks.js';
+import { createFrameMemory, type FrameMemory } from './frame-memory.js';
 import { check, type Mpi } from './library.js';
 import { ALIGNMENT, alignUp, NativeMemory } from './memory.js';
 import { type Round, Rounds } from './rounds.js';
@@ -15,11 +17,14 @@ export const HEADER_BYTES = 32;
 /** Word of a header: the pieces that its rank sends in this round. */
 const PIECES = 7;
 
+/** Polls of all pieces between looks at the first ones. */
+const FIRST_STRIDE = 8;
+
 /** Every member's payload as arrays of one kind. */
 interface Views {
   readonly kind: unknown;
-  readonly whole: CollectiveArray[];
-  readonly parts: CollectiveArray[];
+  readonly whole: Blocks;
+  readonly parts: readonly CollectiveArray[];
 }
 
 type Constructor = new (buffer: ArrayBuffer, offset: number, length: number) => CollectiveArray;
@@ -35,7 +40,7 @@ export class Frames {
   readonly #mpi: Mpi;
   readonly #frameBytes: number;
   /** Frame m holds what member m sent; this member's own is what it sends to all. */
-  readonly #frames: NativeMemory;
+  readonly #frames: FrameMemory;
   /** Frames of their own for each member, for rounds that send everyone something else. */
   readonly #parts: NativeMemory;
   /** Flag of MPI_Testall. */
@@ -46,6 +51,11 @@ export class Frames {
   #round: Round | null = null;
   #pending = 0;
   #pendingCount = 0;
+  /** Requests of the first pieces, at the same address, while they are enough; else 0. */
+  #firstCount = 0;
+  /** Whether all that is watched has arrived. */
+  #complete = false;
+  #polls = 0;
 
   constructor(mpi: Mpi, comm: number, member: number, members: number, capacity: number) {
     this.#mpi = mpi;
@@ -55,7 +65,7 @@ export class Frames {
     this.capacity = capacity;
     const longest = HEADER_BYTES + capacity;
     this.#frameBytes = alignUp(longest);
-    this.#frames = new NativeMemory(mpi.koffi, members * this.#frameBytes);
+    this.#frames = createFrameMemory(mpi.koffi, members * this.#frameBytes);
     this.words = this.#frames.words;
     this.#parts = new NativeMemory(mpi.koffi, members * this.#frameBytes);
     this.#flag = new NativeMemory(mpi.koffi, ALIGNMENT);
@@ -75,29 +85,29 @@ export class Frames {
     return Math.min(this.capacity, this.#mpi.abi.pieceBytes - HEADER_BYTES);
   }
 
-  /** Address of a member's payload. */
-  payloadAddress(member: number): number {
-    return this.#frames.address + member * this.#frameBytes + HEADER_BYTES;
-  }
-
   payloadBytes(member: number, length: number): Uint8Array {
     const at = member * this.#frameBytes + HEADER_BYTES;
     return this.#frames.bytes.subarray(at, at + length);
   }
 
   /** Every member's payload as arrays of the kind of `like`, `capacity` bytes each. */
-  payloads(like: CollectiveArray): CollectiveArray[] {
+  payloads(like: CollectiveArray): readonly CollectiveArray[] {
+    return this.#viewsOf(like).whole.views;
+  }
+
+  /** The same, to be combined. */
+  blocks(like: CollectiveArray): Blocks {
     return this.#viewsOf(like).whole;
   }
 
   /** The payloads of the frames that {@link sendParts} sends. */
-  partPayloads(like: CollectiveArray): CollectiveArray[] {
+  partPayloads(like: CollectiveArray): readonly CollectiveArray[] {
     return this.#viewsOf(like).parts;
   }
 
   /**
-   * Sends this member's frame, with `bytes` of payload, to all; receives theirs. Only their first
-   * pieces are waited for, until {@link watchAll}.
+   * Sends this member's frame, with `bytes` of payload, to all; receives theirs. Until
+   * {@link watchAll}, their first pieces are enough to have {@link arrived}: others may send fewer.
    * @param most bytes of the longest payload in this round, if this member's is shorter
    */
   sendToAll(bytes: number, most = bytes): void {
@@ -109,11 +119,10 @@ export class Frames {
     this.#start(bytes, bytes, true);
   }
 
-  /** Lets {@link arrived} look at all pieces. @returns whether there are more than the first */
+  /** Lets {@link arrived} wait for all pieces. @returns whether it has to */
   watchAll(): boolean {
-    const { cells, count, pieces } = this.#round as Round;
-    this.watch(cells.address, count);
-    return pieces > 1;
+    this.#firstCount = 0;
+    return !this.#complete;
   }
 
   /**
@@ -139,12 +148,21 @@ export class Frames {
   watch(address: number, count: number): void {
     this.#pending = address;
     this.#pendingCount = count;
+    this.#firstCount = 0;
+    this.#complete = false;
   }
 
   /** Whether everything that is watched has arrived and left. */
   arrived(): boolean {
+    this.#complete = this.#test(this.#pendingCount);
+    if (this.#complete || this.#firstCount === 0) return this.#complete;
+    // Where ranks agree, all pieces come at once; to look for the first alone is a call for nothing.
+    return ++this.#polls % FIRST_STRIDE === 0 && this.#test(this.#firstCount);
+  }
+
+  #test(count: number): boolean {
     const code = this.#mpi.call.MPI_Testall(
-      this.#pendingCount,
+      count,
       this.#pending,
       this.#flag.address,
       this.#mpi.abi.statusesIgnore,
@@ -182,7 +200,7 @@ export class Frames {
     this.#round = round;
     this.watch(round.cells.address, round.count);
     this.#startWatched();
-    this.#pendingCount = 2 * (this.members - 1);
+    if (pieces > 1) this.#firstCount = 2 * (this.members - 1);
   }
 
   #copyHeader(own: number): void {
@@ -211,11 +229,13 @@ export class Frames {
   }
 
   #makeViews(kind: Constructor, length: number): Views {
-    const over = ({ bytes }: NativeMemory) =>
+    const over = ({ bytes }: { bytes: Uint8Array<ArrayBuffer> }) =>
       Array.from({ length: this.members }, (_, m) => {
         const at = bytes.byteOffset + m * this.#frameBytes + HEADER_BYTES;
         return new kind(bytes.buffer, at, length);
       });
-    return { kind, whole: over(this.#frames), parts: over(this.#parts) };
+    const { address, reduce } = this.#frames;
+    const whole = new Blocks(over(this.#frames), address + HEADER_BYTES, this.#frameBytes, reduce);
+    return { kind, whole, parts: over(this.#parts) };
   }
 }

@@ -223,15 +223,13 @@ export class MpiTransport implements Transport, Carrier {
     this.#takeFrames(call);
   }
 
-  #takeFrames({ kind, op, root, input, output }: Collective): void {
+  #takeFrames(call: Collective): void {
+    const { kind, root, input, output } = call;
     const { length } = input;
     const frames = this.#frames;
     const views = frames.payloads(input);
     if (kind === 'allReduce') {
-      const blocks = { views, addressOf: this.#payloadAddress };
-      const inPlace = views.length === 2 && op === 'sum' && output === input;
-      if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
-      combine(this.#mpi, blocks, output, op, length);
+      this.#sumFrames(call);
     } else if (kind === 'broadcast') {
       if (frames.member !== root || output !== input) output.set(views[root].subarray(0, length));
     } else {
@@ -241,7 +239,14 @@ export class MpiTransport implements Transport, Carrier {
     }
   }
 
-  readonly #payloadAddress = (member: number): number => this.#frames.payloadAddress(member);
+  #sumFrames({ op, input, output }: Collective): void {
+    const { length } = input;
+    const frames = this.#frames;
+    const blocks = frames.blocks(input);
+    const inPlace = frames.members === 2 && op === 'sum' && output === input;
+    if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
+    combine(this.#mpi, blocks, output, op, length);
+  }
 
   /** Combines this rank's part and gathers everyone's. */
   *#gatherSum({ op, input, output }: Collective): Generator<void> {
@@ -251,8 +256,7 @@ export class MpiTransport implements Transport, Carrier {
     if (frames.watchAll()) yield;
     const own = partOf(input.length, members, member);
     const count = own.to - own.from;
-    const blocks = { views, addressOf: this.#payloadAddress };
-    combine(this.#mpi, blocks, views[member], op, count);
+    combine(this.#mpi, frames.blocks(input), views[member], op, count);
     frames.sendToAll(this.#partBytes(input));
     frames.watchAll();
     yield;

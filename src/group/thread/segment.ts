@@ -6,8 +6,9 @@
  * All control words are Int32, read and written with Atomics. Offsets are in words of 4 bytes.
  */
 
+import type { Reducer } from '../reducer.js';
 import { FailureRecord, RECORD_WORDS } from './failure-record.js';
-import { createSegmentMemory, type Reducer, reducerIn } from './reducer.js';
+import { createSegmentMemory, reducerIn } from './reducer.js';
 
 /** 'sbn1': tells a segment of this version from any other buffer. */
 const MAGIC = 0x73626e31;

@@ -11,9 +11,9 @@
  * | all-reduce, long | 2: every rank sums its share, then gathers the shares | 2 n |
  */
 
+import { REDUCE_STEP, type Reducer } from '../reducer.js';
 import type { Collective, CollectiveArray } from '../transport.js';
 import { SLOT_BYTES } from './area.js';
-import { REDUCE_STEP, type Reducer } from './reducer.js';
 
 /** Reads and writes of the slots of one group, as arrays of the collective's kind. */
 export interface Slots {

@@ -6,11 +6,11 @@
 
 import { CollectiveError, DeadlineError, RankFailedError } from '../../core/errors.js';
 import { describeCall, encodeCall } from '../fingerprint.js';
+import type { Reducer } from '../reducer.js';
 import type { Collective, CollectiveArray, Transport, Work } from '../transport.js';
 import { type GroupArea, LINE, SLOT_BYTES } from './area.js';
 import { findCircle } from './circle.js';
 import { Descriptors } from './descriptors.js';
-import type { Reducer } from './reducer.js';
 import { RANK } from './segment.js';
 import { programOf, type Slots } from './steps.js';
 import type { Waiting } from './waiting.js';

@@ -1,0 +1,58 @@
+/**
+ * Memory of frames. It is a WebAssembly memory where the engine has SIMD, so that what MPI has
+ * received is added up where it lies: 2049 float64 of two ranks take 0.4 µs so, a loop in JavaScript
+ * 0.8 or more, and MPICH's MPI_Reduce_local 1.2.
+ *
+ * It is not shared: copies to and from shared arrays take V8 four times as long. It cannot grow, so
+ * it never moves.
+ */
+
+import { decode } from '../../core/binary-text.js';
+import { instantiateReducer, type Reducer } from '../reducer.js';
+import { reduce as binary, frequent } from './generated/reduce.js';
+import { addressOf, type Koffi } from './koffi.js';
+import { NativeMemory } from './memory.js';
+
+export interface FrameMemory {
+  /** Address of the first byte, a multiple of 64. */
+  readonly address: number;
+  /** All of it; offset 0 lies at {@link address}. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly words: Int32Array<ArrayBuffer>;
+  /** Combines what lies here; null where there is no WebAssembly. */
+  readonly reduce: Reducer | null;
+  /** Gives the memory back; no view of it may be touched after. */
+  free(): void;
+}
+
+/** Bytes that WebAssembly counts memory by. */
+const PAGE_BYTES = 65536;
+
+let module: WebAssembly.Module | undefined;
+
+/** Memories in use: without this, what only MPI still writes to might be collected. */
+const kept = new Set<WebAssembly.Memory>();
+
+export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
+  try {
+    return inWebAssembly(koffi, size);
+  } catch {
+    const memory = new NativeMemory(koffi, size);
+    const { address, bytes, words } = memory;
+    return { address, bytes, words, reduce: null, free: () => memory.free() };
+  }
+}
+
+function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
+  module ??= new WebAssembly.Module(decode(binary, frequent));
+  const pages = Math.ceil(size / PAGE_BYTES);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const reduce = instantiateReducer(module, memory);
+  const bytes = new Uint8Array(memory.buffer);
+  const address = addressOf(koffi, bytes);
+  kept.add(memory);
+  const free = () => {
+    kept.delete(memory);
+  };
+  return { address, bytes, words: new Int32Array(memory.buffer), reduce, free };
+}
