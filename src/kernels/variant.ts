@@ -37,8 +37,12 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
 
 /** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */
 const BLOCK_BYTES = { forward: 256 << 10, backward: 128 << 10 } as const;
-/** Bytes of x that stay, with y or dy and dx, in a core's share of the last-level cache. */
-const CACHED_BYTES = 2 << 20;
+/**
+ * Bytes of x up to which a pass takes all channels at once: backward what stays, with dy and dx,
+ * in a core's share of the last-level cache; forward more, since prefetching over whole arrays
+ * gains more than blocks save: docs/kernels.md has the figures.
+ */
+const WHOLE_BYTES = { forward: 64 << 20, backward: 2 << 20 } as const;
 /** Bytes side by side in memory that the hardware's prefetching needs ... */
 const RUN_BYTES = 48 << 10;
 /** ... even at the price of blocks that only the last-level cache holds, up to this size. */
@@ -49,7 +53,7 @@ export function channelsPerBlock(layout: Layout, bytes: number, pass: Pass): num
   const { channels, samples, plane } = layout;
   if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
-  if (channels * channelBytes <= CACHED_BYTES) return Math.max(1, channels);
+  if (channels * channelBytes <= WHOLE_BYTES[pass]) return Math.max(1, channels);
   let fit = Math.max(1, Math.floor(BLOCK_BYTES[pass] / channelBytes));
   if (!byRows(samples, plane, bytes)) {
     const run = Math.floor(RUN_BYTES / (plane * bytes));
