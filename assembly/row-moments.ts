@@ -1,4 +1,4 @@
-/** Stage `moments` by rows: see rows.ts for what a row is, plane-forward.ts for the arithmetic. */
+/** Stage `moments` by rows: see rows.ts for what a row is, plane-moments.ts for the arithmetic. */
 
 import { exactMoments, shiftOf, sound } from './channel';
 import { differ, hasNear, madd, Off, On } from './lanes';

@@ -9,7 +9,7 @@ import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
-import { byRows, channelsPerBlock } from './variant.js';
+import { byRows, channelsPerBlock, rowsOf } from './variant.js';
 import { SLOTS, Windows } from './windows.js';
 
 export class WasmKernels implements Kernels {
@@ -65,13 +65,11 @@ export class WasmKernels implements Kernels {
     const meanAt = windows.output(SLOTS.out0, mean, from, to);
     const m2At = windows.output(SLOTS.out1, m2, from, to);
     if (this.heap.owns(x)) {
-      const { channelsLast, channels, plane, samples } = layout;
       const bytes = x.BYTES_PER_ELEMENT;
-      const values = channelsLast ? 1 : plane;
-      const rows = channelsLast ? samples * plane : samples;
+      const { rows, values } = rowsOf(layout);
       const xAt = x.byteOffset + from * values * bytes;
       const stages = this.#stages(rows, values, bytes);
-      stages.moments(meanAt, m2At, xAt, to - from, rows, channels * values * bytes, values);
+      stages.moments(meanAt, m2At, xAt, to - from, rows, layout.channels * values * bytes, values);
     } else {
       this.#foreign.moments(meanAt, m2At, x, layout, from, to);
     }
@@ -94,11 +92,9 @@ export class WasmKernels implements Kernels {
     const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
     const bias = windows.input(SLOTS.bias, by.bias, from, to, bytes);
     if (this.heap.owns(x) && this.heap.owns(y)) {
-      const { channelsLast, channels, plane, samples } = layout;
-      const values = channelsLast ? 1 : plane;
-      const rows = channelsLast ? samples * plane : samples;
+      const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
-      const stride = channels * values * bytes;
+      const stride = layout.channels * values * bytes;
       this.#stages(rows, values, bytes).normalize(
         y.byteOffset + at,
         x.byteOffset + at,
@@ -135,12 +131,10 @@ export class WasmKernels implements Kernels {
     const sumDy = windows.output(SLOTS.out0, sums.dy, from, to);
     const sumDyXhat = windows.output(SLOTS.out1, sums.dyXhat, from, to);
     if (this.heap.owns(x) && this.heap.owns(dy)) {
-      const { channelsLast, channels, plane, samples } = layout;
       const bytes = x.BYTES_PER_ELEMENT;
-      const values = channelsLast ? 1 : plane;
-      const rows = channelsLast ? samples * plane : samples;
+      const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
-      const stride = channels * values * bytes;
+      const stride = layout.channels * values * bytes;
       this.#stages(rows, values, bytes).gradientSums(
         sumDy,
         sumDyXhat,
@@ -178,11 +172,9 @@ export class WasmKernels implements Kernels {
     const meanDy = windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
     const meanDyXhat = windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
     if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
-      const { channelsLast, channels, plane, samples } = layout;
-      const values = channelsLast ? 1 : plane;
-      const rows = channelsLast ? samples * plane : samples;
+      const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
-      const stride = channels * values * bytes;
+      const stride = layout.channels * values * bytes;
       this.#stages(rows, values, bytes).inputGradient(
         dx.byteOffset + at,
         dy.byteOffset + at,
