@@ -1,93 +1,187 @@
-/** Stage `gradient-sums` by rows: see rows.ts for what a row is. */
+/** Stage `gradient-sums` by rows: see rows.ts for what a row is, row-moments.ts for the loops. */
 
 import { exactGradientSums, gradientShiftOf } from './channel';
-import { differ, hasNear, madd, Off, On } from './lanes';
+import { differ, hasNear, madd, Off, On, on } from './lanes';
 import {
-  arrayBytes,
-  bothZero,
   channelsOfRun,
+  foldArrays,
+  foldOf,
+  foursOfChain,
   gather,
-  putSums,
-  rowsOfChain,
-  rowsOfSums,
+  kindAt,
+  LINE,
+  markKinds,
+  NEXT,
   spread,
 } from './rows';
 import { scratch } from './scratch';
+import { sumOf } from './small';
 
-/** Puts the sums of dy and dy * (x - shift) over `rows` rows, for the positions of two vectors. */
-function sumStrip<T, Near>(
-  sums: usize,
-  products: usize,
-  h0: v128,
-  h1: v128,
-  g: usize,
-  a: usize,
-  rows: usize,
-  stride: usize,
-  fresh: bool,
+/** Where the arrays of positions lie, and behind them the channels' sums. */
+const SUMS: usize = 0;
+const PRODUCTS: usize = NEXT;
+const SHIFT: usize = 2 * NEXT;
+const TOTALS: usize = 3 * NEXT;
+
+/** Adds dy and dy * (x - shift) of one vector of four rows to the sums of its positions. */
+function addVectors<T, Near>(
+  at: usize,
+  g0: v128,
+  x0: v128,
+  g1: v128,
+  x1: v128,
+  g2: v128,
+  x2: v128,
+  g3: v128,
+  x3: v128,
 ): void {
-  const zero = i64x2.splat(0);
-  let s0 = zero;
-  let s1 = zero;
-  let q0 = zero;
-  let q1 = zero;
-  if (rows & 1) {
-    s0 = v128.load(g, 0);
-    s1 = v128.load(g, 16);
-    q0 = v128.mul<T>(differ<T, Near>(v128.load(a, 0), h0), s0);
-    q1 = v128.mul<T>(differ<T, Near>(v128.load(a, 16), h1), s1);
-    a += stride;
-    g += stride;
-  }
-  for (let pairs = rows >> 1; pairs > 0; pairs--) {
-    const g0 = v128.load(g, 0);
-    const g1 = v128.load(g, 16);
-    const c0 = differ<T, Near>(v128.load(a, 0), h0);
-    const c1 = differ<T, Near>(v128.load(a, 16), h1);
-    a += stride;
-    g += stride;
-    const f0 = v128.load(g, 0);
-    const f1 = v128.load(g, 16);
-    const d0 = differ<T, Near>(v128.load(a, 0), h0);
-    const d1 = differ<T, Near>(v128.load(a, 16), h1);
-    a += stride;
-    g += stride;
-    s0 = v128.add<T>(s0, v128.add<T>(g0, f0));
-    s1 = v128.add<T>(s1, v128.add<T>(g1, f1));
-    q0 = v128.add<T>(q0, madd<T>(c0, g0, v128.mul<T>(d0, f0)));
-    q1 = v128.add<T>(q1, madd<T>(c1, g1, v128.mul<T>(d1, f1)));
-  }
-  putSums<T>(sums, fresh, s0, s1);
-  putSums<T>(products, fresh, q0, q1);
+  const shift = on<Near>() ? x0 : v128.load(at, SHIFT);
+  const low = madd<T>(differ<T, Near>(x0, shift), g0, v128.mul<T>(differ<T, Near>(x1, shift), g1));
+  const high = madd<T>(differ<T, Near>(x2, shift), g2, v128.mul<T>(differ<T, Near>(x3, shift), g3));
+  const products = v128.add<T>(low, high);
+  v128.store(at, v128.add<T>(v128.load(at, SUMS), sumOf<T, i32>(g0, g1, g2, g3)), SUMS);
+  v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), products), PRODUCTS);
 }
 
-/** The same for all positions of a row, strip by strip. */
-function sumRows<T>(
-  sums: usize,
-  products: usize,
-  shift: usize,
+/** The same for the lines from `from` to `to` of four rows, `gap` bytes apart. */
+function addLines<T, Near>(
+  arrays: usize,
   dy: usize,
   x: usize,
+  gap: usize,
+  from: usize,
+  to: usize,
+): void {
+  const dy1 = dy + gap;
+  const dy2 = dy1 + gap;
+  const dy3 = dy2 + gap;
+  const x1 = x + gap;
+  const x2 = x1 + gap;
+  const x3 = x2 + gap;
+  for (let p = from; p < to; p += LINE) {
+    const at = arrays + p;
+    const a = dy + p;
+    const b = dy1 + p;
+    const c = dy2 + p;
+    const d = dy3 + p;
+    const q = x + p;
+    const r = x1 + p;
+    const s = x2 + p;
+    const t = x3 + p;
+    addVectors<T, Near>(
+      at,
+      v128.load(a),
+      v128.load(q),
+      v128.load(b),
+      v128.load(r),
+      v128.load(c),
+      v128.load(s),
+      v128.load(d),
+      v128.load(t),
+    );
+    addVectors<T, Near>(
+      at + 16,
+      v128.load(a, 16),
+      v128.load(q, 16),
+      v128.load(b, 16),
+      v128.load(r, 16),
+      v128.load(c, 16),
+      v128.load(s, 16),
+      v128.load(d, 16),
+      v128.load(t, 16),
+    );
+    addVectors<T, Near>(
+      at + 32,
+      v128.load(a, 32),
+      v128.load(q, 32),
+      v128.load(b, 32),
+      v128.load(r, 32),
+      v128.load(c, 32),
+      v128.load(s, 32),
+      v128.load(d, 32),
+      v128.load(t, 32),
+    );
+    addVectors<T, Near>(
+      at + 48,
+      v128.load(a, 48),
+      v128.load(q, 48),
+      v128.load(b, 48),
+      v128.load(r, 48),
+      v128.load(c, 48),
+      v128.load(s, 48),
+      v128.load(d, 48),
+      v128.load(t, 48),
+    );
+  }
+}
+
+/** The same for all positions of four rows. */
+function addFour<T>(arrays: usize, dy: usize, x: usize, gap: usize, width: usize): void {
+  if (!hasNear<T>()) {
+    addLines<T, Off>(arrays, dy, x, gap, 0, width);
+    return;
+  }
+  for (let p: usize = 0; p < width; ) {
+    const kind = kindAt(arrays, p);
+    const end = min(kind & ~1, width);
+    if (kind & 1) addLines<T, On>(arrays, dy, x, gap, p, end);
+    else addLines<T, Off>(arrays, dy, x, gap, p, end);
+    p = end;
+  }
+}
+
+/** The same for one row. */
+function addOne<T>(arrays: usize, dy: usize, x: usize, width: usize): void {
+  const end = arrays + width;
+  for (let at = arrays; at < end; at += 16, dy += 16, x += 16) {
+    const g = v128.load(dy);
+    const d = v128.sub<T>(v128.load(x), v128.load(at, SHIFT));
+    v128.store(at, v128.add<T>(v128.load(at, SUMS), g), SUMS);
+    v128.store(at, madd<T>(d, g, v128.load(at, PRODUCTS)), PRODUCTS);
+  }
+}
+
+/** Adds the sums of all positions to the totals, and begins new ones. */
+function promoteSums<T>(arrays: usize, channels: usize, repeat: usize, fold: usize): void {
+  const width = channels * repeat * sizeof<T>() * fold;
+  gather<T>(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
+  gather<T>(arrays + TOTALS + 8 * channels, arrays + PRODUCTS, channels, repeat, fold);
+  memory.fill(arrays + SUMS, 0, width);
+  memory.fill(arrays + PRODUCTS, 0, width);
+}
+
+/** Adds the sums of `rows` rows to the totals; `fold` rows at a time are one. */
+function sumPart<T>(
+  arrays: usize,
+  dy: usize,
+  x: usize,
+  channels: usize,
   rows: usize,
   stride: usize,
-  width: usize,
-  tall: usize,
+  repeat: usize,
+  fold: usize,
+  near: bool,
 ): void {
-  for (let r: usize = 0; r < rows; r += tall) {
-    const last = min(tall, rows - r);
-    const fresh = r === 0;
-    const g = dy + r * stride;
-    const a = x + r * stride;
-    for (let p: usize = 0; p < width; p += 32) {
-      const h0 = v128.load(shift + p, 0);
-      const h1 = v128.load(shift + p, 16);
-      if (hasNear<T>() && bothZero(h0, h1)) {
-        sumStrip<T, On>(sums + p, products + p, h0, h1, g + p, a + p, last, stride, fresh);
-      } else {
-        sumStrip<T, Off>(sums + p, products + p, h0, h1, g + p, a + p, last, stride, fresh);
-      }
+  const width = channels * repeat * sizeof<T>() * fold;
+  const fours = rows >> 2;
+  const gap = fours * stride;
+  const chain = foursOfChain(near);
+  memory.fill(arrays + SUMS, 0, width);
+  memory.fill(arrays + PRODUCTS, 0, width);
+  for (let left = fours; left > 0; ) {
+    const part = min(chain, left);
+    left -= part;
+    for (let i: usize = 0; i < part; i++, dy += stride, x += stride) {
+      addFour<T>(arrays, dy, x, gap, width);
     }
+    promoteSums<T>(arrays, channels, repeat, fold);
   }
+  dy += 3 * gap;
+  x += 3 * gap;
+  for (let rest = rows & 3; rest > 0; rest--, dy += stride, x += stride) {
+    addOne<T>(arrays, dy, x, width);
+  }
+  promoteSums<T>(arrays, channels, repeat, fold);
 }
 
 /**
@@ -106,57 +200,44 @@ export function rowGradientSums<T>(
   stride: usize,
   repeat: usize,
 ): void {
-  const size: usize = sizeof<T>();
-  const run = channelsOfRun(channels, repeat);
-  const tall = rowsOfSums(rows, stride);
-  const bytes = arrayBytes<T>(run * repeat);
-  const shift = scratch(3 * bytes + 16 * run);
-  const sums = shift + bytes;
-  const products = sums + bytes;
-  const total = products + bytes;
-  const totalProducts = total + 8 * run;
+  const bytes = repeat * sizeof<T>();
+  const run = channelsOfRun<T>(channels, repeat);
+  const arrays = scratch(TOTALS + 16 * run);
+  const shift = arrays + SHIFT;
+  const total = arrays + TOTALS;
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
-    const start = from * repeat * size;
-    let near = true;
+    const start = from * bytes;
     for (let c: usize = 0; c < k; c++) {
-      const at = x + start + c * repeat * size;
       const m = load<f64>(mean + (from + c) * 8);
-      const value = gradientShiftOf<T>(
-        at,
-        rows,
-        stride,
-        repeat * size,
-        m,
-        load<f64>(invstd + (from + c) * 8),
-      );
-      if (value !== 0) near = false;
+      const s = load<f64>(invstd + (from + c) * 8);
+      const value = gradientShiftOf<T>(x + start + c * bytes, rows, stride, bytes, m, s);
       spread<T>(shift, c, repeat, value);
     }
-    memory.fill(total, 0, 16 * run);
-    const width = k * repeat * size;
-    const chain = rowsOfChain(near);
-    for (let r: usize = 0; r < rows; r += chain) {
-      const part = min(chain, rows - r);
-      const at = start + r * stride;
-      sumRows<T>(sums, products, shift, dy + at, x + at, part, stride, width, tall);
-      gather<T>(total, sums, k, repeat);
-      gather<T>(totalProducts, products, k, repeat);
+    const fold = foldOf(rows, stride, k * bytes, repeat);
+    const whole = rows - (rows % fold);
+    foldArrays(shift, 1, k * bytes, fold);
+    const near = markKinds(arrays, shift, k * bytes * fold);
+    memory.fill(total, 0, 16 * k);
+    sumPart<T>(arrays, dy + start, x + start, k, rows / fold, stride * fold, repeat, fold, near);
+    if (whole < rows) {
+      const at = start + whole * stride;
+      sumPart<T>(arrays, dy + at, x + at, k, rows - whole, stride, repeat, 1, near);
     }
     for (let c: usize = 0; c < k; c++) {
       const m = load<f64>(mean + (from + c) * 8);
       const s = load<f64>(invstd + (from + c) * 8);
       const sum = load<f64>(total + c * 8);
-      const lost = m - <f64>load<T>(shift + c * repeat * size);
-      const product = load<f64>(totalProducts + c * 8) - lost * sum;
+      const lost = m - <f64>load<T>(shift + c * bytes);
+      const product = load<f64>(total + (k + c) * 8) - lost * sum;
       const sumAt = sumDy + (from + c) * 8;
       const productAt = sumDyXhat + (from + c) * 8;
       store<f64>(sumAt, sum);
       store<f64>(productAt, product * s);
       // Past what float32 holds: once more in float64.
       if (!(abs(product) < Infinity)) {
-        const at = start + c * repeat * size;
-        exactGradientSums<T>(sumAt, productAt, dy + at, x + at, m, s, rows, stride, repeat * size);
+        const at = start + c * bytes;
+        exactGradientSums<T>(sumAt, productAt, dy + at, x + at, m, s, rows, stride, bytes);
       }
     }
   }

@@ -1,65 +1,149 @@
 /** Stage `normalize` by rows: see rows.ts for what a row is. */
 
 import { centerOf, parameter } from './channel';
-import { differ, hasNear, loadOne, madd, Off, On, storeOne } from './lanes';
-import { arrayBytes, channelsOfRun, rowsOfChunk, rowsOfStrip, spread } from './rows';
+import { hasNear, loadOne, madd, Off, On, on, storeOne } from './lanes';
+import {
+  channelsOfRun,
+  foldArrays,
+  foldOf,
+  foursOfChunk,
+  kindAt,
+  LINE,
+  markKinds,
+  NEXT,
+  spread,
+} from './rows';
 import { scratch } from './scratch';
 
-/** Normalises `rows` rows of `width` bytes by the coefficients of each position. */
-function normalizeRows<T, Near>(
+/** Where the coefficients of all positions lie: y = (x - center) * scale + offset. */
+const CENTER: usize = 0;
+const SCALE: usize = NEXT;
+const OFFSET: usize = 2 * NEXT;
+
+/** Normalises a line of one row, from p to q. */
+function normalizeLine<T, Near>(
+  at: usize,
+  q: usize,
+  p: usize,
+  s0: v128,
+  o0: v128,
+  s1: v128,
+  o1: v128,
+  s2: v128,
+  o2: v128,
+  s3: v128,
+  o3: v128,
+): void {
+  v128.store(q, madd<T>(centered<T, Near>(at, p), s0, o0));
+  v128.store(q + 16, madd<T>(centered<T, Near>(at + 16, p + 16), s1, o1));
+  v128.store(q + 32, madd<T>(centered<T, Near>(at + 32, p + 32), s2, o2));
+  v128.store(q + 48, madd<T>(centered<T, Near>(at + 48, p + 48), s3, o3));
+}
+
+/** x - center of one vector, or x in rows whose centers are all 0. */
+function centered<T, Near>(at: usize, p: usize): v128 {
+  if (on<Near>()) return v128.load(p);
+  return v128.sub<T>(v128.load(p), v128.load(at, CENTER));
+}
+
+/** Normalises the lines from `from` to `to` of four rows, `gap` bytes apart. */
+function normalizeLines<T, Near>(
+  arrays: usize,
   y: usize,
   x: usize,
-  center: usize,
-  scale: usize,
-  offset: usize,
+  gap: usize,
+  from: usize,
+  to: usize,
+): void {
+  const y1 = y + gap;
+  const y2 = y1 + gap;
+  const y3 = y2 + gap;
+  const x1 = x + gap;
+  const x2 = x1 + gap;
+  const x3 = x2 + gap;
+  for (let p = from; p < to; p += LINE) {
+    const at = arrays + p;
+    const s0 = v128.load(at, SCALE);
+    const o0 = v128.load(at, OFFSET);
+    const s1 = v128.load(at + 16, SCALE);
+    const o1 = v128.load(at + 16, OFFSET);
+    const s2 = v128.load(at + 32, SCALE);
+    const o2 = v128.load(at + 32, OFFSET);
+    const s3 = v128.load(at + 48, SCALE);
+    const o3 = v128.load(at + 48, OFFSET);
+    normalizeLine<T, Near>(at, y + p, x + p, s0, o0, s1, o1, s2, o2, s3, o3);
+    normalizeLine<T, Near>(at, y1 + p, x1 + p, s0, o0, s1, o1, s2, o2, s3, o3);
+    normalizeLine<T, Near>(at, y2 + p, x2 + p, s0, o0, s1, o1, s2, o2, s3, o3);
+    normalizeLine<T, Near>(at, y3 + p, x3 + p, s0, o0, s1, o1, s2, o2, s3, o3);
+  }
+}
+
+/** Normalises four rows; `width` is in whole lines. */
+function normalizeFour<T>(arrays: usize, y: usize, x: usize, gap: usize, width: usize): void {
+  if (!hasNear<T>()) {
+    normalizeLines<T, Off>(arrays, y, x, gap, 0, width);
+    return;
+  }
+  for (let p: usize = 0; p < width; ) {
+    const kind = kindAt(arrays, p);
+    const end = min(kind & ~1, width);
+    if (kind & 1) normalizeLines<T, On>(arrays, y, x, gap, p, end);
+    else normalizeLines<T, Off>(arrays, y, x, gap, p, end);
+    p = end;
+  }
+}
+
+/** Normalises the positions from `from` to `width` bytes of `rows` rows: what the fours leave. */
+function normalizeRest<T>(
+  arrays: usize,
+  y: usize,
+  x: usize,
+  rows: usize,
+  stride: usize,
+  from: usize,
+  width: usize,
+): void {
+  if (rows === 0) return;
+  let p = from;
+  for (; p + 16 <= width; p += 16) {
+    const s = v128.load(arrays + p, SCALE);
+    const o = v128.load(arrays + p, OFFSET);
+    for (let r: usize = 0, at = p; r < rows; r++, at += stride) {
+      v128.store(y + at, madd<T>(centered<T, Off>(arrays + p, x + at), s, o));
+    }
+  }
+  for (; p < width; p += sizeof<T>()) {
+    const m = v128.load(arrays + p, CENTER);
+    const s = v128.load(arrays + p, SCALE);
+    const o = v128.load(arrays + p, OFFSET);
+    for (let r: usize = 0, at = p; r < rows; r++, at += stride) {
+      storeOne<T>(y + at, madd<T>(v128.sub<T>(loadOne<T>(x + at), m), s, o));
+    }
+  }
+}
+
+/** Normalises `rows` rows of `width` bytes. */
+function normalizePart<T>(
+  arrays: usize,
+  y: usize,
+  x: usize,
   rows: usize,
   stride: usize,
   width: usize,
 ): void {
-  const whole = width & ~15;
-  let p: usize = 0;
-  for (; p + 64 <= whole; p += 64) {
-    const m0 = v128.load(center + p, 0);
-    const m1 = v128.load(center + p, 16);
-    const m2 = v128.load(center + p, 32);
-    const m3 = v128.load(center + p, 48);
-    const s0 = v128.load(scale + p, 0);
-    const s1 = v128.load(scale + p, 16);
-    const s2 = v128.load(scale + p, 32);
-    const s3 = v128.load(scale + p, 48);
-    const o0 = v128.load(offset + p, 0);
-    const o1 = v128.load(offset + p, 16);
-    const o2 = v128.load(offset + p, 32);
-    const o3 = v128.load(offset + p, 48);
-    let a = x + p;
-    let t = y + p;
-    for (let left = rows; left > 0; left--) {
-      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 0), m0), s0, o0), 0);
-      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 16), m1), s1, o1), 16);
-      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 32), m2), s2, o2), 32);
-      v128.store(t, madd<T>(differ<T, Near>(v128.load(a, 48), m3), s3, o3), 48);
-      a += stride;
-      t += stride;
+  const lines = width & ~(LINE - 1);
+  const gap = (rows >> 2) * stride;
+  const chunk = foursOfChunk(stride);
+  normalizeRest<T>(arrays, y + 4 * gap, x + 4 * gap, rows & 3, stride, 0, width);
+  for (let end = rows >> 2; end > 0; ) {
+    const part = end % chunk === 0 ? chunk : end % chunk;
+    end -= part;
+    let at = end * stride;
+    for (let i: usize = 0; i < part; i++, at += stride) {
+      normalizeFour<T>(arrays, y + at, x + at, gap, lines);
     }
   }
-  for (; p < whole; p += 16) {
-    const m = v128.load(center + p);
-    const s = v128.load(scale + p);
-    const o = v128.load(offset + p);
-    for (let r: usize = 0; r < rows; r++) {
-      const d = differ<T, Near>(v128.load(x + r * stride + p), m);
-      v128.store(y + r * stride + p, madd<T>(d, s, o));
-    }
-  }
-  for (; p < width; p += sizeof<T>()) {
-    const m = v128.load(center + p);
-    const s = v128.load(scale + p);
-    const o = v128.load(offset + p);
-    for (let r: usize = 0; r < rows; r++) {
-      const d = differ<T, Near>(loadOne<T>(x + r * stride + p), m);
-      storeOne<T>(y + r * stride + p, madd<T>(d, s, o));
-    }
-  }
+  normalizeRest<T>(arrays, y, x, rows & ~3, stride, lines, width);
 }
 
 /** Writes y = (x - mean) * invstd * weight + bias. y may be x. Pointers aligned to T. */
@@ -75,42 +159,30 @@ export function rowNormalize<T>(
   stride: usize,
   repeat: usize,
 ): void {
-  const size: usize = sizeof<T>();
-  const run = channelsOfRun(channels, repeat);
-  const bytes = arrayBytes<T>(run * repeat);
-  const center = scratch(3 * bytes);
-  const scale = center + bytes;
-  const offset = scale + bytes;
-  const chunk = rowsOfChunk(stride);
-  const tall = rowsOfStrip(rows, stride);
+  const bytes = repeat * sizeof<T>();
+  const run = channelsOfRun<T>(channels, repeat);
+  const arrays = scratch(3 * NEXT);
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
-    let near = true;
     for (let c: usize = 0; c < k; c++) {
       const m = load<f64>(mean + (from + c) * 8);
       const i = load<f64>(invstd + (from + c) * 8);
       const middle = centerOf<T>(m, i);
+      // What center and scale lose of the mean goes into the offset.
       const s = <T>(i * parameter<T>(weight, from + c, 1));
       const o = parameter<T>(bias, from + c, 0) - (m - <f64>middle) * <f64>s;
-      if (middle !== 0) near = false;
-      spread<T>(center, c, repeat, middle);
-      spread<T>(scale, c, repeat, s);
-      spread<T>(offset, c, repeat, <T>o);
+      spread<T>(arrays + CENTER, c, repeat, middle);
+      spread<T>(arrays + SCALE, c, repeat, s);
+      spread<T>(arrays + OFFSET, c, repeat, <T>o);
     }
-    const start = from * repeat * size;
-    const width = k * repeat * size;
-    let end = rows;
-    while (end > 0) {
-      const part = end % chunk === 0 ? chunk : end % chunk;
-      end -= part;
-      // Short strips: the coefficients of 64 bytes stay in registers down a strip.
-      for (let r = end; r < end + part; r += tall) {
-        const strip = min(tall, end + part - r);
-        const at = start + r * stride;
-        if (hasNear<T>() && near)
-          normalizeRows<T, On>(y + at, x + at, center, scale, offset, strip, stride, width);
-        else normalizeRows<T, Off>(y + at, x + at, center, scale, offset, strip, stride, width);
-      }
-    }
+    const start = from * bytes;
+    const width = k * bytes;
+    const fold = foldOf(rows, stride, width, repeat);
+    const rest = rows % fold;
+    foldArrays(arrays, 3, width, fold);
+    if (hasNear<T>()) markKinds(arrays, arrays + CENTER, width * fold);
+    const last = start + (rows - rest) * stride;
+    if (rest > 0) normalizePart<T>(arrays, y + last, x + last, rest, stride, width);
+    normalizePart<T>(arrays, y + start, x + start, rows / fold, stride * fold, width * fold);
   }
 }

@@ -3,66 +3,69 @@
  * of `repeat` values: channels-last arrays and (N, C) have repeat 1 and a row for each pixel,
  * channels-first ones with small planes a row for each sample and repeat = plane.
  *
- * Every position of a row has its own sums, so that no plane has a tail. Positions past the last
- * vector are read (the heap pads its arrays) but never used or written.
+ * Every position of a row has its own sums and coefficients, in arrays {@link NEXT} bytes apart, so
+ * that one pointer finds all of them and no plane has a tail. Rows go by fours, which read those
+ * arrays once. Positions past the last are read (the heap pads its arrays), never used or written.
  */
 
 import { addTo, promote } from './lanes';
 
-/**
- * Rows that float32 sums of one position run over before they are promoted to float64; they are
- * added by fours. Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
- */
-export function rowsOfChain(near: bool): usize {
-  return near ? 64 : 32;
-}
+/** Bytes of the positions that are done at a time, at most. */
+const RUN: usize = 4096;
 
-/** Values of a run, about: its sums stay in the first-level cache. */
-const RUN: usize = 800;
+/** From one array of positions to the next. Not whole pages: loads would wait for stores of another. */
+export const NEXT: usize = 5120;
+
+/** Bytes of all positions of a row that one turn of the loops covers. */
+export const LINE: usize = 64;
+
+/** In the first array, behind its positions: what markKinds writes. */
+const KINDS: usize = 4352;
 
 /** Bytes of rows that a second pass takes at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
 
+/** Rows that are side by side are taken as longer ones, up to about these many bytes. */
+const SHORT: usize = 256;
+
 /**
- * Channels of one run: all where a channel is one value (strips of them lose 2 to 6 times),
- * else about 800 values, a multiple of 8 channels where there are that many.
+ * Fours of rows that float32 sums of one position run over before they are promoted to float64. Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
  */
-export function channelsOfRun(channels: usize, repeat: usize): usize {
-  if (repeat === 1) return channels;
-  const fit = RUN / repeat;
+export function foursOfChain(near: bool): usize {
+  return near ? 16 : 8;
+}
+
+/** Channels of one run: a multiple of 8 where there are that many. */
+export function channelsOfRun<T>(channels: usize, repeat: usize): usize {
+  const fit = RUN / (repeat * sizeof<T>());
   return min(channels, max(8, fit & ~7));
 }
 
-/** Rows of one chunk of a second pass: a multiple of 4. */
-export function rowsOfChunk(stride: usize): usize {
-  return max(4, (CHUNK / stride) & ~3);
-}
-
-/** Arrays larger than this stream from DRAM, where prefetching wants nearly sequential reads. */
-const CACHED: usize = 12 << 20;
-
-/**
- * Rows of a strip of 64 bytes that is gone down while its coefficients stay in registers: 16,
- * fewer where rows are so far apart that they fall on the same places of the first-level cache,
- * and where `rows` rows are more than the caches hold.
- */
-export function rowsOfStrip(rows: usize, stride: usize): usize {
-  const most: usize = rows * stride > CACHED ? 4 : 16;
-  return max(2, min(most, 16384 / stride));
+/** Fours of one chunk of a second pass. */
+export function foursOfChunk(stride: usize): usize {
+  return max(1, CHUNK / (4 * stride));
 }
 
 /**
- * Rows of a strip of 32 bytes that is gone down while its sums stay in registers: 16, fewer where
- * rows fall on the same places of the first-level cache, and where they come from DRAM.
+ * How many rows are taken as one, where they lie side by side and are short. A multiple of 4 where
+ * it can be, so that these longer rows are whole vectors.
  */
-export function rowsOfSums(rows: usize, stride: usize): usize {
-  if (rows * stride > CACHED) return 4;
-  return stride >= 4096 ? 8 : 16;
+export function foldOf(rows: usize, stride: usize, width: usize, repeat: usize): usize {
+  if (repeat !== 1 || stride !== width) return 1;
+  const fold = min(SHORT / width, rows >> 2);
+  return fold > 4 ? fold & ~3 : max(1, fold);
 }
 
-/** Bytes of an array with `count` values of T, its last vector whole, 16-byte aligned. */
-export function arrayBytes<T>(count: usize): usize {
-  return (count * sizeof<T>() + 79) & ~15;
+/** Repeats the first `width` bytes of each of `arrays` arrays until there are `fold` times as many. */
+export function foldArrays(start: usize, arrays: usize, width: usize, fold: usize): void {
+  const whole = width * fold;
+  for (; arrays > 0; arrays--, start += NEXT) {
+    for (let there = width; there < whole; ) {
+      const more = min(there, whole - there);
+      memory.copy(start + there, start, more);
+      there += more;
+    }
+  }
 }
 
 /**
@@ -80,42 +83,43 @@ export function spread<T>(target: usize, channel: usize, repeat: usize, value: T
   for (let p = start; p < end; p += 16) v128.store(p, v);
 }
 
-/** Puts two vectors of sums at `p`, or adds them to those that are there. */
-export function putSums<T>(p: usize, fresh: bool, a: v128, b: v128): void {
-  if (!fresh) {
-    a = v128.add<T>(v128.load(p, 0), a);
-    b = v128.add<T>(v128.load(p, 16), b);
+/**
+ * Cuts a row into runs of lines where all shifts (or centers) are 0 and need no subtraction, and
+ * runs where they are not: writes for every line the end of its run in bytes, and 1 more where it
+ * is of the first kind. Returns whether all lines are.
+ */
+export function markKinds(arrays: usize, shifts: usize, width: usize): bool {
+  const whole = (width + LINE - 1) & ~(LINE - 1);
+  let next = whole + 1;
+  for (let p = whole; p > 0; p -= LINE) {
+    const at = shifts + p - LINE;
+    const a = v128.or(v128.load(at, 0), v128.load(at, 16));
+    const b = v128.or(v128.load(at, 32), v128.load(at, 48));
+    const zero: usize = v128.any_true(v128.or(a, b)) ? 0 : 1;
+    if ((next & 1) !== zero) next = p + zero;
+    store<u32>(arrays + (p >> 4), <u32>next, KINDS - 4);
   }
-  v128.store(p, a, 0);
-  v128.store(p, b, 16);
+  return next === whole + 1;
 }
 
-/** Whether all lanes of two vectors of shifts are 0. */
-export function bothZero(a: v128, b: v128): bool {
-  return !v128.any_true(v128.or(a, b));
+/** What markKinds wrote for the line at `p` bytes. */
+export function kindAt(arrays: usize, p: usize): usize {
+  return load<u32>(arrays + (p >> 4), KINDS);
 }
 
 /** Adds the sums of all positions to the float64 sums of their channels. */
-export function gather<T>(target: usize, sums: usize, channels: usize, repeat: usize): void {
-  const size: usize = sizeof<T>();
+export function gather<T>(
+  target: usize,
+  sums: usize,
+  channels: usize,
+  repeat: usize,
+  fold: usize,
+): void {
   if (repeat === 1) {
-    const perVector = 16 / size;
-    const end = sums + (channels & ~(perVector - 1)) * size;
-    for (; sums < end; sums += 16) {
-      const v = v128.load(sums);
-      addTo(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
-      if (sizeof<T>() === 4) {
-        addTo(target + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)));
-      }
-      target += perVector * 8;
-    }
-    for (let c = channels & (perVector - 1); c > 0; c--) {
-      store<f64>(target, load<f64>(target) + <f64>load<T>(sums));
-      target += 8;
-      sums += size;
-    }
+    for (; fold > 0; fold--, sums += channels * sizeof<T>()) gatherRow<T>(target, sums, channels);
     return;
   }
+  const size: usize = sizeof<T>();
   const bytes = repeat * size;
   for (let c: usize = 0, start = sums; c < channels; c++, start += bytes) {
     let v = i64x2.splat(0);
@@ -133,5 +137,25 @@ export function gather<T>(target: usize, sums: usize, channels: usize, repeat: u
     let sum = load<f64>(target + c * 8) + f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
     for (const end = start + bytes; p < end; p += size) sum += <f64>load<T>(p);
     store<f64>(target + c * 8, sum);
+  }
+}
+
+/** The same where a position is a channel. */
+function gatherRow<T>(target: usize, sums: usize, channels: usize): void {
+  const size: usize = sizeof<T>();
+  const perVector = 16 / size;
+  const end = sums + (channels & ~(perVector - 1)) * size;
+  for (; sums < end; sums += 16) {
+    const v = v128.load(sums);
+    addTo(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
+    if (sizeof<T>() === 4) {
+      addTo(target + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)));
+    }
+    target += perVector * 8;
+  }
+  for (let c = channels & (perVector - 1); c > 0; c--) {
+    store<f64>(target, load<f64>(target) + <f64>load<T>(sums));
+    target += 8;
+    sums += size;
   }
 }
