@@ -1,7 +1,7 @@
 /** Stage `input-gradient` over channels-first planes of 16 bytes and more; see plane-moments.ts. */
 
 import { centerOf, parameter } from './channel';
-import { differ, hasNear, loadOne, madd, nmadd, Off, On, storeOne, TURN } from './lanes';
+import { loadOne, madd, nmadd, storeOne, TURN } from './lanes';
 import { scratch } from './scratch';
 
 /** Bytes of a channel's record: dx = dy * scale + offset - (x - center) * slope. */
@@ -12,7 +12,7 @@ const SLOPE: usize = 32;
 const OFFSET: usize = 48;
 
 /** dx of one vector. */
-function gradient<T, Near>(
+function gradient<T>(
   dy: v128,
   x: v128,
   center: v128,
@@ -20,11 +20,11 @@ function gradient<T, Near>(
   slope: v128,
   offset: v128,
 ): v128 {
-  return nmadd<T>(differ<T, Near>(x, center), slope, madd<T>(dy, scale, offset));
+  return nmadd<T>(v128.sub<T>(x, center), slope, madd<T>(dy, scale, offset));
 }
 
-/** One plane. Near: the center is 0. */
-function gradientPlane<T, Near>(dx: usize, dy: usize, a: usize, record: usize, plane: usize): void {
+/** One plane. Subtracting a center that is 0 costs no time: stores are the limit. */
+function gradientPlane<T>(dx: usize, dy: usize, a: usize, record: usize, plane: usize): void {
   const center = v128.load(record, CENTER);
   const scale = v128.load(record, SCALE);
   const slope = v128.load(record, SLOPE);
@@ -33,25 +33,25 @@ function gradientPlane<T, Near>(dx: usize, dy: usize, a: usize, record: usize, p
   for (const turns = a + (plane & ~(TURN - 1)); a < turns; ) {
     const x0 = v128.load(a, 0);
     const x1 = v128.load(a, 16);
-    v128.store(dx, gradient<T, Near>(v128.load(dy, 0), x0, center, scale, slope, offset), 0);
-    v128.store(dx, gradient<T, Near>(v128.load(dy, 16), x1, center, scale, slope, offset), 16);
+    v128.store(dx, gradient<T>(v128.load(dy, 0), x0, center, scale, slope, offset), 0);
+    v128.store(dx, gradient<T>(v128.load(dy, 16), x1, center, scale, slope, offset), 16);
     const x2 = v128.load(a, 32);
     const x3 = v128.load(a, 48);
-    v128.store(dx, gradient<T, Near>(v128.load(dy, 32), x2, center, scale, slope, offset), 32);
-    v128.store(dx, gradient<T, Near>(v128.load(dy, 48), x3, center, scale, slope, offset), 48);
+    v128.store(dx, gradient<T>(v128.load(dy, 32), x2, center, scale, slope, offset), 32);
+    v128.store(dx, gradient<T>(v128.load(dy, 48), x3, center, scale, slope, offset), 48);
     dx += TURN;
     dy += TURN;
     a += TURN;
   }
   for (const vectors = end - (plane & 15); a < vectors; ) {
-    const g = gradient<T, Near>(v128.load(dy), v128.load(a), center, scale, slope, offset);
+    const g = gradient<T>(v128.load(dy), v128.load(a), center, scale, slope, offset);
     v128.store(dx, g);
     dx += 16;
     dy += 16;
     a += 16;
   }
   while (a < end) {
-    const g = gradient<T, Near>(loadOne<T>(dy), loadOne<T>(a), center, scale, slope, offset);
+    const g = gradient<T>(loadOne<T>(dy), loadOne<T>(a), center, scale, slope, offset);
     storeOne<T>(dx, g);
     dx += sizeof<T>();
     dy += sizeof<T>();
@@ -95,11 +95,7 @@ export function planeInputGradient<T>(
   for (let n = samples; n > 0; ) {
     let at = --n * stride;
     for (let c: usize = 0, record = records; c < channels; c++, record += RECORD) {
-      if (hasNear<T>() && load<T>(record, CENTER) === 0) {
-        gradientPlane<T, On>(dx + at, dy + at, x + at, record, plane);
-      } else {
-        gradientPlane<T, Off>(dx + at, dy + at, x + at, record, plane);
-      }
+      gradientPlane<T>(dx + at, dy + at, x + at, record, plane);
       at += plane;
     }
   }

@@ -141,13 +141,41 @@ function addOne<T>(arrays: usize, dy: usize, x: usize, width: usize): void {
   }
 }
 
-/** Adds the sums of all positions to the totals, and begins new ones. */
-function promoteSums<T>(arrays: usize, channels: usize, repeat: usize, fold: usize): void {
-  const width = channels * repeat * sizeof<T>() * fold;
-  gather<T>(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
-  gather<T>(arrays + TOTALS + 8 * channels, arrays + PRODUCTS, channels, repeat, fold);
-  memory.fill(arrays + SUMS, 0, width);
-  memory.fill(arrays + PRODUCTS, 0, width);
+/** Two or four of the channels' float64 numbers, as T. */
+function narrow<T>(p: usize): v128 {
+  const low = v128.load(p);
+  if (sizeof<T>() === 8) return low;
+  const high = f32x4.demote_f64x2_zero(v128.load(p, 16));
+  return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), high, 0, 2);
+}
+
+/** gradientShiftOf of every position of a row whose positions are channels. */
+function shiftRows<T>(
+  shift: usize,
+  x: usize,
+  mean: usize,
+  invstd: usize,
+  rows: usize,
+  stride: usize,
+  width: usize,
+): void {
+  const perVector = 16 / sizeof<T>();
+  for (let p: usize = 0; p < width; p += 16) {
+    const m = narrow<T>(mean);
+    const far = v128.abs<T>(v128.mul<T>(m, narrow<T>(invstd)));
+    let most = v128.splat<T>(0);
+    for (let i: usize = 0; i < 4; i++) {
+      const value = v128.load(x + p + ((i * rows) >> 2) * stride);
+      most = v128.max<T>(most, v128.abs<T>(v128.sub<T>(value, m)));
+    }
+    const near = v128.and(
+      v128.le<T>(far, v128.splat<T>(2)),
+      v128.le<T>(v128.abs<T>(m), v128.mul<T>(most, v128.splat<T>(4))),
+    );
+    v128.store(shift + p, v128.andnot(m, near));
+    mean += perVector * 8;
+    invstd += perVector * 8;
+  }
 }
 
 /** Adds the sums of `rows` rows to the totals; `fold` rows at a time are one. */
@@ -163,25 +191,25 @@ function sumPart<T>(
   near: bool,
 ): void {
   const width = channels * repeat * sizeof<T>() * fold;
-  const fours = rows >> 2;
-  const gap = fours * stride;
+  const gap = (rows >> 2) * stride;
   const chain = foursOfChain(near);
-  memory.fill(arrays + SUMS, 0, width);
-  memory.fill(arrays + PRODUCTS, 0, width);
-  for (let left = fours; left > 0; ) {
-    const part = min(chain, left);
-    left -= part;
-    for (let i: usize = 0; i < part; i++, dy += stride, x += stride) {
+  let fours = rows >> 2;
+  do {
+    memory.fill(arrays + SUMS, 0, width);
+    memory.fill(arrays + PRODUCTS, 0, width);
+    const part = min(chain, fours);
+    fours -= part;
+    for (let i: usize = 0; i < part; i++, dy += stride, x += stride)
       addFour<T>(arrays, dy, x, gap, width);
+    if (fours === 0) {
+      // The rows behind the four quarters.
+      for (let r: usize = 0, at = 3 * gap; r < (rows & 3); r++, at += stride) {
+        addOne<T>(arrays, dy + at, x + at, width);
+      }
     }
-    promoteSums<T>(arrays, channels, repeat, fold);
-  }
-  dy += 3 * gap;
-  x += 3 * gap;
-  for (let rest = rows & 3; rest > 0; rest--, dy += stride, x += stride) {
-    addOne<T>(arrays, dy, x, width);
-  }
-  promoteSums<T>(arrays, channels, repeat, fold);
+    gather<T>(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
+    gather<T>(arrays + TOTALS + 8 * channels, arrays + PRODUCTS, channels, repeat, fold);
+  } while (fours > 0);
 }
 
 /**
@@ -208,16 +236,23 @@ export function rowGradientSums<T>(
   for (let from: usize = 0; from < channels; from += run) {
     const k = min(run, channels - from);
     const start = from * bytes;
-    for (let c: usize = 0; c < k; c++) {
-      const m = load<f64>(mean + (from + c) * 8);
-      const s = load<f64>(invstd + (from + c) * 8);
-      const value = gradientShiftOf<T>(x + start + c * bytes, rows, stride, bytes, m, s);
-      spread<T>(shift, c, repeat, value);
+    const width = k * bytes;
+    const means = mean + from * 8;
+    const deviations = invstd + from * 8;
+    if (repeat === 1) {
+      shiftRows<T>(shift, x + start, means, deviations, rows, stride, width);
+    } else {
+      for (let c: usize = 0; c < k; c++) {
+        const m = load<f64>(means + c * 8);
+        const s = load<f64>(deviations + c * 8);
+        const value = gradientShiftOf<T>(x + start + c * bytes, rows, stride, bytes, m, s);
+        spread<T>(shift, c, repeat, value);
+      }
     }
-    const fold = foldOf(rows, stride, k * bytes, repeat);
+    const fold = foldOf(rows, stride, width, repeat);
     const whole = rows - (rows % fold);
-    foldArrays(shift, 1, k * bytes, fold);
-    const near = markKinds(arrays, shift, k * bytes * fold);
+    foldArrays(shift, 1, width, fold);
+    const near = markKinds(arrays, shift, width * fold);
     memory.fill(total, 0, 16 * k);
     sumPart<T>(arrays, dy + start, x + start, k, rows / fold, stride * fold, repeat, fold, near);
     if (whole < rows) {
@@ -225,8 +260,8 @@ export function rowGradientSums<T>(
       sumPart<T>(arrays, dy + at, x + at, k, rows - whole, stride, repeat, 1, near);
     }
     for (let c: usize = 0; c < k; c++) {
-      const m = load<f64>(mean + (from + c) * 8);
-      const s = load<f64>(invstd + (from + c) * 8);
+      const m = load<f64>(means + c * 8);
+      const s = load<f64>(deviations + c * 8);
       const sum = load<f64>(total + c * 8);
       const lost = m - <f64>load<T>(shift + c * bytes);
       const product = load<f64>(total + (k + c) * 8) - lost * sum;

@@ -131,15 +131,6 @@ function shiftRows<T>(shift: usize, x: usize, rows: usize, stride: usize, width:
   }
 }
 
-/** Adds the sums of all positions to the totals, and begins new ones. */
-function promoteSums<T>(arrays: usize, channels: usize, repeat: usize, fold: usize): void {
-  const width = channels * repeat * sizeof<T>() * fold;
-  gather<T>(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
-  gather<T>(arrays + TOTALS + 8 * channels, arrays + SQUARES, channels, repeat, fold);
-  memory.fill(arrays + SUMS, 0, width);
-  memory.fill(arrays + SQUARES, 0, width);
-}
-
 /** Adds the sums of `rows` rows to the totals; `fold` rows at a time are one. */
 function sumPart<T>(
   arrays: usize,
@@ -152,22 +143,24 @@ function sumPart<T>(
   near: bool,
 ): void {
   const width = channels * repeat * sizeof<T>() * fold;
-  const fours = rows >> 2;
-  const gap = fours * stride;
+  const gap = (rows >> 2) * stride;
   const chain = foursOfChain(near);
-  memory.fill(arrays + SUMS, 0, width);
-  memory.fill(arrays + SQUARES, 0, width);
-  for (let left = fours; left > 0; ) {
-    const part = min(chain, left);
-    left -= part;
-    for (let i: usize = 0; i < part; i++, x += stride) {
-      addFour<T>(arrays, x, gap, width);
+  let fours = rows >> 2;
+  do {
+    memory.fill(arrays + SUMS, 0, width);
+    memory.fill(arrays + SQUARES, 0, width);
+    const part = min(chain, fours);
+    fours -= part;
+    for (let i: usize = 0; i < part; i++, x += stride) addFour<T>(arrays, x, gap, width);
+    if (fours === 0) {
+      // The rows behind the four quarters.
+      for (let r: usize = 0, at = x + 3 * gap; r < (rows & 3); r++, at += stride) {
+        addOne<T>(arrays, at, width);
+      }
     }
-    promoteSums<T>(arrays, channels, repeat, fold);
-  }
-  x += 3 * gap;
-  for (let rest = rows & 3; rest > 0; rest--, x += stride) addOne<T>(arrays, x, width);
-  promoteSums<T>(arrays, channels, repeat, fold);
+    gather<T>(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
+    gather<T>(arrays + TOTALS + 8 * channels, arrays + SQUARES, channels, repeat, fold);
+  } while (fours > 0);
 }
 
 /** Writes the sums of all channels of a run to the totals; the shifts are there. */

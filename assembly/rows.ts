@@ -26,7 +26,7 @@ const KINDS: usize = 4352;
 const CHUNK: usize = 128 << 10;
 
 /** Rows that are side by side are taken as longer ones, up to about these many bytes. */
-const SHORT: usize = 256;
+const SHORT: usize = 512;
 
 /**
  * Fours of rows that float32 sums of one position run over before they are promoted to float64. Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
