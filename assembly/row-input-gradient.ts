@@ -6,6 +6,7 @@ import {
   channelsOfRun,
   foldArrays,
   foldOf,
+  foursOf,
   foursOfChunk,
   kindAt,
   LINE,
@@ -166,11 +167,20 @@ function gradientPart<T>(
   width: usize,
 ): void {
   const lines = width & ~(LINE - 1);
-  const gap = (rows >> 2) * stride;
+  const gap = foursOf(rows, stride) * stride;
   const chunk = foursOfChunk(stride);
   const last = 4 * gap;
-  gradientRest<T>(arrays, dx + last, dy + last, x + last, rows & 3, stride, 0, width);
-  for (let end = rows >> 2; end > 0; ) {
+  gradientRest<T>(
+    arrays,
+    dx + last,
+    dy + last,
+    x + last,
+    rows - 4 * foursOf(rows, stride),
+    stride,
+    0,
+    width,
+  );
+  for (let end = foursOf(rows, stride); end > 0; ) {
     const part = end % chunk === 0 ? chunk : end % chunk;
     end -= part;
     let at = end * stride;
@@ -178,7 +188,7 @@ function gradientPart<T>(
       gradientFour<T>(arrays, dx + at, dy + at, x + at, gap, lines);
     }
   }
-  gradientRest<T>(arrays, dx, dy, x, rows & ~3, stride, lines, width);
+  gradientRest<T>(arrays, dx, dy, x, 4 * foursOf(rows, stride), stride, lines, width);
 }
 
 /**

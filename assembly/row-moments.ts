@@ -6,6 +6,7 @@ import {
   channelsOfRun,
   foldArrays,
   foldOf,
+  foursOf,
   foursOfChain,
   gather,
   kindAt,
@@ -143,9 +144,10 @@ function sumPart<T>(
   near: bool,
 ): void {
   const width = channels * repeat * sizeof<T>() * fold;
-  const gap = (rows >> 2) * stride;
+  const gap = foursOf(rows, stride) * stride;
   const chain = foursOfChain(near);
-  let fours = rows >> 2;
+  let fours = foursOf(rows, stride);
+  const rest = rows - 4 * fours;
   do {
     memory.fill(arrays + SUMS, 0, width);
     memory.fill(arrays + SQUARES, 0, width);
@@ -154,7 +156,7 @@ function sumPart<T>(
     for (let i: usize = 0; i < part; i++, x += stride) addFour<T>(arrays, x, gap, width);
     if (fours === 0) {
       // The rows behind the four quarters.
-      for (let r: usize = 0, at = x + 3 * gap; r < (rows & 3); r++, at += stride) {
+      for (let r: usize = 0, at = x + 3 * gap; r < rest; r++, at += stride) {
         addOne<T>(arrays, at, width);
       }
     }

@@ -25,6 +25,9 @@ const KINDS: usize = 4352;
 /** Bytes of rows that a second pass takes at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
 
+/** From so many fours on, the rows that a shorter quarter leaves over cost nothing. */
+const MANY: usize = 32;
+
 /** Rows that are side by side are taken as longer ones, up to about these many bytes. */
 const SHORT: usize = 512;
 
@@ -39,6 +42,16 @@ export function foursOfChain(near: bool): usize {
 export function channelsOfRun<T>(channels: usize, repeat: usize): usize {
   const fit = RUN / (repeat * sizeof<T>());
   return min(channels, max(8, fit & ~7));
+}
+
+/**
+ * Fours of `rows` rows: number i is the rows i of four quarters. The quarters are a row shorter
+ * where whole pages would lie between them, since then all four rows, of all arrays, would fall on
+ * the same places of the first-level cache.
+ */
+export function foursOf(rows: usize, stride: usize): usize {
+  const fours = rows >> 2;
+  return fours > MANY && ((fours * stride) & 4095) === 0 ? fours - 1 : fours;
 }
 
 /** Fours of one chunk of a second pass. */
