@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SHAPE_NAMES, type ShapeName } from './shapes.js';
 
-export const PARTS = ['layers', 'all-reduce', 'peers'] as const;
+export const PARTS = ['layers', 'floors', 'all-reduce', 'peers'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface Arguments {
@@ -28,7 +28,8 @@ export interface Arguments {
 export function readArguments(words: readonly string[]): Arguments {
   const command = new Command('npm run bench --')
     .description(
-      'Measures forward and backward against copy and triad in the same memory, and all-reduces. ' +
+      'Measures forward and backward against copy and triad in the same memory, and all-reduces; ' +
+        'where there is a C compiler, also what two passes cost in C. ' +
         'Every result is checked against float64 before it is timed.',
     )
     .addOption(

@@ -1,6 +1,7 @@
 /** Everything that one run of the benchmark has measured. */
 
 import type { Latency } from './collectives/measure.js';
+import type { Floor } from './floors/measure.js';
 import type { Machine } from './machine.js';
 import type { Comparison } from './peers/compare.js';
 import type { Measurement } from './rank.js';
@@ -10,6 +11,7 @@ export interface Results {
   /** What was typed, paths excepted. */
   readonly command: string;
   readonly layers: readonly Measurement[];
+  readonly floors: readonly Floor[];
   readonly latencies: readonly Latency[];
   readonly comparisons: readonly Comparison[];
   /** What could not be measured, and why. */

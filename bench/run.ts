@@ -2,6 +2,7 @@
 
 import { type Arguments, readArguments } from './arguments.js';
 import { type Latency, measureLatencies } from './collectives/measure.js';
+import { type Floor, measureFloors } from './floors/measure.js';
 import { measureLayers } from './layers.js';
 import { thisMachine } from './machine.js';
 import { type Comparison, compareLayers } from './peers/compare.js';
@@ -37,6 +38,7 @@ async function measure(
   const layers: Measurement[] = [];
   const latencies: Latency[] = [];
   const comparisons: Comparison[] = [];
+  const floors = parts.includes('floors') ? await floorsOf(rest.shapes) : [];
   for (const ranks of sizes) {
     if (parts.includes('layers')) {
       const onMeasurement = ({ task }: Measurement) => tell('layers', ranks, taskText(task));
@@ -61,10 +63,18 @@ async function measure(
     machine: thisMachine(),
     command: commandOf(words),
     layers,
+    floors,
     latencies,
     comparisons,
     notes,
   };
+}
+
+/** What C needs, where there is a compiler. */
+async function floorsOf(shapes: Arguments['shapes']): Promise<readonly Floor[]> {
+  const floors = await measureFloors(shapes);
+  if (floors === null) notes.push('C: no compiler, so what two passes cost at least is not known');
+  return floors ?? [];
 }
 
 function tasksOf(shapes: Arguments['shapes'], dtype: Task['dtype'], mean: number): Task[] {

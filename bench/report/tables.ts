@@ -2,10 +2,16 @@
 
 import type { Results } from '../results.js';
 import { comparisonTables } from './comparisons.js';
+import { floorTables } from './floors.js';
 import { latencyTables } from './latencies.js';
 import { layerTables } from './layers.js';
 import type { Rows } from './table.js';
 
-export function tablesOf({ layers, latencies, comparisons }: Results): Rows[] {
-  return [...layerTables(layers), ...latencyTables(latencies), ...comparisonTables(comparisons)];
+export function tablesOf({ layers, floors, latencies, comparisons }: Results): Rows[] {
+  return [
+    ...layerTables(layers),
+    ...floorTables(floors),
+    ...latencyTables(latencies),
+    ...comparisonTables(comparisons),
+  ];
 }

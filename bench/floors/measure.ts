@@ -1,0 +1,67 @@
+/** What forward and backward cost at least on this processor, in C: what the layers' goals are held against. */
+
+import { execFile } from 'node:child_process';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { SHAPE_NAMES, type ShapeName, shapeNamed } from '../shapes.js';
+import { makeFolder } from '../turns/folders.js';
+
+/** Least microseconds of one shape, of float32 and one rank. */
+export interface Floor {
+  readonly shape: ShapeName;
+  /** Bytes of a vector. */
+  readonly width: number;
+  readonly copy: number;
+  readonly triad: number;
+  /** In two passes. */
+  readonly forward: number;
+  readonly backward: number;
+  /** In one pass that works on a block while it sums the next one. */
+  readonly forwardFused: number;
+  readonly backwardFused: number;
+}
+
+/** WebAssembly's vectors, and twice as wide ones. */
+const WIDTHS = [16, 32];
+const COMPILERS = ['gcc', 'clang', 'cc'];
+/** No fused multiplications, which WebAssembly does not have either without relaxed SIMD. */
+const OPTIONS = ['-O3', '-march=native', '-ffp-contract=off'];
+
+/** Null where there is no C compiler. */
+export async function measureFloors(shapes: readonly ShapeName[]): Promise<Floor[] | null> {
+  const compiler = await findCompiler();
+  if (compiler === null) return null;
+  const known = SHAPE_NAMES.filter((shape) => shapes.includes(shape));
+  const sizes = known.map((shape) => 4 * shapeNamed(shape, false).reduce((a, b) => a * b));
+  const folder = makeFolder();
+  const floors: Floor[] = [];
+  for (const width of WIDTHS) {
+    const program = join(folder, `floors-${width}`);
+    const source = resolve('bench/floors/floors.c');
+    await run(compiler, [...OPTIONS, `-DWIDTH=${width}`, source, '-o', program]);
+    const lines = (await run(program, sizes.map(String))).trim().split('\n');
+    known.forEach((shape, i) => {
+      const [copy, triad, forward, backward, ...fused] = lines[i].split(' ').map(Number);
+      const [forwardFused, backwardFused] = fused;
+      const passes = { forward, backward, forwardFused, backwardFused };
+      floors.push({ shape, width, copy, triad, ...passes });
+    });
+  }
+  return floors;
+}
+
+async function findCompiler(): Promise<string | null> {
+  for (const compiler of COMPILERS) {
+    try {
+      await run(compiler, ['--version']);
+      return compiler;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return null;
+}
+
+async function run(command: string, words: readonly string[]): Promise<string> {
+  return (await promisify(execFile)(command, words)).stdout;
+}
