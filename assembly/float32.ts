@@ -6,7 +6,7 @@
  * the first channel of the block. weight and bias may be 0 (none), meanDy and meanDyXhat too.
  * `channels` is a count, any from 0; `rows` 1 and more, `stride` the bytes from one to the next;
  * `values` of one channel lie side by side in a row, 1 and more (plane...: 16 bytes and more).
- * Up to 31 bytes behind the arrays are read, never used.
+ * Up to 63 bytes behind the arrays are read, never used.
  */
 
 import { planeGradientSums } from './plane-gradient-sums';

@@ -21,8 +21,8 @@ const MAX_BLOCK = 2 ** 30 - 16 - PADDING - (COLORS - 1) * COLOR_BYTES;
 
 /**
  * Bytes that the kernels keep while they run over `channels` channels, whatever their rows and
- * planes: at most 112 for each channel, or the sums of a run of about 800 values. The tests hold
- * all stages to it.
+ * planes: at most 64 for each channel, or what is kept of each position in runs of 4 KB. The tests
+ * hold all stages to it.
  */
 export const scratchBytes = (channels: number) => (32 << 10) + 128 * channels;
 

@@ -4,8 +4,8 @@
  * | variant | arrays | one pass over | blocks |
  * |---|---|---|---|
  * | plane | channels first, planes of 32 values and more | planes, in memory's order; small ones of four samples at once | channels |
- * | row | channels first, smaller planes | runs of 800 values over all samples | channels |
- * | row | channels last, and (N, C) | whole rows | none: strips of channels lose 2 to 6 times |
+ * | row | channels first, smaller planes | runs of 4 KB over all samples, four at once | channels |
+ * | row | channels last, and (N, C) | the same | none: strips of channels lose 2 to 6 times |
  */
 
 import type { Layout } from '../core/layout.js';
