@@ -5,7 +5,7 @@ import { createEngine, PAGE } from '../../src/kernels/engine.js';
 import { createKernels } from '../../src/kernels/select.js';
 import { WasmKernels } from '../../src/kernels/wasm.js';
 import { seeded } from './arrays.js';
-import { all, foreign, makeCase, own, runStages } from './contract.js';
+import { all, foreign, makeCase, own, runStages } from './cases.js';
 
 // For the build with relaxed SIMD, which has scratch memory of its own.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
