@@ -16,6 +16,8 @@ export interface Progress {
 /** What a rank waits for. */
 export interface Awaited {
   readonly settled: boolean;
+  /** Called when the wait begins to be a long one; the deadline counts from here. */
+  startClock(): void;
   /**
    * Called whenever the rank was woken for nothing, and every now and then while it sleeps (then
    * `idle`); settles the wait if it is hopeless.
@@ -37,7 +39,7 @@ export class Waiting {
   readonly #rank: number;
   readonly #bell: number;
   readonly #spins: number;
-  /** Transports with collectives under way. */
+  /** Transports of this rank's groups; one with nothing under way has nothing to do. */
   readonly #active: Progress[] = [];
   #sleepers = 0;
 
@@ -67,6 +69,7 @@ export class Waiting {
       this.#advanceAll();
       if (awaited.settled) return;
     }
+    awaited.startClock();
     this.#markBlocked(awaited.blockedArea, awaited.blockedCall);
     try {
       while (!awaited.settled) {
@@ -86,6 +89,7 @@ export class Waiting {
   /** Waits without blocking until `awaited` has settled. */
   async settle(awaited: Awaited): Promise<void> {
     this.#sleepers++;
+    awaited.startClock();
     try {
       for (;;) {
         const bell = this.#arm();
