@@ -41,9 +41,9 @@ const LARGEST = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
 /** Whether no channel's mean and variance are NaN, infinite, or more than `dtype` can hold. */
 export function allFinite({ count, mean, m2 }: Moments, dtype: 'float32' | 'float64'): boolean {
   const largest = LARGEST[dtype];
-  const divisor = Math.max(1, count - 1);
+  const largestM2 = Math.min(largest * Math.max(1, count - 1), Number.MAX_VALUE);
   for (let c = 0; c < mean.length; c++) {
-    if (!(Math.abs(mean[c]) <= largest && m2[c] / divisor <= largest)) return false;
+    if (!(Math.abs(mean[c]) <= largest && m2[c] <= largestM2)) return false;
   }
   return true;
 }

@@ -8,23 +8,16 @@ import type { Layout } from '../core/layout.js';
 import type { ChannelRange, GradientSums } from '../kernels/kernels.js';
 import { packProducts, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
-import { blocksOf } from './blocks.js';
 import { gatherSums } from './forward.js';
+import type { Kept, Statistics } from './kept.js';
 import type { Scope } from './scope.js';
 import { type Workspace, wireArray, workspace } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
-/** Per-channel numbers of a forward pass that outlive it. */
-export interface Kept {
-  /** Mean, M2 and invstd, one behind the other. */
-  readonly statistics: Float64Array;
-  /** The weight at the forward call, which an optimizer may have changed since; null: 1. */
-  readonly weight: FloatArray | null;
-}
-
 /** What the forward pass has left for the backward pass. */
-export interface Saved extends Kept {
+export interface Saved {
+  readonly kept: Kept;
   readonly x: FloatArray;
   readonly layout: Layout;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
@@ -46,14 +39,16 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
   const kernels = defaultKernels();
   const { x, layout, count } = saved;
   const work = workspace(kernels, layout.channels);
-  work.statistics.set(saved.statistics);
-  const by = { mean: work.mean, invstd: work.invstd, weight: saved.weight, bias: null };
+  const { statistics, weight } = saved.kept;
+  const by = { mean: statistics.mean, invstd: statistics.invstd, weight, bias: null };
   const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
   const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
-  for (const block of blocksOf(layout.channels, channelsPerBlock(saved, scope))) {
+  const step = channelsPerBlock(saved, scope);
+  for (let from = 0; from < layout.channels; from += step) {
+    const block = { from, to: Math.min(layout.channels, from + step) };
     kernels.gradientSums(sums, dy, x, by, layout, block);
     if (means !== null) {
-      if (scope.reproducible) reproducibleMeans(means, dy, saved, work, scope);
+      if (scope.reproducible) reproducibleMeans(means, dy, saved, statistics, scope);
       else groupMeans(work, count as number, block, scope);
     }
     kernels.inputGradient(dx, dy, x, by, means, layout, block);
@@ -110,7 +105,7 @@ function reproducibleMeans(
   means: GradientSums,
   dy: FloatArray,
   { x, layout, count }: Saved,
-  { mean, invstd }: Workspace,
+  { mean, invstd }: Statistics,
   scope: Scope,
 ): void {
   const { channels } = layout;

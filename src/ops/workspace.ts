@@ -1,5 +1,5 @@
 /**
- * Per-channel numbers of the pass that is running, in the kernels' memory, where kernels need no
+ * Per-channel sums of the pass that is running, and what goes to other ranks, in the kernels' memory, where kernels need no
  * copies. One for each thread: passes run one at a time, and nothing is kept in it between them.
  */
 
@@ -10,13 +10,6 @@ import { VOTES } from './blocks.js';
 import { GATHER_RANKS } from './exchange.js';
 
 export interface Workspace {
-  /** Mean, M2 and invstd, one behind the other. */
-  readonly statistics: Float64Array;
-  /** Mean and M2, one behind the other. */
-  readonly moments: Float64Array;
-  readonly mean: Float64Array;
-  readonly m2: Float64Array;
-  readonly invstd: Float64Array;
   /** This rank's sums of dy and of dy * xhat, one behind the other. */
   readonly sums: Float64Array;
   readonly sumDy: Float64Array;
@@ -112,7 +105,6 @@ class Rooms {
   readonly sent: Room;
   readonly received: Room;
   readonly #workspaces = new Map<number, Workspace>();
-  readonly #statistics: Room;
   readonly #sums: Room;
   readonly #means: Room;
   /** Channels that the kernels have reserved memory for. */
@@ -122,7 +114,6 @@ class Rooms {
     const forget = () => this.#workspaces.clear();
     this.kernels = kernels;
     [this.sent, this.received] = [new Room(kernels), new Room(kernels)];
-    this.#statistics = new Room(kernels, forget);
     this.#sums = new Room(kernels, forget);
     this.#means = new Room(kernels, forget);
   }
@@ -133,7 +124,6 @@ class Rooms {
       this.kernels.reserve(room);
       this.#channels = room;
     }
-    this.#statistics.reserve(3 * channels);
     this.#sums.reserve(2 * channels);
     this.#means.reserve(2 * channels);
     if (ranks === 1) return;
@@ -153,23 +143,17 @@ class Rooms {
   }
 
   release(): void {
-    for (const room of [this.sent, this.received, this.#statistics, this.#sums, this.#means]) {
+    for (const room of [this.sent, this.received, this.#sums, this.#means]) {
       room.release();
     }
   }
 
   #view(channels: number): Workspace {
-    const statistics = this.#statistics.take(3 * channels);
     const sums = this.#sums.take(2 * channels);
     const means = this.#means.take(2 * channels);
     const part = (whole: Float64Array, i: number) =>
       whole.subarray(i * channels, (i + 1) * channels);
     return {
-      statistics,
-      moments: statistics.subarray(0, 2 * channels),
-      mean: part(statistics, 0),
-      m2: part(statistics, 1),
-      invstd: part(statistics, 2),
       sums,
       sumDy: part(sums, 0),
       sumDyXhat: part(sums, 1),
