@@ -137,4 +137,10 @@ export interface Kernels {
 
   /** Divides `values` by `divisor`, in place. */
   divide(values: Float64Array, divisor: number): void;
+
+  /**
+   * running = (1 - share) * running + share * (batch / divisor), in float64 and rounded once, for
+   * arrays of one length.
+   */
+  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void;
 }

@@ -23,6 +23,23 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
   return new Tensor(data, shape, dtype, () => kernels.release(data));
 }
 
+/**
+ * A tensor of a layer's own with the elements of `tensor`, where kernels need no copies; `tensor`
+ * itself where memory is exhausted. Its memory returns when nothing refers to it any more.
+ */
+export function inKernels(tensor: Tensor): Tensor {
+  const { data, shape, dtype } = tensor;
+  if (dtype === 'float16' || dtype === 'bfloat16') return tensor;
+  try {
+    const own = defaultKernels().allocate(dtype, data.length);
+    own.set(data);
+    return new Tensor(own, shape, dtype);
+  } catch (error) {
+    if (error instanceof RangeError) return tensor;
+    throw error;
+  }
+}
+
 function isSize(size: unknown): boolean {
   return Number.isSafeInteger(size) && (size as number) >= 0;
 }

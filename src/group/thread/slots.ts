@@ -1,6 +1,6 @@
 /**
- * The data slots of one group as a member sees them: views by kind of array, parity of the step and
- * member. Views are made once and kept, since making one costs as much as copying 100 numbers.
+ * The data slots of one group as a member sees them. Views of them are kept, since making one takes as
+ * long as copying 100 numbers.
  */
 
 import { typeIndex } from '../fingerprint.js';
@@ -8,42 +8,13 @@ import type { Reducer } from '../reducer.js';
 import type { CollectiveArray } from '../transport.js';
 import { type GroupArea, SLOT_BYTES } from './area.js';
 
-/** Constructors of views, by their place in fingerprints. */
-const KINDS: readonly (new (
-  buffer: ArrayBufferLike,
-  at: number,
-  length: number,
-) => CollectiveArray)[] = [Float64Array, Float32Array, Int32Array];
+/** Constructor of views. */
+type Kind = new (buffer: ArrayBufferLike, at: number, length: number) => CollectiveArray;
 
-const BYTES = [8, 4, 4];
-
-/** Lengths whose views a slot keeps, a power of two; others that fall on the same place replace them. */
-const FRONTS = 16;
-/** Spreads lengths over the places: the multiplier of Knuth's multiplicative hashing. */
-const SPREAD = 0x9e3779b1;
-
-/** One slot. */
-export class Slot {
-  /** All of it. */
-  readonly whole: CollectiveArray;
-  readonly #fronts: CollectiveArray[];
-
-  constructor(whole: CollectiveArray) {
-    this.whole = whole;
-    this.#fronts = new Array(FRONTS).fill(whole);
-  }
-
-  /** Its first `length` elements. */
-  front(length: number): CollectiveArray {
-    const place = Math.imul(length, SPREAD) >>> 28;
-    let front = this.#fronts[place];
-    if (front.length !== length) {
-      front = this.whole.subarray(0, length);
-      this.#fronts[place] = front;
-    }
-    return front;
-  }
-}
+/** More than the lengths of a slot's views. */
+const LENGTHS = 2 * SLOT_BYTES;
+/** Views that are kept: models have few widths, programs that make them up have many. */
+const MOST_VIEWS = 1024;
 
 export class Slots {
   readonly members: number;
@@ -52,9 +23,9 @@ export class Slots {
   /** Combines slots, in the members' order. */
   readonly reduce: Reducer;
   readonly #area: GroupArea;
-  /** By kind of array and parity. */
-  readonly #slots: Slot[][] = [];
-  readonly #wholes: CollectiveArray[][] = [];
+  readonly #views = new Map<number, CollectiveArray>();
+  /** All members' slots, by kind of array and parity. */
+  readonly #all: CollectiveArray[][] = [];
 
   constructor(area: GroupArea, member: number) {
     this.members = area.ranks.length;
@@ -63,27 +34,26 @@ export class Slots {
     this.#area = area;
   }
 
-  /** The slot of `member` for `step`, viewed as elements of `like`'s kind. */
-  slot(step: number, member: number, like: CollectiveArray): Slot {
-    const place = 2 * typeIndex(like) + (step & 1);
-    return (this.#slots[place] ?? this.#view(place))[member];
+  /** The first `length` elements of the slot of `member` for `step`, of `like`'s kind. */
+  view(step: number, member: number, like: CollectiveArray, length: number): CollectiveArray {
+    const place = (typeIndex(like) * 2 + (step & 1)) * this.members + member;
+    const key = place * LENGTHS + length;
+    let view = this.#views.get(key);
+    if (view === undefined) {
+      if (this.#views.size >= MOST_VIEWS) this.#views.clear();
+      const at = this.#area.slotByte(member, step);
+      view = new (like.constructor as Kind)(this.#area.words.buffer, at, length);
+      this.#views.set(key, view);
+    }
+    return view;
   }
 
-  /** All members' slots. */
-  wholes(step: number, like: CollectiveArray): readonly CollectiveArray[] {
-    const place = 2 * typeIndex(like) + (step & 1);
-    if (this.#wholes[place] === undefined) this.#view(place);
-    return this.#wholes[place];
-  }
-
-  #view(place: number): Slot[] {
-    const kind = KINDS[place >> 1];
-    const wholes = this.#area.ranks.map((_, member) => {
-      const at = this.#area.slotByte(member, place & 1);
-      return new kind(this.#area.words.buffer, at, SLOT_BYTES / BYTES[place >> 1]);
+  /** All of the slots of all members for `step`, of `like`'s kind. */
+  all(step: number, like: CollectiveArray): readonly CollectiveArray[] {
+    const place = typeIndex(like) * 2 + (step & 1);
+    this.#all[place] ??= this.#area.ranks.map((_, m) => {
+      return this.view(step, m, like, SLOT_BYTES / like.BYTES_PER_ELEMENT);
     });
-    this.#wholes[place] = wholes;
-    this.#slots[place] = wholes.map((whole) => new Slot(whole));
-    return this.#slots[place];
+    return this.#all[place];
   }
 }

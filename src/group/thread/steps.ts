@@ -14,7 +14,7 @@
 import { REDUCE_STEP } from '../reducer.js';
 import type { Collective, CollectiveArray } from '../transport.js';
 import { SLOT_BYTES } from './area.js';
-import type { Slot, Slots } from './slots.js';
+import type { Slots } from './slots.js';
 
 /**
  * One way to run a collective. `index` counts the steps of a call from 0, `step` those of the
@@ -69,28 +69,17 @@ function publishChunk(slots: Slots, call: Collective, index: number, step: numbe
   const { input } = call;
   const start = index * chunkOf(input);
   const length = lengthOf(call, index);
-  const { whole } = slots.slot(step, slots.member, input);
-  if (length <= SHORT) copyLoop(whole, 0, input, start, length);
-  else whole.set(length === input.length ? input : input.subarray(start, start + length));
+  const slot = slots.view(step, slots.member, input, length);
+  copy(slot, 0, length === input.length ? input : input.subarray(start, start + length));
 }
 
 /** Up to these many elements a loop is faster than a call of `set`; behind them it is slower. */
 const SHORT = 64;
 
-/** target[at..] = the first `length` elements of `slot` */
-function copyOut(target: CollectiveArray, at: number, slot: Slot, length: number): void {
-  if (length <= SHORT) copyLoop(target, at, slot.whole, 0, length);
-  else target.set(slot.front(length), at);
-}
-
-function copyLoop(
-  target: CollectiveArray,
-  at: number,
-  source: CollectiveArray,
-  start: number,
-  length: number,
-): void {
-  for (let i = 0; i < length; i++) target[at + i] = source[start + i];
+/** target[at..] = source */
+function copy(target: CollectiveArray, at: number, source: CollectiveArray): void {
+  if (source.length > SHORT) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
 }
 
 const oneStepAllReduce: Program = {
@@ -101,9 +90,9 @@ const oneStepAllReduce: Program = {
     const length = lengthOf(call, index);
     if (length === 0) return;
     // Into this rank's other slot: all have arrived, so nobody reads the step before any more.
-    const sum = slots.slot(step + 1, slots.member, input);
-    slots.reduce(sum.whole, slots.wholes(step, input), op, 0, length);
-    copyOut(output, index * chunkOf(input), sum, length);
+    const sum = slots.view(step + 1, slots.member, input, length);
+    slots.reduce(sum, slots.all(step, input), op, 0, length);
+    copy(output, index * chunkOf(input), sum);
   },
 };
 
@@ -125,19 +114,18 @@ const twoStepAllReduce: Program = {
     const { member, members } = slots;
     const length = lengthOf(call, index >> 1);
     const [from, to] = [shareOf(length, member, members), shareOf(length, member + 1, members)];
-    const { whole } = slots.slot(step, member, input);
-    slots.reduce(whole, slots.wholes(step - 1, input), op, from, to);
+    slots.reduce(slots.all(step, input)[member], slots.all(step - 1, input), op, from, to);
   },
   absorb(slots, call, index, step) {
     if ((index & 1) === 0) return;
     const { input, output } = call;
     const start = (index >> 1) * chunkOf(input);
     const length = lengthOf(call, index >> 1);
-    const wholes = slots.wholes(step, input);
+    const all = slots.all(step, input);
     for (let m = 0; m < slots.members; m++) {
       const from = shareOf(length, m, slots.members);
       const to = shareOf(length, m + 1, slots.members);
-      output.set(wholes[m].subarray(from, to), start + from);
+      output.set(all[m].subarray(from, to), start + from);
     }
   },
 };
@@ -150,7 +138,7 @@ const allGather: Program = {
     const start = index * chunkOf(input);
     const length = lengthOf(call, index);
     for (let m = 0; m < slots.members; m++) {
-      copyOut(output, m * input.length + start, slots.slot(step, m, input), length);
+      copy(output, m * input.length + start, slots.view(step, m, input, length));
     }
   },
 };
@@ -163,7 +151,7 @@ const broadcast: Program = {
   absorb(slots, call, index, step) {
     const { input, output, root } = call;
     if (slots.member === root) return;
-    const slot = slots.slot(step, root, input);
-    copyOut(output, index * chunkOf(input), slot, lengthOf(call, index));
+    const slot = slots.view(step, root, input, lengthOf(call, index));
+    copy(output, index * chunkOf(input), slot);
   },
 };
