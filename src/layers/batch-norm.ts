@@ -37,16 +37,13 @@ export abstract class BatchNorm {
   #training: boolean;
   #last: ForwardContext | null = null;
   readonly #blocks = new BlockPlan();
-  readonly #keeper: Keeper;
-  /** Of the last pass. */
-  #lastScope: Scope | null = null;
+  readonly #keeper = new Keeper();
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
     this.numFeatures = setup.numFeatures;
     this.eps = setup.eps;
     this.#training = setup.training;
-    this.#keeper = new Keeper(setup.numFeatures, setup.dtype);
   }
 
   /** Whether a call takes the batch's statistics (true) or the running ones. */
@@ -205,10 +202,8 @@ export abstract class BatchNorm {
   }
 
   #scope(group: ProcessGroup): Scope {
-    if (this.#lastScope?.group === group) return this.#lastScope;
     const { label, reproducible } = this.#setup;
-    this.#lastScope = { group, label, reproducible, plan: this.#blocks };
-    return this.#lastScope;
+    return { group, label, reproducible, plan: this.#blocks };
   }
 
   #affine(): Affine {
@@ -274,8 +269,7 @@ export abstract class BatchNorm {
     const y = floatsFor(out);
     const layout = layoutOf(x.shape, this.channelsLast);
     const values = x.toFloats();
-    const { scale } = this.#setup;
-    const kept = this.#keeper.take(scale === null ? null : scale.data.toFloats());
+    const kept = this.#keeper.take(numFeatures, this.#affine().weight);
     const pass = { x: values, layout, kept, count: null, channelsPerBlock: numFeatures };
     return { out, y, pass };
   }

@@ -1,6 +1,6 @@
 /** Tensors in the kernels' memory, where passes read and write them without a copy. */
 
-import { checkDType, type DType } from '../core/dtype.js';
+import { checkDType, computeDType, type DType } from '../core/dtype.js';
 import { sizeOf } from '../core/layout.js';
 import { Tensor } from '../core/tensor.js';
 import { defaultKernels } from '../kernels/select.js';
@@ -24,19 +24,17 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
 }
 
 /**
- * A tensor of a layer's own with the elements of `tensor`, where kernels need no copies; `tensor`
+ * A tensor of float32 or float64 with the elements of `tensor`, where kernels need no copies; `tensor`
  * itself where memory is exhausted. Its memory returns when nothing refers to it any more.
  */
 export function inKernels(tensor: Tensor): Tensor {
   const { data, shape, dtype } = tensor;
-  if (dtype === 'float16' || dtype === 'bfloat16') return tensor;
   try {
-    const own = defaultKernels().allocate(dtype, data.length);
+    const own = defaultKernels().allocate(computeDType(dtype), data.length);
     own.set(data);
     return new Tensor(own, shape, dtype);
-  } catch (error) {
-    if (error instanceof RangeError) return tensor;
-    throw error;
+  } catch {
+    return tensor;
   }
 }
 

@@ -11,7 +11,7 @@ import { defaultKernels } from '../kernels/select.js';
 import { gatherSums } from './forward.js';
 import type { Kept, Statistics } from './kept.js';
 import type { Scope } from './scope.js';
-import { type Workspace, wireArray, workspace } from './workspace.js';
+import { room } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
@@ -38,22 +38,23 @@ export interface Saved {
 export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
   const kernels = defaultKernels();
   const { x, layout, count } = saved;
-  const work = workspace(kernels, layout.channels);
+  const sums = room(kernels, 'sums', 2 * layout.channels);
+  const means = room(kernels, 'means', 2 * layout.channels);
   const { statistics, weight } = saved.kept;
   const by = { mean: statistics.mean, invstd: statistics.invstd, weight, bias: null };
-  const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
-  const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
+  const own = { dy: sums.first, dyXhat: sums.second };
+  const group = count === null ? null : { dy: means.first, dyXhat: means.second };
   const step = channelsPerBlock(saved, scope);
   for (let from = 0; from < layout.channels; from += step) {
     const block = { from, to: Math.min(layout.channels, from + step) };
-    kernels.gradientSums(sums, dy, x, by, layout, block);
-    if (means !== null) {
-      if (scope.reproducible) reproducibleMeans(means, dy, saved, statistics, scope);
-      else groupMeans(work, count as number, block, scope);
+    kernels.gradientSums(own, dy, x, by, layout, block);
+    if (group !== null) {
+      if (scope.reproducible) reproducibleMeans(group, dy, saved, statistics, scope);
+      else groupMeans(means.all, sums.all, count as number, block, scope);
     }
-    kernels.inputGradient(dx, dy, x, by, means, layout, block);
+    kernels.inputGradient(dx, dy, x, by, group, layout, block);
   }
-  return sums;
+  return own;
 }
 
 /** Alone a rank takes its own blocks; exact sums come all at once. */
@@ -66,7 +67,8 @@ function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope):
 
 /** Writes the group's sums over the group's count, for the channels of a block. */
 function groupMeans(
-  { sums, means }: Workspace,
+  means: Float64Array,
+  sums: Float64Array,
   count: number,
   { from, to }: ChannelRange,
   scope: Scope,
@@ -78,10 +80,10 @@ function groupMeans(
     return;
   }
   // The two kinds of sums of a part of the channels lie apart: side by side for the wire.
-  const sent = wireArray(defaultKernels(), 'sent', 2 * length);
+  const sent = room(defaultKernels(), 'sent', 2 * length).all;
   sent.set(sums.subarray(from, to));
   sent.set(sums.subarray(channels + from, channels + to), length);
-  const received = wireArray(defaultKernels(), 'received', 2 * length);
+  const received = room(defaultKernels(), 'received', 2 * length).all;
   meansOf(received, sent, count, scope);
   means.set(received.subarray(0, length), from);
   means.set(received.subarray(length), channels + from);

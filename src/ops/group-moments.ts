@@ -7,7 +7,7 @@ import { VOTES, vote } from './blocks.js';
 import { GATHER_RANKS, reduceMoments } from './exchange.js';
 import type { Statistics } from './kept.js';
 import type { Scope } from './scope.js';
-import { wireArray } from './workspace.js';
+import { room } from './workspace.js';
 
 /**
  * Merges a block's mean and M2 over the group, in place; with the first block the ranks agree on
@@ -34,7 +34,7 @@ export function mergeOverGroup(
     if (first) plan.agree(merged.votes, 1);
     return merged.count;
   }
-  const out = wireArray(kernels, 'received', length * group.size);
+  const out = room(kernels, 'received', length * group.size).all;
   group.allGather(packed, { out, label }).wait();
   if (first) plan.agree(out, group.size);
   return kernels.mergeMoments(mean, m2, out, group.size, length, block);
@@ -50,7 +50,7 @@ function pack(
   whole[0] = valuesPerChannel(layout);
   if (to - from === layout.channels) return whole;
   const length = packedLength(to - from) + (from === 0 ? VOTES : 0);
-  const packed = wireArray(kernels, 'sent', length);
+  const packed = room(kernels, 'sent', length).all;
   packed[0] = whole[0];
   packed.set(mean.subarray(from, to), 1);
   packed.set(m2.subarray(from, to), 1 + to - from);

@@ -4,9 +4,8 @@
  * keep more of them waiting, the oldest moves to ordinary memory.
  */
 
-import type { DType, FloatArray } from '../core/dtype.js';
+import type { FloatArray } from '../core/dtype.js';
 import { packedLength } from '../core/moments.js';
-import type { Kernels } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
 import { VOTES } from './blocks.js';
 
@@ -29,11 +28,6 @@ export class Statistics {
     this.invstd = all.subarray(wire, wire + channels);
   }
 
-  static allocate(kernels: Kernels, channels: number): Statistics {
-    const length = 1 + packedLength(channels) + VOTES + channels;
-    return new Statistics(kernels.allocate('float64', length), channels);
-  }
-
   /** The same numbers in ordinary memory. */
   copy(): Statistics {
     return new Statistics(this.#all.slice(), this.mean.length);
@@ -47,25 +41,18 @@ export interface Kept {
   readonly weight: FloatArray | null;
 }
 
-/** How many of them a layer has in the kernels' memory. */
-const OWN = 2;
-
 /** The {@link Kept} of one layer. */
 export class Keeper {
-  readonly #channels: number;
-  readonly #dtype: DType;
   readonly #free: Kept[] = [];
   /** Those in use, the oldest first. */
   readonly #lent: { -readonly [K in keyof Kept]: Kept[K] }[] = [];
 
-  constructor(channels: number, dtype: DType) {
-    this.#channels = channels;
-    this.#dtype = dtype;
-  }
-
-  /** One with a copy of `weight`. @throws RangeError when there is no memory for the first one */
-  take(weight: FloatArray | null): Kept {
-    const kept = this.#free.pop() ?? this.#another(weight !== null);
+  /** One for `channels` channels with a copy of `weight`. @throws RangeError without memory, at first */
+  take(channels: number, weight: FloatArray | null): Kept {
+    if (this.#free.length + this.#lent.length === 0) {
+      this.#free.push(allocate(channels, weight), allocate(channels, weight));
+    }
+    const kept = this.#free.pop() ?? this.#takeBack();
     if (weight !== null) kept.weight?.set(weight);
     this.#lent.push(kept);
     return kept;
@@ -74,32 +61,25 @@ export class Keeper {
   /** Takes one back, whose numbers nobody needs any more. */
   give(kept: Kept): void {
     const place = this.#lent.indexOf(kept);
-    if (place < 0) return;
-    this.#lent.splice(place, 1);
-    this.#free.push(kept);
+    if (place >= 0) this.#free.push(...this.#lent.splice(place, 1));
   }
 
-  #another(withWeight: boolean): Kept {
-    if (this.#lent.length < OWN) {
-      try {
-        return this.#allocate(withWeight);
-      } catch (error) {
-        if (this.#lent.length === 0) throw error;
-      }
-    }
+  /** Takes the oldest one's memory, which gets some ordinary memory instead. */
+  #takeBack(): Kept {
     const oldest = this.#lent.shift()!;
     const { statistics, weight } = oldest;
     oldest.statistics = statistics.copy();
     oldest.weight = weight?.slice() ?? null;
     return { statistics, weight };
   }
+}
 
-  #allocate(withWeight: boolean): Kept {
-    const kernels = defaultKernels();
-    const dtype = this.#dtype === 'float64' ? 'float64' : 'float32';
-    return {
-      statistics: Statistics.allocate(kernels, this.#channels),
-      weight: withWeight ? kernels.allocate(dtype, this.#channels) : null,
-    };
-  }
+function allocate(channels: number, weight: FloatArray | null): Kept {
+  const kernels = defaultKernels();
+  const dtype = weight instanceof Float64Array ? 'float64' : 'float32';
+  const numbers = kernels.allocate('float64', 1 + packedLength(channels) + VOTES + channels);
+  return {
+    statistics: new Statistics(numbers, channels),
+    weight: weight && kernels.allocate(dtype, channels),
+  };
 }

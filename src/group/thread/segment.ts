@@ -21,7 +21,7 @@ export const WORD_LOCK = 3;
 /** First word that no area has taken yet. */
 export const WORD_FREE = 4;
 /** Counts up whenever a rank or a group may have failed or left. */
-const WORD_ALARMS = 5;
+export const WORD_ALARMS = 5;
 const HEADER_WORDS = 16;
 /** Words of a rank's line; two cache lines, so that neighbours do not share one. */
 const RANK_WORDS = 32;
@@ -123,11 +123,6 @@ export class Segment {
     const bell = this.rankWord(rank, RANK.doorbell);
     Atomics.add(this.words, bell, 1);
     Atomics.notify(this.words, bell);
-  }
-
-  /** Changes whenever there is a failure to look for, or a rank or member that is gone. */
-  get alarms(): number {
-    return Atomics.load(this.words, WORD_ALARMS);
   }
 
   /** To be called after a failure is written, or a rank or member marked as gone. */

@@ -10,7 +10,7 @@ import type { Collective, Transport, Work } from '../transport.js';
 import { type GroupArea, LINE } from './area.js';
 import { findCircle } from './circle.js';
 import { Descriptors } from './descriptors.js';
-import { RANK } from './segment.js';
+import { RANK, WORD_ALARMS } from './segment.js';
 import { Slots } from './slots.js';
 import { programOf } from './steps.js';
 import type { Waiting } from './waiting.js';
@@ -167,7 +167,7 @@ export class ThreadTransport implements Transport, Carrier {
    * collective. Where a member is gone, what it has left behind may serve some calls, not all.
    */
   #look(number: number, call: Collective): Error | null {
-    const { alarms } = this.#area.segment;
+    const alarms = Atomics.load(this.#words, WORD_ALARMS);
     if (alarms === this.#alarms) return null;
     const error = this.#failure(number, call);
     if (error === null && !this.#area.ranks.some((_, m) => this.#isGone(m))) this.#alarms = alarms;
