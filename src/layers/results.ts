@@ -34,9 +34,10 @@ export function checkOut(
 /** Whether two tensors share memory. */
 export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
   return (
-    a.buffer === b.buffer &&
     a.byteOffset < b.byteOffset + b.byteLength &&
-    b.byteOffset < a.byteOffset + a.byteLength
+    b.byteOffset < a.byteOffset + a.byteLength &&
+    // Last, since asking for it takes longest.
+    a.buffer === b.buffer
   );
 }
 
