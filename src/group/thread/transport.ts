@@ -182,7 +182,8 @@ export class ThreadTransport implements Transport, Carrier {
     if (failed !== null) return new RankFailedError(failed.rank, failed.text);
     const broken = this.#area.failure.read();
     if (broken !== null) return new DeadlineError(broken.text);
-    const gone = this.#goneMember();
+    // In this order: one that arrives and leaves between the two looks has arrived.
+    const gone = this.#area.ranks.findIndex((_, m) => this.#isGone(m) && this.#isMissing(m));
     if (gone < 0) return null;
     const rank = this.#area.ranks[gone];
     const code = this.#area.segment.load(rank, RANK.exitCode);
@@ -193,14 +194,6 @@ export class ThreadTransport implements Transport, Carrier {
       rank,
       `rank ${rank} ${how} before ${text} in group '${name}', which rank ${this.#rank} is in`,
     );
-  }
-
-  /**
-   * Place of a member that left or ended and whose data for the current step is not there, or -1.
-   * It is looked at in this order: one that arrives and leaves between the two looks has arrived.
-   */
-  #goneMember(): number {
-    return this.#area.ranks.findIndex((_, m) => this.#isGone(m) && this.#isMissing(m));
   }
 
   /** Whether a member's data for the current step is not there; before the first start, it is. */

@@ -55,12 +55,9 @@ export class Waiting {
     this.#active.push(progress);
   }
 
+  /** Once, and not from within `advance`. */
   remove(progress: Progress): void {
-    const place = this.#active.indexOf(progress);
-    if (place < 0) return;
-    // The last one takes the place: `#advanceAll` goes backwards, and has seen it already.
-    const last = this.#active.pop() as Progress;
-    if (last !== progress) this.#active[place] = last;
+    this.#active.splice(this.#active.indexOf(progress), 1);
   }
 
   /** Blocks until `awaited` has settled. */
