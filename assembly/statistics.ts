@@ -92,13 +92,36 @@ export function inverseDeviations(
   if (invstd < end) store<f64>(invstd, 1 / sqrt(load<f64>(m2) / count + eps));
 }
 
-/** Divides `length` numbers by `divisor`, in place. */
+/** Divides `length` numbers by `divisor`, in place; the number behind an odd number of them changes. */
 export function divide(values: usize, length: usize, divisor: f64): void {
   const end = values + length * 8;
-  const pairs = values + (length & ~1) * 8;
   const divisors = f64x2.splat(divisor);
-  for (; values < pairs; values += 16) {
+  for (; values < end; values += 16) {
     v128.store(values, f64x2.div(v128.load(values), divisors));
   }
-  if (values < end) store<f64>(values, load<f64>(values) / divisor);
+}
+
+/**
+ * The running statistics of float32 move by `share` towards those of a batch: running = (1 - share)
+ * * running + share * (batch / divisor), in float64, rounded once. Two channels at a time: one
+ * number behind `running` may change, and one behind `batch` is read.
+ */
+export function moveRunning(
+  running: usize,
+  batch: usize,
+  channels: usize,
+  divisor: f64,
+  share: f64,
+): void {
+  const end = running + channels * 4;
+  const keeps = f64x2.splat(1 - share);
+  const shares = f64x2.splat(share);
+  const divisors = f64x2.splat(divisor);
+  for (; running < end; running += 8) {
+    const added = f64x2.mul(shares, f64x2.div(v128.load(batch), divisors));
+    const old = f64x2.promote_low_f32x4(v128.load_zero<f64>(running));
+    const moved = f64x2.add(f64x2.mul(keeps, old), added);
+    v128.store_lane<f64>(running, f32x4.demote_f64x2_zero(moved), 0);
+    batch += 16;
+  }
 }

@@ -38,7 +38,9 @@ export function sizeOf(shape: readonly number[]): number {
 
 /** Whether two shapes are the same. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
 }
 
 /** `(2, 3)`, and `(2,)` for one axis, as NumPy writes it. */

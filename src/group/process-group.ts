@@ -13,7 +13,10 @@ import type {
 export interface CollectiveOptions {
   /** What the call belongs to; part of what ranks must agree on, and of every error. */
   label?: string;
-  /** Seconds until the call fails, more than 0; Infinity: never. Default: the world's. */
+  /**
+   * Seconds until the call fails, more than 0; Infinity: never. Threads count from when they wait
+   * for it. Default: the world's.
+   */
   timeout?: number;
 }
 

@@ -29,8 +29,6 @@ type Reduce = (
   op: number,
 ) => void;
 
-const OPS: Record<ReduceOp, number> = { sum: 0, max: 1, min: 2 };
-
 /**
  * The reducer of `module` for slots in `memory`, which are aligned to 16 bytes and all of them
  * `stride` bytes apart.
@@ -45,18 +43,13 @@ export function instantiateReducer(
   );
   return (out, slots, op, from, to) => {
     const first = slots[0];
-    const size = out.BYTES_PER_ELEMENT;
-    const reduce =
-      first instanceof Float64Array ? float64 : first instanceof Float32Array ? float32 : int32;
-    const stride = slots.length > 1 ? slots[1].byteOffset - first.byteOffset : 0;
+    const { length } = slots;
+    const stride = length > 1 ? slots[1].byteOffset - first.byteOffset : 0;
+    const size = first instanceof Float64Array ? 8 : 4;
+    const reduce = size === 8 ? float64 : first instanceof Float32Array ? float32 : int32;
     const start = from * size;
-    reduce(
-      out.byteOffset + start,
-      first.byteOffset + start,
-      stride,
-      slots.length,
-      (to - from) * size,
-      OPS[op],
-    );
+    const bytes = (to - from) * size;
+    const code = op === 'sum' ? 0 : op === 'max' ? 1 : 2;
+    reduce(out.byteOffset + start, first.byteOffset + start, stride, length, bytes, code);
   };
 }

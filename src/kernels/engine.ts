@@ -37,6 +37,14 @@ export interface Statistics {
   ): number;
   inverseDeviations(invstd: number, m2: number, channels: number, count: number, eps: number): void;
   divide(values: number, length: number, divisor: number): void;
+  /** Running statistics of float32, a batch's of float64. */
+  moveRunning(
+    running: number,
+    batch: number,
+    channels: number,
+    divisor: number,
+    share: number,
+  ): void;
 }
 
 export interface Engine {

@@ -36,6 +36,8 @@ export class Heap {
   readonly #engine: Engine;
   readonly #blocks = new WeakMap<FloatArray, Block>();
   readonly #collected = new FinalizationRegistry<Block>((block) => this.#free(block));
+  /** Arrays that are known to lie in the memory: asking for their buffer takes 10 ns. */
+  readonly #owned = new WeakSet<FloatArray>();
   /** Every buffer that the memory ever had: each growth makes a new, longer one. */
   readonly #buffers = new WeakSet<object>();
   #buffer: ArrayBufferLike;
@@ -71,8 +73,11 @@ export class Heap {
 
   /** Whether `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
   owns(array: FloatArray): boolean {
-    const buffer = array.buffer;
-    return buffer === this.#buffer || this.#buffers.has(buffer);
+    if (this.#owned.has(array)) return true;
+    const { buffer } = array;
+    const owned = buffer === this.#buffer || this.#buffers.has(buffer);
+    if (owned) this.#owned.add(array);
+    return owned;
   }
 
   /** The `length` float64 at `pointer`. */

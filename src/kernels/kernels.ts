@@ -135,6 +135,13 @@ export interface Kernels {
     range: ChannelRange,
   ): void;
 
-  /** Divides `values` by `divisor`, in place. */
+  /** Divides `values`, a whole array, by `divisor`, in place; the number behind it may change. */
   divide(values: Float64Array, divisor: number): void;
+
+  /**
+   * running = (1 - share) * running + share * (batch / divisor), in float64 and rounded once, for
+   * arrays of one length. `running` must be a whole array, of `allocate` or any other: the number
+   * behind it may change.
+   */
+  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void;
 }

@@ -147,6 +147,17 @@ function divide(values: Float64Array, divisor: number): void {
   for (let i = 0; i < values.length; i++) values[i] /= divisor;
 }
 
+function moveRunning(
+  running: FloatArray,
+  batch: Float64Array,
+  divisor: number,
+  share: number,
+): void {
+  for (let c = 0; c < running.length; c++) {
+    running[c] = (1 - share) * running[c] + share * (batch[c] / divisor);
+  }
+}
+
 export const plainKernels: Kernels = {
   name: 'plain',
   allocate,
@@ -160,4 +171,5 @@ export const plainKernels: Kernels = {
   mergeMoments,
   inverseDeviations,
   divide,
+  moveRunning,
 };

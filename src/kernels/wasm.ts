@@ -9,6 +9,7 @@ import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
+import { plainKernels } from './plain.js';
 import { byRows, channelsPerBlock, rowsOf } from './variant.js';
 import { SLOTS, Windows } from './windows.js';
 
@@ -201,17 +202,20 @@ export class WasmKernels implements Kernels {
     gathered: Float64Array,
     ranks: number,
     stride: number,
-    { from, to }: ChannelRange,
+    range: ChannelRange,
   ): number {
-    const windows = this.#windows;
-    const meanAt = windows.output(SLOTS.out0, mean, from, to);
-    const m2At = windows.output(SLOTS.out1, m2, from, to);
-    const at = windows.input(SLOTS.gathered, gathered, 0, gathered.length, 8);
-    const { statistics } = this.#engine;
-    const count = statistics.mergeMoments(meanAt, m2At, at, ranks, stride * 8, to - from);
-    windows.deliver(SLOTS.out0, mean, from, to);
-    windows.deliver(SLOTS.out1, m2, from, to);
-    return count;
+    if (!this.#own(mean, m2) || !this.heap.owns(gathered)) {
+      return plainKernels.mergeMoments(mean, m2, gathered, ranks, stride, range);
+    }
+    const at = range.from * 8;
+    return this.#engine.statistics.mergeMoments(
+      mean.byteOffset + at,
+      m2.byteOffset + at,
+      gathered.byteOffset,
+      ranks,
+      stride * 8,
+      range.to - range.from,
+    );
   }
 
   inverseDeviations(
@@ -219,20 +223,37 @@ export class WasmKernels implements Kernels {
     m2: Float64Array,
     count: number,
     eps: number,
-    { from, to }: ChannelRange,
+    range: ChannelRange,
   ): void {
-    const windows = this.#windows;
-    const invstdAt = windows.output(SLOTS.out0, invstd, from, to);
-    const m2At = windows.input(SLOTS.mean, m2, from, to, 8);
-    this.#engine.statistics.inverseDeviations(invstdAt, m2At, to - from, count, eps);
-    windows.deliver(SLOTS.out0, invstd, from, to);
+    if (!this.#own(invstd, m2)) {
+      plainKernels.inverseDeviations(invstd, m2, count, eps, range);
+      return;
+    }
+    const at = range.from * 8;
+    const [out, from] = [invstd.byteOffset + at, m2.byteOffset + at];
+    this.#engine.statistics.inverseDeviations(out, from, range.to - range.from, count, eps);
   }
 
   divide(values: Float64Array, divisor: number): void {
-    const windows = this.#windows;
-    const at = windows.input(SLOTS.out0, values, 0, values.length, 8);
-    this.#engine.statistics.divide(at, values.length, divisor);
-    windows.deliver(SLOTS.out0, values, 0, values.length);
+    if (!this.heap.owns(values)) plainKernels.divide(values, divisor);
+    else this.#engine.statistics.divide(values.byteOffset, values.length, divisor);
+  }
+
+  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void {
+    if (!(running instanceof Float32Array) || !this.#own(running, batch)) {
+      plainKernels.moveRunning(running, batch, divisor, share);
+      return;
+    }
+    const { byteOffset, length } = running;
+    this.#engine.statistics.moveRunning(byteOffset, batch.byteOffset, length, divisor, share);
+  }
+
+  /**
+   * Whether both lie in the kernels' memory. What is done with channels between the stages is done
+   * plainly where they do not: copying them would take as long.
+   */
+  #own(one: FloatArray, other: FloatArray): boolean {
+    return this.heap.owns(one) && this.heap.owns(other);
   }
 
   /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */

@@ -19,7 +19,6 @@ export const SLOTS = {
   meanDyXhat: 5,
   out0: 6,
   out1: 7,
-  gathered: 8,
 } as const;
 
 const ARGUMENTS = Object.keys(SLOTS).length;

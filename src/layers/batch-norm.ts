@@ -4,7 +4,7 @@
  */
 
 import type { DType, FloatArray } from '../core/dtype.js';
-import { type Layout, layoutOf } from '../core/layout.js';
+import { layoutOf } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
@@ -12,22 +12,21 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
-import { backward, type Kept, type Saved } from '../ops/backward.js';
+import { backward, type Saved } from '../ops/backward.js';
 import { BlockPlan } from '../ops/blocks.js';
 import { forward, normalize, setStatistics } from '../ops/forward.js';
-import type { Scope } from '../ops/scope.js';
+import { Keeper } from '../ops/kept.js';
+import type { Affine, Scope } from '../ops/scope.js';
 import { reserve } from '../ops/workspace.js';
-import {
-  type BackwardOptions,
-  ForwardContext,
-  type ForwardOptions,
-  type PassRecord,
-} from './context.js';
+import { type BackwardOptions, ForwardContext, type ForwardOptions } from './context.js';
 import { checkGradient, checkInput, checkInputShape } from './pass-checks.js';
 import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup, Parts } from './setup.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
+
+/** What a forward call fills in for its backward call. */
+type Pass = { -readonly [K in keyof Saved]: Saved[K] };
 
 export abstract class BatchNorm {
   readonly numFeatures: number;
@@ -38,8 +37,7 @@ export abstract class BatchNorm {
   #training: boolean;
   #last: ForwardContext | null = null;
   readonly #blocks = new BlockPlan();
-  /** Arrays of a forward call that is over. */
-  #spare: Kept | null = null;
+  readonly #keeper = new Keeper();
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
@@ -125,22 +123,21 @@ export abstract class BatchNorm {
     options: ForwardOptions = {},
   ): { output: Tensor; context: ForwardContext } {
     const group = this.statisticsGroup();
-    const { out, values, y } = this.#tellingPeers(
+    const { out, y, pass } = this.#tellingPeers(
       () => group,
       'forward',
-      () => {
-        const out = this.#checkForward(x, options, group);
-        return { out, values: x.toFloats(), y: floatsFor(out) };
-      },
+      () => this.#startForward(x, options, group),
     );
-    const layout = layoutOf(x.shape, this.channelsLast);
-    const pass =
-      group === null
-        ? this.#fixedPass(y, values, layout)
-        : this.#batchPass(y, values, layout, group);
+    const context = new ForwardContext(pass, x, group ?? soloGroup);
+    try {
+      if (group === null) this.#fixedPass(y, pass);
+      else this.#batchPass(y, pass, group);
+    } catch (error) {
+      this.#recycle(context);
+      throw error;
+    }
     storeFloats(y, out);
-    const saved = overlaps(out, x) ? null : { x: values, layout, ...pass };
-    const context = new ForwardContext(saved, x, group ?? soloGroup);
+    if ((group === null || !this.#training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
   }
 
@@ -209,57 +206,35 @@ export abstract class BatchNorm {
     return { group, label, reproducible, plan: this.#blocks };
   }
 
-  #affine() {
+  #affine(): Affine {
     const { scale, shift, eps } = this.#setup;
-    return {
-      weight: scale === null ? null : scale.data.toFloats(),
-      bias: shift === null ? null : shift.data.toFloats(),
-      eps,
-    };
+    const weight = scale === null ? null : scale.data.toFloats();
+    return { weight, bias: shift === null ? null : shift.data.toFloats(), eps };
   }
 
   /** Normalises by the running statistics. */
-  #fixedPass(y: FloatArray, x: FloatArray, layout: Layout): PassRecord {
+  #fixedPass(y: FloatArray, { x, layout, kept }: Pass): void {
     const { mean, variance } = this.running!;
     const affine = this.#affine();
     const values = mean.toFloats();
-    const kept = this.#keep(affine.weight);
     setStatistics(kept.statistics, values, values, variance.toFloats(), affine.eps);
     normalize(y, x, kept.statistics, affine, layout);
-    return { ...kept, count: null, channelsPerBlock: layout.channels };
   }
 
   /** Normalises by the statistics of the group's batch, which running statistics learn. */
-  #batchPass(y: FloatArray, x: FloatArray, layout: Layout, group: ProcessGroup): PassRecord {
-    const affine = this.#affine();
-    const kept = this.#keep(affine.weight);
+  #batchPass(y: FloatArray, pass: Pass, group: ProcessGroup): void {
+    const { x, layout, kept } = pass;
     const admit = (count: number) => this.#admit(count);
-    const moments = forward(y, x, layout, affine, this.#scope(group), kept.statistics, admit);
+    const scope = this.#scope(group);
+    const moments = forward(y, x, layout, this.#affine(), scope, kept.statistics, admit);
     if (this.#training) this.learn(moments);
-    return { ...kept, count: moments.count, channelsPerBlock: this.#blocks.backward };
-  }
-
-  /**
-   * Arrays for what the backward call needs, with a copy of the weight. Those of an earlier call
-   * serve again: making them took a tenth of a small pass.
-   */
-  #keep(weight: FloatArray | null): Kept {
-    const spare = this.#spare;
-    this.#spare = null;
-    if (spare === null) {
-      const statistics = new Float64Array(3 * this.numFeatures);
-      return { statistics, weight: weight?.slice() ?? null };
-    }
-    if (weight !== null) spare.weight?.set(weight);
-    return spare;
+    pass.count = moments.count;
+    pass.channelsPerBlock = this.#blocks.backward;
   }
 
   /** Ends a context. */
   #recycle(context: ForwardContext): void {
-    if (context.saved !== null) {
-      const { statistics, weight } = context.saved;
-      this.#spare = { statistics, weight };
-    }
+    if (context.saved !== null) this.#keeper.give(context.saved.kept);
     context.saved = null;
   }
 
@@ -277,14 +252,26 @@ export abstract class BatchNorm {
     return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
-  #checkForward(x: Tensor, { out }: ForwardOptions, group: ProcessGroup | null): Tensor {
+  /** Checks what a forward call is given, and takes all the memory that it needs. */
+  #startForward(
+    x: Tensor,
+    { out: given }: ForwardOptions,
+    group: ProcessGroup | null,
+  ): { out: Tensor; y: FloatArray; pass: Pass } {
     checkInput(x, group, this.#setup);
-    const { label } = this;
-    if (out instanceof Tensor && overlaps(out, x) && this.#training && this.usesBatchStatistics()) {
+    const { label, numFeatures } = this;
+    const apart = !(given instanceof Tensor) || !overlaps(given, x);
+    if (!apart && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
-    reserve(this.numFeatures, group?.size ?? 1);
-    return checkOut(out, x, [x], label);
+    reserve(numFeatures, group?.size ?? 1);
+    const out = checkOut(given, x, apart ? [] : [x], label);
+    const y = floatsFor(out);
+    const layout = layoutOf(x.shape, this.channelsLast);
+    const values = x.toFloats();
+    const kept = this.#keeper.take(numFeatures, this.#affine().weight);
+    const pass = { x: values, layout, kept, count: null, channelsPerBlock: numFeatures };
+    return { out, y, pass };
   }
 
   #checkBackward(

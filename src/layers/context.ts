@@ -33,6 +33,3 @@ export class ForwardContext {
     this.group = group;
   }
 }
-
-/** What a pass adds to its input for the backward pass. */
-export type PassRecord = Omit<Saved, 'x' | 'layout'>;

@@ -10,6 +10,7 @@ import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { createGroup, findGroup } from '../group/world.js';
+import { inKernels } from '../ops/allocate.js';
 import { BatchNorm } from './batch-norm.js';
 import { checkBoolean, checkInteger, checkMomentum, checkOptionNames } from './checks.js';
 import {
@@ -104,8 +105,8 @@ export class GlobalBatchNorm extends BatchNorm {
         common,
         name,
       );
-    const gamma = new Parameter('gamma', make('gammaInit', 'ones'), affine);
-    const beta = new Parameter('beta', make('betaInit', 'zeros'), affine);
+    const gamma = new Parameter('gamma', inKernels(make('gammaInit', 'ones')), affine);
+    const beta = new Parameter('beta', inKernels(make('betaInit', 'zeros')), affine);
     super({
       ...common,
       numFeatures,

@@ -34,9 +34,10 @@ export function checkOut(
 /** Whether two tensors share memory. */
 export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
   return (
-    a.buffer === b.buffer &&
     a.byteOffset < b.byteOffset + b.byteLength &&
-    b.byteOffset < a.byteOffset + a.byteLength
+    b.byteOffset < a.byteOffset + a.byteLength &&
+    // Last, since asking for it takes longest.
+    a.buffer === b.buffer
   );
 }
 
@@ -56,11 +57,10 @@ export function fillGradient(
 ): void {
   if (parameter?.trainable !== true) return;
   const { data } = parameter;
-  const old = accumulate ? parameter.grad?.toFloats() : undefined;
+  const added = accumulate && parameter.grad !== null;
   parameter.grad ??= Tensor.zeros(data.shape, data.dtype);
-  narrow(
-    old === undefined ? sums : sums.map((sum, c) => sum + old[c]),
-    parameter.grad.data,
-    data.dtype,
-  );
+  // float32 or float64, so that storing rounds; `set` between two types takes three times as long.
+  const grad = parameter.grad.data;
+  if (added) for (let c = 0; c < sums.length; c++) grad[c] += sums[c];
+  else for (let c = 0; c < sums.length; c++) grad[c] = sums[c];
 }

@@ -1,16 +1,19 @@
 /** Running mean and variance of the channels, and the rule that moves them towards a batch's. */
 
-import type { DType, TensorData } from '../core/dtype.js';
+import type { DType } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import { Tensor } from '../core/tensor.js';
+import { inKernels } from '../ops/allocate.js';
+import { moveRunning } from '../ops/running.js';
 
+/** float32 or float64, so that moving them rounds once; in the kernels' memory. */
 export class RunningStatistics {
   readonly mean: Tensor;
   readonly variance: Tensor;
 
   constructor(mean: Tensor, variance: Tensor) {
-    this.mean = mean;
-    this.variance = variance;
+    this.mean = inKernels(mean);
+    this.variance = inKernels(variance);
   }
 
   /** Mean 0 and variance 1 for every channel. */
@@ -24,15 +27,8 @@ export class RunningStatistics {
    */
   update({ count, mean, m2 }: Moments, share: number, unbiased: boolean): void {
     const divisor = unbiased ? count - 1 : count;
-    move(this.mean.data, mean, 1, share);
-    move(this.variance.data, m2, divisor, share);
-  }
-}
-
-/** Running statistics are float32 or float64, so that no rounding is needed but the array's own. */
-function move(running: TensorData, sums: Float64Array, divisor: number, share: number): void {
-  for (let c = 0; c < sums.length; c++) {
-    running[c] = (1 - share) * running[c] + share * (sums[c] / divisor);
+    moveRunning(this.mean.toFloats(), mean, 1, share);
+    moveRunning(this.variance.toFloats(), m2, divisor, share);
   }
 }
 
@@ -41,9 +37,10 @@ const LARGEST = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
 /** Whether no channel's mean and variance are NaN, infinite, or more than `dtype` can hold. */
 export function allFinite({ count, mean, m2 }: Moments, dtype: 'float32' | 'float64'): boolean {
   const largest = LARGEST[dtype];
-  const divisor = Math.max(1, count - 1);
+  // Without a division for each channel.
+  const largestM2 = Math.min(largest * Math.max(1, count - 1), Number.MAX_VALUE);
   for (let c = 0; c < mean.length; c++) {
-    if (!(Math.abs(mean[c]) <= largest && m2[c] / divisor <= largest)) return false;
+    if (!(Math.abs(mean[c]) <= largest && m2[c] <= largestM2)) return false;
   }
   return true;
 }

@@ -9,6 +9,7 @@ import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { findGroup } from '../group/world.js';
+import { inKernels } from '../ops/allocate.js';
 import { BatchNorm } from './batch-norm.js';
 import { checkBoolean, checkInteger, checkMomentum, checkOptionNames } from './checks.js';
 import { COMMON_OPTIONS, type CommonOptions, commonSetup, labelOf } from './common-options.js';
@@ -61,8 +62,9 @@ export class SyncBatchNorm extends BatchNorm {
     checkBoolean(affine, `${label}: affine`);
     const common = commonSetup(options, label);
     const { dtype } = common;
-    const weight = affine ? new Parameter('weight', Tensor.ones([numFeatures], dtype)) : null;
-    const bias = affine ? new Parameter('bias', Tensor.zeros([numFeatures], dtype)) : null;
+    const [ones, zeros] = [Tensor.ones([numFeatures], dtype), Tensor.zeros([numFeatures], dtype)];
+    const weight = affine ? new Parameter('weight', inKernels(ones)) : null;
+    const bias = affine ? new Parameter('bias', inKernels(zeros)) : null;
     super({
       ...common,
       numFeatures,

@@ -1,6 +1,6 @@
 /** Tensors in the kernels' memory, where passes read and write them without a copy. */
 
-import { checkDType, type DType } from '../core/dtype.js';
+import { checkDType, computeDType, type DType } from '../core/dtype.js';
 import { sizeOf } from '../core/layout.js';
 import { Tensor } from '../core/tensor.js';
 import { defaultKernels } from '../kernels/select.js';
@@ -21,6 +21,21 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
   const kernels = defaultKernels();
   const data = kernels.allocate(dtype, sizeOf(shape));
   return new Tensor(data, shape, dtype, () => kernels.release(data));
+}
+
+/**
+ * A tensor of float32 or float64 with the elements of `tensor`, where kernels need no copies; `tensor`
+ * itself where memory is exhausted. Its memory returns when nothing refers to it any more.
+ */
+export function inKernels(tensor: Tensor): Tensor {
+  const { data, shape, dtype } = tensor;
+  try {
+    const own = defaultKernels().allocate(computeDType(dtype), data.length);
+    own.set(data);
+    return new Tensor(own, shape, dtype);
+  } catch {
+    return tensor;
+  }
 }
 
 function isSize(size: unknown): boolean {

@@ -8,23 +8,16 @@ import type { Layout } from '../core/layout.js';
 import type { ChannelRange, GradientSums } from '../kernels/kernels.js';
 import { packProducts, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
-import { blocksOf } from './blocks.js';
 import { gatherSums } from './forward.js';
+import type { Kept, Statistics } from './kept.js';
 import type { Scope } from './scope.js';
-import { type Workspace, wireArray, workspace } from './workspace.js';
+import { room } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
-/** Per-channel numbers of a forward pass that outlive it. */
-export interface Kept {
-  /** Mean, M2 and invstd, one behind the other. */
-  readonly statistics: Float64Array;
-  /** The weight at the forward call, which an optimizer may have changed since; null: 1. */
-  readonly weight: FloatArray | null;
-}
-
 /** What the forward pass has left for the backward pass. */
-export interface Saved extends Kept {
+export interface Saved {
+  readonly kept: Kept;
   readonly x: FloatArray;
   readonly layout: Layout;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
@@ -45,20 +38,23 @@ export interface Saved extends Kept {
 export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
   const kernels = defaultKernels();
   const { x, layout, count } = saved;
-  const work = workspace(kernels, layout.channels);
-  work.statistics.set(saved.statistics);
-  const by = { mean: work.mean, invstd: work.invstd, weight: saved.weight, bias: null };
-  const sums = { dy: work.sumDy, dyXhat: work.sumDyXhat };
-  const means = count === null ? null : { dy: work.meanDy, dyXhat: work.meanDyXhat };
-  for (const block of blocksOf(layout.channels, channelsPerBlock(saved, scope))) {
-    kernels.gradientSums(sums, dy, x, by, layout, block);
-    if (means !== null) {
-      if (scope.reproducible) reproducibleMeans(means, dy, saved, work, scope);
-      else groupMeans(work, count as number, block, scope);
+  const sums = room(kernels, 'sums', 2 * layout.channels);
+  const means = room(kernels, 'means', 2 * layout.channels);
+  const { statistics, weight } = saved.kept;
+  const by = { mean: statistics.mean, invstd: statistics.invstd, weight, bias: null };
+  const own = { dy: sums.first, dyXhat: sums.second };
+  const group = count === null ? null : { dy: means.first, dyXhat: means.second };
+  const step = channelsPerBlock(saved, scope);
+  for (let from = 0; from < layout.channels; from += step) {
+    const block = { from, to: Math.min(layout.channels, from + step) };
+    kernels.gradientSums(own, dy, x, by, layout, block);
+    if (group !== null) {
+      if (scope.reproducible) reproducibleMeans(group, dy, saved, statistics, scope);
+      else groupMeans(means.all, sums.all, count as number, block, scope);
     }
-    kernels.inputGradient(dx, dy, x, by, means, layout, block);
+    kernels.inputGradient(dx, dy, x, by, group, layout, block);
   }
-  return sums;
+  return own;
 }
 
 /** Alone a rank takes its own blocks; exact sums come all at once. */
@@ -71,7 +67,8 @@ function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope):
 
 /** Writes the group's sums over the group's count, for the channels of a block. */
 function groupMeans(
-  { sums, means }: Workspace,
+  means: Float64Array,
+  sums: Float64Array,
   count: number,
   { from, to }: ChannelRange,
   scope: Scope,
@@ -83,10 +80,10 @@ function groupMeans(
     return;
   }
   // The two kinds of sums of a part of the channels lie apart: side by side for the wire.
-  const sent = wireArray(defaultKernels(), 'sent', 2 * length);
+  const sent = room(defaultKernels(), 'sent', 2 * length).all;
   sent.set(sums.subarray(from, to));
   sent.set(sums.subarray(channels + from, channels + to), length);
-  const received = wireArray(defaultKernels(), 'received', 2 * length);
+  const received = room(defaultKernels(), 'received', 2 * length).all;
   meansOf(received, sent, count, scope);
   means.set(received.subarray(0, length), from);
   means.set(received.subarray(length), channels + from);
@@ -110,7 +107,7 @@ function reproducibleMeans(
   means: GradientSums,
   dy: FloatArray,
   { x, layout, count }: Saved,
-  { mean, invstd }: Workspace,
+  { mean, invstd }: Statistics,
   scope: Scope,
 ): void {
   const { channels } = layout;

@@ -6,7 +6,6 @@
  */
 
 import type { Layout } from '../core/layout.js';
-import type { ChannelRange } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
 
 /** Channels of one block that a group has agreed on, for each pass. One for each layer. */
@@ -14,16 +13,22 @@ export class BlockPlan {
   forward = Number.POSITIVE_INFINITY;
   backward = Number.POSITIVE_INFINITY;
 
-  /** Takes over what the group voted for. */
-  agree([forward, backward]: Float64Array): void {
+  /** Takes over the smallest votes, which are the last numbers that each of `ranks` ranks sent. */
+  agree(gathered: Float64Array, ranks: number): void {
+    const { length } = gathered;
+    let [forward, backward] = [gathered[length - 2], gathered[length - 1]];
+    for (let rank = 1; rank < ranks; rank++) {
+      const end = (length / ranks) * rank;
+      forward = Math.min(forward, gathered[end - 2]);
+      backward = Math.min(backward, gathered[end - 1]);
+    }
     this.forward = forward;
     this.backward = backward;
   }
 }
 
-const PASSES = ['forward', 'backward'] as const;
-/** Numbers of a vote. */
-export const VOTES = PASSES.length;
+/** Numbers of a vote: channels of a forward block, and of a backward block. */
+export const VOTES = 2;
 
 /**
  * Writes this rank's vote into `out` from `at` on; a rank without values takes what others do.
@@ -37,19 +42,8 @@ export function vote(
   dtype: 'float32' | 'float64',
 ): void {
   const empty = layout.samples * layout.plane === 0;
-  const least = Math.ceil(layout.channels / mostBlocks);
-  PASSES.forEach((pass, i) => {
-    out[at + i] = empty
-      ? Number.POSITIVE_INFINITY
-      : Math.max(least, defaultKernels().channelsPerBlock(layout, dtype, pass));
-  });
-}
-
-/** The blocks of `channels` channels, `perBlock` in each but the last. */
-export function blocksOf(channels: number, perBlock: number): ChannelRange[] {
-  const blocks: ChannelRange[] = [];
-  for (let from = 0; from < channels; from += perBlock) {
-    blocks.push({ from, to: Math.min(channels, from + perBlock) });
-  }
-  return blocks;
+  const least = empty ? Number.POSITIVE_INFINITY : Math.ceil(layout.channels / mostBlocks);
+  const kernels = defaultKernels();
+  out[at] = Math.max(least, kernels.channelsPerBlock(layout, dtype, 'forward'));
+  out[at + 1] = Math.max(least, kernels.channelsPerBlock(layout, dtype, 'backward'));
 }

@@ -53,7 +53,7 @@ export function gatherMoments(
 }
 
 /** The smallest of the ranks' votes, which are the last numbers that each of them sent. */
-export function smallestVotes(gathered: Float64Array, votes: number, ranks: number): Float64Array {
+function smallestVotes(gathered: Float64Array, votes: number, ranks: number): Float64Array {
   const smallest = new Float64Array(votes).fill(Number.POSITIVE_INFINITY);
   const length = gathered.length / ranks;
   for (let end = length; end <= gathered.length; end += length) {

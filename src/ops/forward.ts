@@ -9,14 +9,13 @@ import { type Layout, valuesPerChannel } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import { mergePacked, packSquares, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
-import { blocksOf } from './blocks.js';
-import { GroupMoments } from './group-moments.js';
+import { mergeOverGroup } from './group-moments.js';
+import type { Statistics } from './kept.js';
 import type { Affine, Scope } from './scope.js';
-import { workspace } from './workspace.js';
 
 /**
  * Writes y = (x - mean) * invstd * weight + bias with the moments of the group's batch.
- * @param statistics where mean, M2 and invstd go, one behind the other
+ * @param statistics where mean, M2 and invstd go
  * @param admit is called with the group's count before anything is written, and may throw
  * @returns the moments over the group, bitwise the same on all its ranks: views of `statistics`
  */
@@ -26,31 +25,31 @@ export function forward(
   layout: Layout,
   affine: Affine,
   scope: Scope,
-  statistics: Float64Array,
+  statistics: Statistics,
   admit: (count: number) => void,
 ): Moments {
   if (scope.reproducible) {
     return reproducibleForward(y, x, layout, affine, scope, statistics, admit);
   }
   const kernels = defaultKernels();
-  const group = new GroupMoments(kernels, x, layout, affine, scope);
-  const { mean, m2 } = group.work;
-  const blocks = blocksOf(layout.channels, group.channelsPerBlock());
-  for (let i = 0; i < blocks.length; i++) {
-    kernels.moments(mean, m2, x, layout, blocks[i]);
-    group.merge(blocks[i], i === 0);
-    if (i === 0) admit(group.count);
-    kernels.normalize(y, x, group.by, layout, blocks[i]);
+  const { channels } = layout;
+  const { mean, m2, invstd } = statistics;
+  const { weight, bias, eps } = affine;
+  const by = { mean, invstd, weight, bias };
+  const dtype = x instanceof Float64Array ? 'float64' : 'float32';
+  const alone = scope.group.size === 1;
+  // Alone a rank takes its own blocks; with others those that all have agreed on.
+  const step = alone ? kernels.channelsPerBlock(layout, dtype, 'forward') : scope.plan.forward;
+  let count = valuesPerChannel(layout);
+  for (let from = 0; from < channels; from += step) {
+    const block = { from, to: Math.min(channels, from + step) };
+    kernels.moments(mean, m2, x, layout, block);
+    if (!alone) count = mergeOverGroup(kernels, statistics, layout, dtype, block, scope);
+    if (from === 0) admit(count);
+    kernels.inverseDeviations(invstd, m2, Math.max(count, 1), eps, block);
+    kernels.normalize(y, x, by, layout, block);
   }
-  statistics.set(group.work.statistics);
-  return momentsOf(statistics, group.count);
-}
-
-/** Views of a pass's statistics. */
-function momentsOf(statistics: Float64Array, count: number): Moments {
-  const channels = statistics.length / 3;
-  const mean = statistics.subarray(0, channels);
-  return { count, mean, m2: statistics.subarray(channels, 2 * channels) };
+  return { count, mean, m2 };
 }
 
 /**
@@ -63,7 +62,7 @@ function reproducibleForward(
   layout: Layout,
   affine: Affine,
   scope: Scope,
-  statistics: Float64Array,
+  statistics: Statistics,
   admit: (count: number) => void,
 ): Moments {
   const { channels } = layout;
@@ -76,7 +75,7 @@ function reproducibleForward(
   const variance = m2.map((sum) => (count === 0 ? 0 : sum / count));
   setStatistics(statistics, mean, m2, variance, affine.eps);
   normalize(y, x, statistics, affine, layout);
-  return momentsOf(statistics, count);
+  return { count, mean: statistics.mean, m2: statistics.m2 };
 }
 
 /**
@@ -101,19 +100,18 @@ export function gatherSums(
   return { count: total, values };
 }
 
-/** Writes mean, M2 and 1 / sqrt(variance + eps), one behind the other. */
+/** Writes mean, M2 and 1 / sqrt(variance + eps). */
 export function setStatistics(
-  statistics: Float64Array,
+  statistics: Statistics,
   mean: ArrayLike<number>,
   m2: ArrayLike<number>,
   variance: ArrayLike<number>,
   eps: number,
 ): void {
-  const channels = mean.length;
-  statistics.set(mean);
-  statistics.set(m2, channels);
-  for (let c = 0; c < channels; c++) {
-    statistics[2 * channels + c] = 1 / Math.sqrt(variance[c] + eps);
+  statistics.mean.set(mean);
+  statistics.m2.set(m2);
+  for (let c = 0; c < mean.length; c++) {
+    statistics.invstd[c] = 1 / Math.sqrt(variance[c] + eps);
   }
 }
 
@@ -121,14 +119,10 @@ export function setStatistics(
 export function normalize(
   y: FloatArray,
   x: FloatArray,
-  statistics: Float64Array,
+  { mean, invstd }: Statistics,
   { weight, bias }: Affine,
   layout: Layout,
 ): void {
-  const kernels = defaultKernels();
-  const { channels } = layout;
-  const work = workspace(kernels, channels);
-  work.statistics.set(statistics);
-  const by = { mean: work.mean, invstd: work.invstd, weight, bias };
-  kernels.normalize(y, x, by, layout, { from: 0, to: channels });
+  const by = { mean, invstd, weight, bias };
+  defaultKernels().normalize(y, x, by, layout, { from: 0, to: layout.channels });
 }

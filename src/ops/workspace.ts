@@ -1,5 +1,5 @@
 /**
- * Per-channel numbers of the pass that is running, in the kernels' memory, where kernels need no
+ * Per-channel sums of the pass that is running, and what goes to other ranks, in the kernels' memory, where kernels need no
  * copies. One for each thread: passes run one at a time, and nothing is kept in it between them.
  */
 
@@ -9,32 +9,20 @@ import { defaultKernels } from '../kernels/select.js';
 import { VOTES } from './blocks.js';
 import { GATHER_RANKS } from './exchange.js';
 
-export interface Workspace {
-  /** Mean, M2 and invstd, one behind the other. */
-  readonly statistics: Float64Array;
-  /** Mean and M2, one behind the other. */
-  readonly moments: Float64Array;
-  readonly mean: Float64Array;
-  readonly m2: Float64Array;
-  readonly invstd: Float64Array;
-  /** This rank's sums of dy and of dy * xhat, one behind the other. */
-  readonly sums: Float64Array;
-  readonly sumDy: Float64Array;
-  readonly sumDyXhat: Float64Array;
-  /** The group's, over its count. */
-  readonly means: Float64Array;
-  readonly meanDy: Float64Array;
-  readonly meanDyXhat: Float64Array;
+/** Numbers of both kinds of sums, one kind behind the other; or of what goes to other ranks. */
+export interface Room {
+  readonly all: Float64Array;
+  readonly first: Float64Array;
+  readonly second: Float64Array;
 }
 
-/** The workspace for `channels` channels; its contents are arbitrary. */
-export function workspace(kernels: Kernels, channels: number): Workspace {
-  return ownedBy(kernels).workspace(channels);
-}
+/** This rank's sums of dy and of dy * xhat, the group's over its count, and two wires. */
+const USES = ['sums', 'means', 'sent', 'received'] as const;
+type Use = (typeof USES)[number];
 
-/** `length` numbers for what is sent or received; contents arbitrary. */
-export function wireArray(kernels: Kernels, way: 'sent' | 'received', length: number) {
-  return ownedBy(kernels)[way].take(length);
+/** Room for `length` numbers of one use; its contents are arbitrary. */
+export function room(kernels: Kernels, use: Use, length: number): Room {
+  return ownedBy(kernels).take(use, length);
 }
 
 /**
@@ -64,26 +52,17 @@ const LEAST_CHANNELS = 256;
 const MOST_VIEWS = 256;
 
 /** One array that grows, and views of its beginning by length. */
-class Room {
+class Growing {
   readonly #kernels: Kernels;
-  readonly #grown: () => void;
-  readonly #views = new Map<number, Float64Array>();
+  readonly #views = new Map<number, Room>();
   #array: Float64Array | null = null;
 
-  constructor(kernels: Kernels, grown: () => void = () => {}) {
+  constructor(kernels: Kernels) {
     this.#kernels = kernels;
-    this.#grown = grown;
   }
 
-  take(length: number): Float64Array {
-    let view = this.#views.get(length);
-    if (view === undefined) {
-      this.reserve(length);
-      if (this.#views.size >= MOST_VIEWS) this.#views.clear();
-      view = (this.#array as Float64Array).subarray(0, length);
-      this.#views.set(length, view);
-    }
-    return view;
+  take(length: number): Room {
+    return this.#views.get(length) ?? this.#view(length);
   }
 
   reserve(length: number): void {
@@ -94,6 +73,16 @@ class Room {
     if (this.#array !== null) this.#kernels.release(this.#array);
   }
 
+  #view(length: number): Room {
+    this.reserve(length);
+    const all = this.#array!.subarray(0, length);
+    const half = length >> 1;
+    const view = { all, first: all.subarray(0, half), second: all.subarray(half) };
+    if (this.#views.size >= MOST_VIEWS) this.#views.clear();
+    this.#views.set(length, view);
+    return view;
+  }
+
   #grow(length: number): void {
     const larger = this.#kernels.allocate(
       'float64',
@@ -102,29 +91,24 @@ class Room {
     this.release();
     this.#array = larger;
     this.#views.clear();
-    this.#grown();
   }
 }
 
-/** All rooms in the memory of some kernels. */
+/** All that lies in the memory of some kernels. */
 class Rooms {
   readonly kernels: Kernels;
-  readonly sent: Room;
-  readonly received: Room;
-  readonly #workspaces = new Map<number, Workspace>();
-  readonly #statistics: Room;
-  readonly #sums: Room;
-  readonly #means: Room;
+  readonly #growing: Record<Use, Growing>;
   /** Channels that the kernels have reserved memory for. */
   #channels = 0;
 
   constructor(kernels: Kernels) {
-    const forget = () => this.#workspaces.clear();
     this.kernels = kernels;
-    [this.sent, this.received] = [new Room(kernels), new Room(kernels)];
-    this.#statistics = new Room(kernels, forget);
-    this.#sums = new Room(kernels, forget);
-    this.#means = new Room(kernels, forget);
+    const growing = USES.map((use) => [use, new Growing(kernels)]);
+    this.#growing = Object.fromEntries(growing);
+  }
+
+  take(use: Use, length: number): Room {
+    return this.#growing[use].take(length);
   }
 
   reserve(channels: number, ranks: number): void {
@@ -133,49 +117,16 @@ class Rooms {
       this.kernels.reserve(room);
       this.#channels = room;
     }
-    this.#statistics.reserve(3 * channels);
-    this.#sums.reserve(2 * channels);
-    this.#means.reserve(2 * channels);
+    const { sums, means, sent, received } = this.#growing;
+    sums.reserve(2 * channels);
+    means.reserve(2 * channels);
     if (ranks === 1) return;
     const wire = packedLength(channels) + VOTES;
-    this.sent.reserve(wire);
-    this.received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
-  }
-
-  workspace(channels: number): Workspace {
-    let views = this.#workspaces.get(channels);
-    if (views === undefined) {
-      views = this.#view(channels);
-      if (this.#workspaces.size >= MOST_VIEWS) this.#workspaces.clear();
-      this.#workspaces.set(channels, views);
-    }
-    return views;
+    sent.reserve(wire);
+    received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
   }
 
   release(): void {
-    for (const room of [this.sent, this.received, this.#statistics, this.#sums, this.#means]) {
-      room.release();
-    }
-  }
-
-  #view(channels: number): Workspace {
-    const statistics = this.#statistics.take(3 * channels);
-    const sums = this.#sums.take(2 * channels);
-    const means = this.#means.take(2 * channels);
-    const part = (whole: Float64Array, i: number) =>
-      whole.subarray(i * channels, (i + 1) * channels);
-    return {
-      statistics,
-      moments: statistics.subarray(0, 2 * channels),
-      mean: part(statistics, 0),
-      m2: part(statistics, 1),
-      invstd: part(statistics, 2),
-      sums,
-      sumDy: part(sums, 0),
-      sumDyXhat: part(sums, 1),
-      means,
-      meanDy: part(means, 0),
-      meanDyXhat: part(means, 1),
-    };
+    for (const use of USES) this.#growing[use].release();
   }
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CollectiveError } from 'syncbn';
 import { describe, expect, it } from 'vitest';
 import { ProcessGroup } from '../../src/group/process-group.js';
@@ -160,5 +161,36 @@ describe('a collective', () => {
     const groups = [0, 1].map((m) => memberGroup(worlds[m], 'g', [0, 1], m));
     const works = groups.map((group, i) => group.barrier({ label: `${'x'.repeat(200)}${i}` }));
     for (const work of works) await expect(work.done()).rejects.toThrow(/of x{96}, rank 0/);
+  });
+
+  it('count their deadline from when they are waited for', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    const early = groups[0].allReduce(Float64Array.of(1), { timeout: 0.25 });
+    await sleep(300);
+    const late = sleep(100).then(() => groups[1].allReduce(Float64Array.of(2)).done());
+    expect([...(await early.done()), ...(await late)]).toEqual([3, 3]);
+  });
+
+  it('sum arrays of more lengths than views of them are kept', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    for (let length = 0; length < 1200; length++) {
+      const works = groups.map((group, i) => group.allReduce(new Float64Array(length).fill(i + 1)));
+      for (const work of works) {
+        const sums = await work.done();
+        expect(sums).toHaveLength(length);
+        expect(sums.every((sum) => sum === 3)).toBe(true);
+      }
+    }
+  });
+
+  it('compare the labels that they have, not those of the calls before', async () => {
+    const groups = groupOf(worldsOf(2), 'g');
+    const labels = ['', '', 'a', '', 'b', 'b', 'b', '', ''];
+    for (const label of labels) {
+      const works = groups.map((group) => group.barrier({ label }));
+      for (const work of works) await expect(work.done()).resolves.toBeUndefined();
+    }
+    const works = groups.map((group, i) => group.barrier(i === 0 ? {} : { label: 'b' }));
+    for (const work of works) await expect(work.done()).rejects.toThrow(/ranks disagree/);
   });
 });

@@ -261,6 +261,23 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
       }
     });
 
+    test('move running statistics with one rounding, whatever their number', () => {
+      const kernels = make();
+      const random = seeded(6);
+      for (let channels = 0; channels < 10; channels++) {
+        const running = source(kernels, dtype, channels);
+        const batch = source(kernels, 'float64', channels) as Float64Array;
+        for (let c = 0; c < channels; c++) [running[c], batch[c]] = [random(), 100 * random()];
+        const want = running.slice();
+        const share = 1 - 0.9;
+        for (let c = 0; c < channels; c++) {
+          want[c] = (1 - share) * want[c] + share * (batch[c] / 7);
+        }
+        kernels.moveRunning(running, batch, 7, share);
+        expect([...running]).toEqual([...want]);
+      }
+    });
+
     test('give the same bits again', () => {
       const kernels = make();
       for (const [samples, plane] of [

@@ -91,3 +91,43 @@ describe('10,000 forward and 10,000 backward calls on changing shapes', () => {
     for (const { tensors } of held) for (const tensor of tensors) tensor.dispose();
   });
 });
+
+describe('what a layer holds', () => {
+  const heap = () => (defaultKernels() as WasmKernels).heap;
+
+  it('lies in the kernels’ memory, where a view stays valid while the memory grows', () => {
+    const layer = new SyncBatchNorm(3);
+    const tensors = [layer.weight!.data, layer.bias!.data, layer.runningMean!, layer.runningVar!];
+    expect(tensors.map(({ data }) => heap().owns(data as Float32Array))).toEqual(
+      tensors.map(() => true),
+    );
+    const { data } = layer.weight!.data;
+    data.set([1, 2, 3]);
+    allocateTensor([2 * heap().size]).dispose();
+    expect([...data]).toEqual([1, 2, 3]);
+    expect(layer.weight!.data.data).toBe(data);
+    const copy = layer.stateDict().weight.data;
+    expect(copy.buffer).toBeInstanceOf(ArrayBuffer);
+    expect([...copy]).toEqual([1, 2, 3]);
+  });
+
+  it('does not grow with contexts that no backward call uses', () => {
+    const layer = new SyncBatchNorm(8);
+    const x = make({ layer, shape: [4, 8, 3], dtype: 'float32', own: true });
+    const dy = make({ layer, shape: [4, 8, 3], dtype: 'float32', own: false });
+    const contexts = Array.from({ length: 5 }, (_, i) => {
+      layer.weight!.data.data.fill(i + 1);
+      return layer.forwardWithContext(x).context;
+    });
+    const { bytesInUse } = memory();
+    for (let i = 0; i < 50; i++) layer.forwardWithContext(x);
+    expect(memory().bytesInUse).toBe(bytesInUse);
+    // Each went with its own weight: gradients of the input are multiples of the first one's.
+    const [first, ...others] = contexts.map((context) => layer.backward(dy, { context }).data);
+    others.forEach((dx, i) => {
+      const factors = Array.from(dx, (value, j) => Math.abs(value - (i + 2) * first[j]));
+      expect(Math.max(...factors)).toBeLessThan(1e-5);
+    });
+    x.dispose();
+  });
+});

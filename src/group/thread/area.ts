@@ -104,8 +104,9 @@ export class GroupArea {
     return this.#slots * 4 + (member * 2 + (step & 1)) * SLOT_BYTES;
   }
 
-  /** Wakes the members that sleep, but for `except`. */
+  /** Raises the alarm, and wakes the members that sleep, but for `except`. */
   ringMembers(except: number): void {
+    this.segment.raiseAlarm();
     for (const rank of this.ranks) if (rank !== except) this.segment.ring(rank);
   }
 

@@ -13,7 +13,7 @@ export class Descriptors {
   readonly #area: GroupArea;
   readonly #member: number;
   /** Labels that this rank's two descriptors hold. */
-  readonly #labels = ['', ''];
+  readonly #labels: [string | null, string | null] = [null, null];
 
   /** @param member this rank's place in the group */
   constructor(area: GroupArea, member: number) {
@@ -28,10 +28,10 @@ export class Descriptors {
     words[at + DESCRIPTOR.code] = encodeCall(call);
     words[at + DESCRIPTOR.count] = call.input.length;
     words[at + DESCRIPTOR.call] = number;
-    words[at + DESCRIPTOR.labelHash] = hashLabel(call.label);
     if (call.kind === 'raise') this.#writeRaised(call.message, step);
     if (this.#labels[step & 1] === call.label) return;
     this.#labels[step & 1] = call.label;
+    words[at + DESCRIPTOR.labelHash] = hashLabel(call.label);
     const label = this.#area.labelWord(this.#member, step);
     words[at + DESCRIPTOR.labelBytes] = writeText(words, label, LABEL_BYTES, call.label);
   }
@@ -41,22 +41,23 @@ export class Descriptors {
    * @throws MismatchError where they differ, RankFailedError where one joined with an error
    */
   compare(step: number): void {
-    const { words } = this.#area;
+    const { words, ranks } = this.#area;
     const first = this.#area.descriptorWord(0, step);
-    let differs = -1;
-    for (let m = 0; m < this.#area.ranks.length; m++) {
+    const code = words[first];
+    const count = words[first + DESCRIPTOR.count];
+    const hash = words[first + DESCRIPTOR.labelHash];
+    let differs = isRaise(code) ? 0 : -1;
+    for (let m = 1; m < ranks.length; m++) {
       const at = this.#area.descriptorWord(m, step);
-      if (isRaise(words[at])) throw this.#raised(m, step);
-      if (
-        differs < 0 &&
-        (words[at] !== words[first] ||
-          words[at + DESCRIPTOR.count] !== words[first + DESCRIPTOR.count] ||
-          words[at + DESCRIPTOR.labelHash] !== words[first + DESCRIPTOR.labelHash])
-      ) {
-        differs = m;
-      }
+      const same =
+        words[at] === code &&
+        words[at + DESCRIPTOR.count] === count &&
+        words[at + DESCRIPTOR.labelHash] === hash;
+      if (!same && differs < 0) differs = m;
     }
-    if (differs >= 0) throw this.#mismatch(differs, step);
+    if (differs < 0) return;
+    const raised = ranks.findIndex((_, m) => isRaise(words[this.#area.descriptorWord(m, step)]));
+    throw raised >= 0 ? this.#raised(raised, step) : this.#mismatch(differs, step);
   }
 
   /** The text of a `raise` goes where data would: its length, then UTF-8. */

@@ -20,6 +20,8 @@ const WORD_TIMEOUT_MS = 2;
 export const WORD_LOCK = 3;
 /** First word that no area has taken yet. */
 export const WORD_FREE = 4;
+/** Counts up whenever a rank or a group may have failed or left. */
+export const WORD_ALARMS = 5;
 const HEADER_WORDS = 16;
 /** Words of a rank's line; two cache lines, so that neighbours do not share one. */
 const RANK_WORDS = 32;
@@ -123,7 +125,14 @@ export class Segment {
     Atomics.notify(this.words, bell);
   }
 
+  /** To be called after a failure is written, or a rank or member marked as gone. */
+  raiseAlarm(): void {
+    Atomics.add(this.words, WORD_ALARMS, 1);
+  }
+
+  /** Raises the alarm, and wakes all ranks. */
   ringAll(): void {
+    this.raiseAlarm();
     for (let rank = 0; rank < this.size; rank++) this.ring(rank);
   }
 }

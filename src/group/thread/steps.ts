@@ -11,20 +11,10 @@
  * | all-reduce, long | 2: every rank sums its share, then gathers the shares | 2 n |
  */
 
-import { REDUCE_STEP, type Reducer } from '../reducer.js';
+import { REDUCE_STEP } from '../reducer.js';
 import type { Collective, CollectiveArray } from '../transport.js';
 import { SLOT_BYTES } from './area.js';
-
-/** Reads and writes of the slots of one group, as arrays of the collective's kind. */
-export interface Slots {
-  readonly members: number;
-  /** This rank's place. */
-  readonly member: number;
-  /** All members' slots for `step`, viewed as elements of `like`'s kind. */
-  views(step: number, like: CollectiveArray): readonly CollectiveArray[];
-  /** Combines slots, in the members' order. */
-  readonly reduce: Reducer;
-}
+import type { Slots } from './slots.js';
 
 /**
  * One way to run a collective. `index` counts the steps of a call from 0, `step` those of the
@@ -59,12 +49,13 @@ const noData: Program = { steps: () => 1, publish: () => {}, absorb: () => {} };
 
 /** Elements of a chunk. */
 function chunkOf(array: CollectiveArray): number {
-  return SLOT_BYTES / array.BYTES_PER_ELEMENT;
+  return array instanceof Float64Array ? SLOT_BYTES / 8 : SLOT_BYTES / 4;
 }
 
 /** Chunks of an array; an empty one still takes a step, in which fingerprints are compared. */
 function chunksOf({ input }: Collective): number {
-  return Math.max(1, Math.ceil(input.length / chunkOf(input)));
+  const chunk = chunkOf(input);
+  return input.length <= chunk ? 1 : Math.ceil(input.length / chunk);
 }
 
 /** Elements of chunk `index`. */
@@ -78,24 +69,17 @@ function publishChunk(slots: Slots, call: Collective, index: number, step: numbe
   const { input } = call;
   const start = index * chunkOf(input);
   const length = lengthOf(call, index);
-  copy(slots.views(step, input)[slots.member], 0, input, start, length);
+  const slot = slots.view(step, slots.member, input, length);
+  copy(slot, 0, length === input.length ? input : input.subarray(start, start + length));
 }
 
-/** target[at..] = source[start..start + length) */
-function copy(
-  target: CollectiveArray,
-  at: number,
-  source: CollectiveArray,
-  start: number,
-  length: number,
-): void {
-  // Below some 100 elements a loop is faster than the views that `set` wants.
-  if (length <= 96) {
-    for (let i = 0; i < length; i++) target[at + i] = source[start + i];
-  } else {
-    const part = length === source.length ? source : source.subarray(start, start + length);
-    target.set(part, at);
-  }
+/** Up to these many elements a loop is faster than a call of `set`; behind them it is slower. */
+const SHORT = 64;
+
+/** target[at..] = source */
+function copy(target: CollectiveArray, at: number, source: CollectiveArray): void {
+  if (source.length > SHORT) target.set(source, at);
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
 }
 
 const oneStepAllReduce: Program = {
@@ -106,9 +90,9 @@ const oneStepAllReduce: Program = {
     const length = lengthOf(call, index);
     if (length === 0) return;
     // Into this rank's other slot: all have arrived, so nobody reads the step before any more.
-    const sum = slots.views(step + 1, input)[slots.member];
-    slots.reduce(sum, slots.views(step, input), op, 0, length);
-    copy(output, index * chunkOf(input), sum, 0, length);
+    const sum = slots.view(step + 1, slots.member, input, length);
+    slots.reduce(sum, slots.all(step, input), op, 0, length);
+    copy(output, index * chunkOf(input), sum);
   },
 };
 
@@ -130,18 +114,18 @@ const twoStepAllReduce: Program = {
     const { member, members } = slots;
     const length = lengthOf(call, index >> 1);
     const [from, to] = [shareOf(length, member, members), shareOf(length, member + 1, members)];
-    slots.reduce(slots.views(step, input)[member], slots.views(step - 1, input), op, from, to);
+    slots.reduce(slots.all(step, input)[member], slots.all(step - 1, input), op, from, to);
   },
   absorb(slots, call, index, step) {
     if ((index & 1) === 0) return;
     const { input, output } = call;
     const start = (index >> 1) * chunkOf(input);
     const length = lengthOf(call, index >> 1);
-    const views = slots.views(step, input);
+    const all = slots.all(step, input);
     for (let m = 0; m < slots.members; m++) {
       const from = shareOf(length, m, slots.members);
       const to = shareOf(length, m + 1, slots.members);
-      copy(output, start + from, views[m], from, to - from);
+      output.set(all[m].subarray(from, to), start + from);
     }
   },
 };
@@ -153,9 +137,8 @@ const allGather: Program = {
     const { input, output } = call;
     const start = index * chunkOf(input);
     const length = lengthOf(call, index);
-    const views = slots.views(step, input);
     for (let m = 0; m < slots.members; m++) {
-      copy(output, m * input.length + start, views[m], 0, length);
+      copy(output, m * input.length + start, slots.view(step, m, input, length));
     }
   },
 };
@@ -168,7 +151,7 @@ const broadcast: Program = {
   absorb(slots, call, index, step) {
     const { input, output, root } = call;
     if (slots.member === root) return;
-    const view = slots.views(step, input)[root];
-    copy(output, index * chunkOf(input), view, 0, lengthOf(call, index));
+    const slot = slots.view(step, root, input, lengthOf(call, index));
+    copy(output, index * chunkOf(input), slot);
   },
 };

@@ -6,65 +6,69 @@
 
 import { CollectiveError, DeadlineError, RankFailedError } from '../../core/errors.js';
 import { describeCall, encodeCall } from '../fingerprint.js';
-import type { Reducer } from '../reducer.js';
-import type { Collective, CollectiveArray, Transport, Work } from '../transport.js';
-import { type GroupArea, LINE, SLOT_BYTES } from './area.js';
+import type { Collective, Transport, Work } from '../transport.js';
+import { type GroupArea, LINE } from './area.js';
 import { findCircle } from './circle.js';
 import { Descriptors } from './descriptors.js';
-import { RANK } from './segment.js';
-import { programOf, type Slots } from './steps.js';
+import { RANK, WORD_ALARMS } from './segment.js';
+import { Slots } from './slots.js';
+import { programOf } from './steps.js';
 import type { Waiting } from './waiting.js';
 import { type Carrier, ThreadWork } from './work.js';
 
-/** Constructor of an array that views slots. */
-interface SlotArray {
-  new (buffer: ArrayBufferLike, offset: number, length: number): CollectiveArray;
-  readonly BYTES_PER_ELEMENT: number;
-}
-
-export class ThreadTransport implements Transport, Carrier, Slots {
+export class ThreadTransport implements Transport, Carrier {
   readonly mostBlocks = Number.POSITIVE_INFINITY;
-  readonly members: number;
-  readonly member: number;
+  /** This rank's place. */
+  readonly #member: number;
   readonly #area: GroupArea;
   readonly #waiting: Waiting;
   readonly #words: Int32Array;
-  /** Word of each member's `arrived`. */
+  /** Words of this rank's line. */
+  readonly #ownArrived: number;
+  readonly #ownStarted: number;
+  /** Words of the others: `arrived` in the group, and `parked` of the rank. */
   readonly #arrived: Int32Array;
+  readonly #parked: Int32Array;
+  /** World ranks of the others. */
+  readonly #others: readonly number[];
   readonly #queue: ThreadWork[] = [];
-  readonly reduce: Reducer;
-  /** Views of the slots by kind of array, then parity, then member. */
-  readonly #views = new Map<SlotArray, CollectiveArray[][]>();
+  readonly #slots: Slots;
   readonly #descriptors: Descriptors;
   #calls = 0;
   #steps = 0;
   #closed = false;
+  /** The segment's alarms when all was well. */
+  #alarms = -1;
 
   constructor(area: GroupArea, member: number, waiting: Waiting) {
-    this.members = area.ranks.length;
-    this.member = member;
+    const { segment } = area;
+    const others = [...area.ranks.keys()].filter((m) => m !== member);
+    this.#member = member;
     this.#area = area;
     this.#waiting = waiting;
-    this.reduce = area.segment.reducer;
+    this.#slots = new Slots(area, member);
     this.#words = area.words;
     this.#descriptors = new Descriptors(area, member);
-    this.#arrived = Int32Array.from(area.ranks, (_, m) => area.lineWord(m, LINE.arrived));
+    this.#ownArrived = area.lineWord(member, LINE.arrived);
+    this.#ownStarted = area.lineWord(member, LINE.started);
+    this.#others = others.map((m) => area.ranks[m]);
+    this.#arrived = Int32Array.from(others, (m) => area.lineWord(m, LINE.arrived));
+    this.#parked = Int32Array.from(this.#others, (rank) => segment.rankWord(rank, RANK.parked));
+    waiting.add(this);
   }
 
   start(call: Collective): Work<void> {
     const number = ++this.#calls;
-    const work = new ThreadWork(this, call, number, programOf(call, this.members));
-    const error = this.#failure(number, call);
+    const work = new ThreadWork(this, call, number, programOf(call, this.#slots.members));
+    const error = this.#look(number, call);
     if (error !== null) {
       work.fail(error);
       return work;
     }
-    this.#words[this.#area.lineWord(this.member, LINE.started)] = number;
-    this.#queue.push(work);
-    if (this.#queue.length === 1) {
-      this.#waiting.add(this);
+    if (this.#queue.push(work) === 1) {
       this.#publish(work);
     } else {
+      this.#words[this.#ownStarted] = number;
       // Those before it may be over by now, and then peers need not wait for this one.
       this.advance();
     }
@@ -81,26 +85,21 @@ export class ThreadTransport implements Transport, Carrier, Slots {
       }
       if (work.settled) {
         this.#queue.shift();
-        if (this.#queue.length === 0) this.#waiting.remove(this);
-        else this.#publish(this.#queue[0]);
+        if (this.#queue.length > 0) this.#publish(this.#queue[0]);
       } else {
         this.#publish(work);
       }
     }
   }
 
-  views(step: number, like: CollectiveArray): readonly CollectiveArray[] {
-    const kind = like.constructor as SlotArray;
-    const views = this.#views.get(kind) ?? this.#viewAll(kind);
-    return views[step & 1];
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#alarms = -1;
+    this.#waiting.remove(this);
     this.#failAll(new CollectiveError(`group '${this.#area.name}' was destroyed`));
-    this.#area.leave(this.member);
-    this.#area.ringMembers(this.#area.ranks[this.member]);
+    this.#area.leave(this.#member);
+    this.#area.ringMembers(this.#rank);
   }
 
   block(work: ThreadWork): void {
@@ -129,42 +128,50 @@ export class ThreadTransport implements Transport, Carrier, Slots {
   }
 
   get #rank(): number {
-    return this.#area.ranks[this.member];
+    return this.#area.ranks[this.#member];
   }
 
   #publish(work: ThreadWork): void {
     const step = ++this.#steps;
-    if (work.index === 0) this.#descriptors.write(work.call, work.number, step);
-    work.program.publish(this, work.call, work.index, step);
-    Atomics.store(this.#words, this.#arrived[this.member], step);
-    const { segment, ranks } = this.#area;
-    for (let m = 0; m < ranks.length; m++) if (m !== this.member) segment.ring(ranks[m]);
-  }
-
-  #viewAll(kind: SlotArray): CollectiveArray[][] {
-    const views = [0, 1].map((parity) =>
-      this.#area.ranks.map((_, m) => {
-        const at = this.#area.slotByte(m, parity);
-        return new kind(this.#words.buffer, at, SLOT_BYTES / kind.BYTES_PER_ELEMENT);
-      }),
-    );
-    this.#views.set(kind, views);
-    return views;
+    work.program.publish(this.#slots, work.call, work.index, step);
+    // The line that the others watch comes last, so that it changes hands only once.
+    if (work.index === 0) {
+      this.#words[this.#ownStarted] = this.#calls;
+      this.#descriptors.write(work.call, work.number, step);
+    }
+    Atomics.store(this.#words, this.#ownArrived, step);
+    for (let i = 0; i < this.#parked.length; i++) {
+      if (Atomics.load(this.#words, this.#parked[i]) !== 0) {
+        this.#area.segment.ring(this.#others[i]);
+      }
+    }
   }
 
   #allArrived(): boolean {
-    for (let m = 0; m < this.members; m++) {
+    for (let i = 0; i < this.#arrived.length; i++) {
       // The difference, since step numbers wrap around.
-      if (((Atomics.load(this.#words, this.#arrived[m]) - this.#steps) | 0) < 0) return false;
+      if (((Atomics.load(this.#words, this.#arrived[i]) - this.#steps) | 0) < 0) return false;
     }
     return true;
   }
 
   #absorb(work: ThreadWork): void {
     if (work.index === 0) this.#descriptors.compare(this.#steps);
-    work.program.absorb(this, work.call, work.index, this.#steps);
+    work.program.absorb(this.#slots, work.call, work.index, this.#steps);
     work.index++;
     if (work.index === work.program.steps(work.call)) work.finish();
+  }
+
+  /**
+   * The same as {@link #failure}, in one look while all is well: it is on the path of every
+   * collective. Where a member is gone, what it has left behind may serve some calls, not all.
+   */
+  #look(number: number, call: Collective): Error | null {
+    const alarms = Atomics.load(this.#words, WORD_ALARMS);
+    if (alarms === this.#alarms) return null;
+    const error = this.#failure(number, call);
+    if (error === null && !this.#area.ranks.some((_, m) => this.#isGone(m))) this.#alarms = alarms;
+    return error;
   }
 
   /** Why a collective cannot go on or start, or null. */
@@ -175,7 +182,8 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     if (failed !== null) return new RankFailedError(failed.rank, failed.text);
     const broken = this.#area.failure.read();
     if (broken !== null) return new DeadlineError(broken.text);
-    const gone = this.#goneMember();
+    // In this order: one that arrives and leaves between the two looks has arrived.
+    const gone = this.#area.ranks.findIndex((_, m) => this.#isGone(m) && this.#isMissing(m));
     if (gone < 0) return null;
     const rank = this.#area.ranks[gone];
     const code = this.#area.segment.load(rank, RANK.exitCode);
@@ -188,19 +196,10 @@ export class ThreadTransport implements Transport, Carrier, Slots {
     );
   }
 
-  /**
-   * Place of a member that left or ended and whose data for the current step is not there, or -1.
-   * It is looked at in this order: one that arrives and leaves between the two looks has arrived.
-   */
-  #goneMember(): number {
-    for (let m = 0; m < this.members; m++) if (this.#isGone(m) && this.#isMissing(m)) return m;
-    return -1;
-  }
-
   /** Whether a member's data for the current step is not there; before the first start, it is. */
   #isMissing(member: number): boolean {
-    const arrived = Atomics.load(this.#words, this.#arrived[member]);
-    return member !== this.member && ((arrived - this.#steps) | 0) < 0;
+    const arrived = Atomics.load(this.#words, this.#area.lineWord(member, LINE.arrived));
+    return member !== this.#member && ((arrived - this.#steps) | 0) < 0;
   }
 
   #isGone(member: number): boolean {
@@ -232,6 +231,5 @@ export class ThreadTransport implements Transport, Carrier, Slots {
   #failAll(error: Error): void {
     for (const work of this.#queue) work.fail(error);
     this.#queue.length = 0;
-    this.#waiting.remove(this);
   }
 }

@@ -16,6 +16,8 @@ export interface Progress {
 /** What a rank waits for. */
 export interface Awaited {
   readonly settled: boolean;
+  /** Called when the wait begins to be a long one; the deadline counts from here. */
+  startClock(): void;
   /**
    * Called whenever the rank was woken for nothing, and every now and then while it sleeps (then
    * `idle`); settles the wait if it is hopeless.
@@ -37,7 +39,7 @@ export class Waiting {
   readonly #rank: number;
   readonly #bell: number;
   readonly #spins: number;
-  /** Transports with collectives under way. */
+  /** Transports of this rank's groups; one with nothing under way has nothing to do. */
   readonly #active: Progress[] = [];
   #sleepers = 0;
 
@@ -53,12 +55,9 @@ export class Waiting {
     this.#active.push(progress);
   }
 
+  /** Once, and not from within `advance`. */
   remove(progress: Progress): void {
-    const place = this.#active.indexOf(progress);
-    if (place < 0) return;
-    // The last one takes the place: `#advanceAll` goes backwards, and has seen it already.
-    const last = this.#active.pop() as Progress;
-    if (last !== progress) this.#active[place] = last;
+    this.#active.splice(this.#active.indexOf(progress), 1);
   }
 
   /** Blocks until `awaited` has settled. */
@@ -67,6 +66,7 @@ export class Waiting {
       this.#advanceAll();
       if (awaited.settled) return;
     }
+    awaited.startClock();
     this.#markBlocked(awaited.blockedArea, awaited.blockedCall);
     try {
       while (!awaited.settled) {
@@ -86,6 +86,7 @@ export class Waiting {
   /** Waits without blocking until `awaited` has settled. */
   async settle(awaited: Awaited): Promise<void> {
     this.#sleepers++;
+    awaited.startClock();
     try {
       for (;;) {
         const bell = this.#arm();

@@ -30,18 +30,17 @@ export class ThreadWork implements Work<void>, Awaited {
   #error: Error | null = null;
   #blocking = false;
   readonly #transport: Carrier;
-  readonly #deadline: number;
+  /** Set when the rank begins to wait for longer than a spin: asking the clock takes a while. */
+  #deadline: number | null = null;
 
   constructor(transport: Carrier, call: Collective, number: number, program: Program) {
     this.#transport = transport;
     this.call = call;
     this.number = number;
     this.program = program;
-    this.#deadline = performance.now() + call.timeout;
   }
 
   wait(): void {
-    if (!this.settled) this.#transport.advance();
     if (!this.settled) {
       this.#blocking = true;
       this.#transport.block(this);
@@ -63,8 +62,12 @@ export class ThreadWork implements Work<void>, Awaited {
     return this.number;
   }
 
+  startClock(): void {
+    this.#deadline ??= performance.now() + this.call.timeout;
+  }
+
   check(idle: boolean): void {
-    this.#transport.check(this.#deadline, idle && this.#blocking);
+    this.#transport.check(this.#deadline as number, idle && this.#blocking);
   }
 
   finish(): void {
