@@ -15,7 +15,7 @@ import {
   TURN,
 } from './lanes';
 import { scratch } from './scratch';
-import { isSmall } from './small';
+import { isSmall, isSummedByFours } from './small';
 
 /** Bytes of a channel's record. */
 const RECORD: usize = 48;
@@ -77,15 +77,14 @@ function planeSums<T, Near>(dy: usize, b: usize, record: usize, plane: usize): v
   addTo(record + PRODUCTS, promote<T>(v128.add<T>(v128.add<T>(q0, q1), v128.add<T>(q2, q3))));
 }
 
-/** Adds the sums of dy and of dy * (x - shift) over K planes, `stride` bytes apart, to `record`. */
-export function smallSums<T, K, Near>(
+/** Adds the sums of dy and of dy * x over K planes near 0, `stride` bytes apart, to `record`. */
+export function smallSums<T, K>(
   dy: usize,
   x: usize,
   stride: usize,
   record: usize,
   plane: usize,
 ): void {
-  const shift = v128.load(record, SHIFT);
   const delta = x - dy;
   let sum = i64x2.splat(0);
   let products = sum;
@@ -95,16 +94,15 @@ export function smallSums<T, K, Near>(
   let p3 = sizeof<K>() > 2 ? p2 + stride : p0;
   for (const whole = dy + (plane & ~15); p0 < whole; ) {
     let g = v128.load(p0);
-    let d = v128.mul<T>(differ<T, Near>(v128.load(p0 + delta), shift), g);
+    let d = v128.mul<T>(v128.load(p0 + delta), g);
     const g1 = v128.load(p1);
-    d = madd<T>(differ<T, Near>(v128.load(p1 + delta), shift), g1, d);
+    d = madd<T>(v128.load(p1 + delta), g1, d);
     g = v128.add<T>(g, g1);
     if (sizeof<K>() > 2) {
       const g2 = v128.load(p2);
       const g3 = v128.load(p3);
-      const d2 = v128.mul<T>(differ<T, Near>(v128.load(p2 + delta), shift), g2);
-      const d3 = madd<T>(differ<T, Near>(v128.load(p3 + delta), shift), g3, d2);
-      d = v128.add<T>(d, d3);
+      const d2 = v128.mul<T>(v128.load(p2 + delta), g2);
+      d = v128.add<T>(d, madd<T>(v128.load(p3 + delta), g3, d2));
       g = v128.add<T>(g, v128.add<T>(g2, g3));
     }
     sum = v128.add<T>(sum, g);
@@ -123,8 +121,7 @@ export function smallSums<T, K, Near>(
     for (let k = sizeof<K>(); k > 0; k--) {
       const g = v128.and(v128.load(p0 + back), mask);
       sum = v128.add<T>(sum, g);
-      const d = v128.and(differ<T, Near>(v128.load(p0 + back + delta), shift), mask);
-      products = madd<T>(d, g, products);
+      products = madd<T>(v128.and(v128.load(p0 + back + delta), mask), g, products);
       p0 += stride;
     }
   }
@@ -143,8 +140,13 @@ function smallPlanes<T, K>(
 ): void {
   const end = records + channels * RECORD;
   for (let record = records; record < end; record += RECORD) {
-    if (load<T>(record, SHIFT) === 0) smallSums<T, K, On>(dy, x, stride, record, plane);
-    else smallSums<T, K, Off>(dy, x, stride, record, plane);
+    if (load<T>(record, SHIFT) === 0) {
+      smallSums<T, K>(dy, x, stride, record, plane);
+    } else {
+      for (let k: usize = 0; k < sizeof<K>(); k++) {
+        planeSums<T, Off>(dy + k * stride, x + k * stride, record, plane);
+      }
+    }
     dy += plane;
     x += plane;
   }
@@ -175,12 +177,12 @@ export function planeGradientSums<T>(
     v128.store(record, zero, PRODUCTS);
   }
   let n: usize = 0;
-  if (isSmall<T>(plane)) {
+  if (isSummedByFours<T>(plane)) {
     for (; n + 4 <= samples; n += 4) {
       const at = n * stride;
       smallPlanes<T, i32>(dy + at, x + at, stride, records, channels, plane);
     }
-    if (n + 2 <= samples) {
+    if (isSmall<T>(plane) && n + 2 <= samples) {
       const at = n * stride;
       smallPlanes<T, i16>(dy + at, x + at, stride, records, channels, plane);
       n += 2;

@@ -22,7 +22,7 @@ import {
   TURN,
 } from './lanes';
 import { scratch } from './scratch';
-import { isSmall, squareOf, sumOf } from './small';
+import { isSmall, isSummedByFours, squareOf, sumOf } from './small';
 
 /** Bytes of a channel's record. */
 const RECORD: usize = 48;
@@ -88,14 +88,8 @@ function planeSums<T, Near>(b: usize, record: usize, plane: usize): void {
   addTo(record + SQUARES, promote<T>(v128.add<T>(v128.add<T>(q0, q1), v128.add<T>(q2, q3))));
 }
 
-/** Adds the moments of K planes, `stride` bytes apart, to `record`. */
-export function smallMoments<T, K, Near>(
-  b: usize,
-  stride: usize,
-  record: usize,
-  plane: usize,
-): void {
-  const shift = v128.load(record, SHIFT);
+/** Adds the moments of K planes near 0, `stride` bytes apart, to `record`. */
+export function smallMoments<T, K>(b: usize, stride: usize, record: usize, plane: usize): void {
   let sum = i64x2.splat(0);
   let squares = sum;
   let p0 = b;
@@ -103,10 +97,10 @@ export function smallMoments<T, K, Near>(
   let p2 = sizeof<K>() > 2 ? p1 + stride : p0;
   let p3 = sizeof<K>() > 2 ? p2 + stride : p0;
   for (const whole = b + (plane & ~15); p0 < whole; ) {
-    const x0 = differ<T, Near>(v128.load(p0), shift);
-    const x1 = differ<T, Near>(v128.load(p1), shift);
-    const x2 = sizeof<K>() > 2 ? differ<T, Near>(v128.load(p2), shift) : x0;
-    const x3 = sizeof<K>() > 2 ? differ<T, Near>(v128.load(p3), shift) : x0;
+    const x0 = v128.load(p0);
+    const x1 = v128.load(p1);
+    const x2 = sizeof<K>() > 2 ? v128.load(p2) : x0;
+    const x3 = sizeof<K>() > 2 ? v128.load(p3) : x0;
     sum = v128.add<T>(sum, sumOf<T, K>(x0, x1, x2, x3));
     squares = v128.add<T>(squares, squareOf<T, K>(x0, x1, x2, x3));
     p0 += 16;
@@ -119,10 +113,10 @@ export function smallMoments<T, K, Near>(
     // The last vectors of the planes: lanes that were counted already are masked.
     const mask = lastBytes(rest);
     const back = rest - 16;
-    const x0 = v128.and(differ<T, Near>(v128.load(p0 + back), shift), mask);
-    const x1 = v128.and(differ<T, Near>(v128.load(p1 + back), shift), mask);
-    const x2 = sizeof<K>() > 2 ? v128.and(differ<T, Near>(v128.load(p2 + back), shift), mask) : x0;
-    const x3 = sizeof<K>() > 2 ? v128.and(differ<T, Near>(v128.load(p3 + back), shift), mask) : x0;
+    const x0 = v128.and(v128.load(p0 + back), mask);
+    const x1 = v128.and(v128.load(p1 + back), mask);
+    const x2 = sizeof<K>() > 2 ? v128.and(v128.load(p2 + back), mask) : x0;
+    const x3 = sizeof<K>() > 2 ? v128.and(v128.load(p3 + back), mask) : x0;
     sum = v128.add<T>(sum, sumOf<T, K>(x0, x1, x2, x3));
     squares = v128.add<T>(squares, squareOf<T, K>(x0, x1, x2, x3));
   }
@@ -140,8 +134,13 @@ function smallPlanes<T, K>(
 ): void {
   const end = records + channels * RECORD;
   for (let record = records; record < end; record += RECORD) {
-    if (load<T>(record, SHIFT) === 0) smallMoments<T, K, On>(b, stride, record, plane);
-    else smallMoments<T, K, Off>(b, stride, record, plane);
+    if (load<T>(record, SHIFT) === 0) {
+      smallMoments<T, K>(b, stride, record, plane);
+    } else {
+      for (let k: usize = 0; k < sizeof<K>(); k++) {
+        planeSums<T, Off>(b + k * stride, record, plane);
+      }
+    }
     b += plane;
   }
 }
@@ -166,11 +165,11 @@ export function planeMoments<T>(
     v128.store(record, zero, SQUARES);
   }
   let n: usize = 0;
-  if (isSmall<T>(plane)) {
+  if (isSummedByFours<T>(plane)) {
     for (; n + 4 <= samples; n += 4) {
       smallPlanes<T, i32>(x + n * stride, stride, records, channels, plane);
     }
-    if (n + 2 <= samples) {
+    if (isSmall<T>(plane) && n + 2 <= samples) {
       smallPlanes<T, i16>(x + n * stride, stride, records, channels, plane);
       n += 2;
     }

@@ -38,7 +38,7 @@ function normalizePlane<T, Near>(y: usize, a: usize, record: usize, plane: usize
 }
 
 /** Normalises K planes, `stride` bytes apart, by `record`. */
-export function normalizePlanes<T, K, Near>(
+export function normalizePlanes<T, K>(
   y: usize,
   a: usize,
   stride: usize,
@@ -56,18 +56,18 @@ export function normalizePlanes<T, K, Near>(
   const rest = plane & 15;
   // Whole vectors at the ends of the planes, over those before them; read first: y may be x.
   const last = plane - 16;
-  const e0 = madd<T>(differ<T, Near>(v128.load(p0 + last), center), scale, offset);
-  const e1 = madd<T>(differ<T, Near>(v128.load(p1 + last), center), scale, offset);
-  const e2 = madd<T>(differ<T, Near>(v128.load(p2 + last), center), scale, offset);
-  const e3 = madd<T>(differ<T, Near>(v128.load(p3 + last), center), scale, offset);
+  const e0 = madd<T>(v128.sub<T>(v128.load(p0 + last), center), scale, offset);
+  const e1 = madd<T>(v128.sub<T>(v128.load(p1 + last), center), scale, offset);
+  const e2 = madd<T>(v128.sub<T>(v128.load(p2 + last), center), scale, offset);
+  const e3 = madd<T>(v128.sub<T>(v128.load(p3 + last), center), scale, offset);
   for (const whole = a + (plane & ~15); p0 < whole; ) {
-    v128.store(p0 + delta, madd<T>(differ<T, Near>(v128.load(p0), center), scale, offset));
+    v128.store(p0 + delta, madd<T>(v128.sub<T>(v128.load(p0), center), scale, offset));
     p0 += 16;
-    v128.store(p1 + delta, madd<T>(differ<T, Near>(v128.load(p1), center), scale, offset));
+    v128.store(p1 + delta, madd<T>(v128.sub<T>(v128.load(p1), center), scale, offset));
     p1 += 16;
     if (sizeof<K>() > 2) {
-      v128.store(p2 + delta, madd<T>(differ<T, Near>(v128.load(p2), center), scale, offset));
-      v128.store(p3 + delta, madd<T>(differ<T, Near>(v128.load(p3), center), scale, offset));
+      v128.store(p2 + delta, madd<T>(v128.sub<T>(v128.load(p2), center), scale, offset));
+      v128.store(p3 + delta, madd<T>(v128.sub<T>(v128.load(p3), center), scale, offset));
       p2 += 16;
       p3 += 16;
     }
@@ -94,8 +94,7 @@ function smallPlanes<T, K>(
 ): void {
   const end = records + channels * RECORD;
   for (let record = records; record < end; record += RECORD) {
-    if (load<T>(record, CENTER) === 0) normalizePlanes<T, K, On>(y, a, stride, record, plane);
-    else normalizePlanes<T, K, Off>(y, a, stride, record, plane);
+    normalizePlanes<T, K>(y, a, stride, record, plane);
     a += plane;
     y += plane;
   }
