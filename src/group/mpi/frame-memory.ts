@@ -43,7 +43,11 @@ export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
   }
 }
 
-function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
+/**
+ * Frame memory in WebAssembly alone.
+ * @throws Error where the engine has none with SIMD
+ */
+export function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
   module ??= new WebAssembly.Module(decode(binary, frequent));
   const pages = Math.ceil(size / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

@@ -30,15 +30,18 @@ const SLEEP_MS = 0.2;
 export class Waiting {
   readonly #spins: number;
   readonly #yield: () => void;
+  readonly #progress: () => void;
   readonly #active = new Set<Progress>();
   readonly #bed = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * @param crowded whether more ranks than cores share this host
    * @param yieldProcessor the system's call for it, or null
+   * @param progress lets MPI move on, since what is awaited may lie in shared memory
    */
-  constructor(crowded: boolean, yieldProcessor: (() => void) | null) {
+  constructor(crowded: boolean, yieldProcessor: (() => void) | null, progress: () => void) {
     this.#spins = crowded ? SPINS_CROWDED : SPINS;
+    this.#progress = progress;
     this.#yield = yieldProcessor ?? (() => this.sleep(SLEEP_MS));
   }
 
@@ -100,6 +103,7 @@ export class Waiting {
   }
 
   #advanceAll(): void {
+    this.#progress();
     for (const progress of this.#active) progress.advance();
   }
 

@@ -1,0 +1,97 @@
+/**
+ * Which frames a group gets: in memory that its members share, where all of them are on one host
+ * and can; messages of MPI everywhere else. Nothing but time depends on it.
+ */
+
+import type { Collective, CollectiveArray } from '../transport.js';
+import type { FrameMemory } from './frame-memory.js';
+import type { Frames } from './frames.js';
+import type { GateOptions } from './gate.js';
+import type { Mpi } from './library.js';
+import { MessageFrames } from './message-frames.js';
+import { MpiTransport } from './transport.js';
+import type { Waiting } from './waiting.js';
+import { makeWindow, openWindow, TICKET_WORDS } from './window.js';
+import { WindowFrames, windowBytes } from './window-frames.js';
+
+/** Bytes of payload in a frame: the most, the least, and what all frames of a group may take. */
+const MAX_CAPACITY = 1 << 16;
+const MIN_CAPACITY = 1 << 14;
+const CAPACITIES = 1 << 20;
+/** The same in frames that only carry a ticket. */
+const NOTE_BYTES = 1024;
+
+/** A group whose members have met. */
+export interface Members extends GateOptions {
+  /** Communicator of the members. */
+  readonly comm: number;
+  /** Whether they all are on this rank's host; all members know the same. */
+  readonly onOneHost: boolean;
+}
+
+/** Frames for a group; fewer bytes each in larger groups. Every member calls it. */
+export function framesFor(mpi: Mpi, waiting: Waiting, group: Members): Frames {
+  const { comm, ranks, rank, onOneHost } = group;
+  const [member, members] = [ranks.indexOf(rank), ranks.length];
+  const share = Math.floor(CAPACITIES / members / 64) * 64;
+  const capacity = Math.min(MAX_CAPACITY, Math.max(MIN_CAPACITY, share));
+  const bytes = windowBytes(members, capacity);
+  const memory = onOneHost ? shareMemory(mpi, waiting, group, bytes) : null;
+  if (memory !== null) return new WindowFrames(memory, member, members, capacity);
+  return new MessageFrames(mpi, comm, member, members, capacity);
+}
+
+/**
+ * Memory that all members see; null on all of them where one cannot.
+ * @throws DeadlineError when a member does not come
+ */
+function shareMemory(
+  mpi: Mpi,
+  waiting: Waiting,
+  group: Members,
+  bytes: number,
+): FrameMemory | null {
+  const { koffi } = mpi;
+  const { rank, ranks, timeout } = group;
+  const notes = notesOf(mpi, waiting, group);
+  const file = rank === ranks[0] ? attempt(() => makeWindow(koffi, bytes)) : null;
+  try {
+    const ticket = file?.ticket ?? new Int32Array(TICKET_WORDS);
+    notes.start(noteOf('broadcast', ticket, timeout)).wait();
+    const memory = file?.memory ?? attempt(() => openWindow(koffi, ticket, bytes));
+    const sharing = Int32Array.of(memory === null ? 0 : 1);
+    notes.start(noteOf('allReduce', sharing, timeout)).wait();
+    if (sharing[0] === 1) return memory;
+    memory?.free();
+    return null;
+  } finally {
+    file?.close();
+    notes.close();
+  }
+}
+
+/** Null for whatever reason: old systems and guarded containers have many, and messages always go. */
+function attempt<T>(share: () => T): T | null {
+  if (process.env.SYNCBN_MPI_FRAMES === 'messages') return null;
+  try {
+    return share();
+  } catch {
+    return null;
+  }
+}
+
+/** Collectives of the members before the group has frames of its own. */
+function notesOf(mpi: Mpi, waiting: Waiting, { name, ranks, rank, comm }: Members): MpiTransport {
+  const frames = new MessageFrames(mpi, comm, ranks.indexOf(rank), ranks.length, NOTE_BYTES);
+  const group = { name, ranks, comm, frames, onFailure: () => {}, onClose: () => {} };
+  return new MpiTransport(mpi, group, waiting);
+}
+
+function noteOf(
+  kind: 'broadcast' | 'allReduce',
+  data: CollectiveArray,
+  seconds: number,
+): Collective {
+  const common = { root: 0, label: 'createGroup', timeout: 1000 * seconds, message: '' };
+  return { kind, op: kind === 'allReduce' ? 'min' : 'sum', input: data, output: data, ...common };
+}
