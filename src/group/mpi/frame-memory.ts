@@ -34,13 +34,19 @@ let module: WebAssembly.Module | undefined;
 const kept = new Set<WebAssembly.Memory>();
 
 export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
+  // V8 reserves gigabytes of addresses for each memory: not for a few numbers.
+  if (size < PAGE_BYTES) return outsideWebAssembly(koffi, size);
   try {
     return inWebAssembly(koffi, size);
   } catch {
-    const memory = new NativeMemory(koffi, size);
-    const { address, bytes, words } = memory;
-    return { address, bytes, words, reduce: null, free: () => memory.free() };
+    return outsideWebAssembly(koffi, size);
   }
+}
+
+function outsideWebAssembly(koffi: Koffi, size: number): FrameMemory {
+  const memory = new NativeMemory(koffi, size);
+  const { address, bytes, words } = memory;
+  return { address, bytes, words, reduce: null, free: () => memory.free() };
 }
 
 /**
