@@ -34,6 +34,11 @@ import { type Carrier, MpiWork, type Route } from './work.js';
 const ALWAYS_WHOLE_BYTES = 2048;
 /** Bytes that a rank sends more where that saves a second round. */
 const ROUND_BYTES = 8192;
+/**
+ * Bytes up to which what is only copied goes in frames; more goes straight from array to array.
+ * Measured, two ranks of one host: 20,000 float64 take 33 µs to gather in frames, 22 in chunks.
+ */
+const COPY_BYTES = 65536;
 
 export class MpiTransport implements Transport, Carrier {
   /** Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks. */
@@ -158,7 +163,7 @@ export class MpiTransport implements Transport, Carrier {
     const bytes = input.byteLength;
     if (bytes === 0) return 'none';
     if (kind === 'allReduce') return this.#routeOfSum(bytes);
-    return bytes <= this.#frames.capacity ? 'whole' : 'bulk';
+    return bytes <= Math.min(COPY_BYTES, this.#frames.capacity) ? 'whole' : 'bulk';
   }
 
   #routeOfSum(bytes: number): Route {
