@@ -23,7 +23,7 @@ const STRIDE = 32;
 /** The same where ranks share cores, after the first ones. */
 const STRIDE_CROWDED = 1;
 /** Milliseconds before the processor is yielded, where every rank has a core of its own. */
-const SPIN_MS = 0.01;
+const SPIN_MS = 0.002;
 /** Milliseconds of waiting after which the rank sleeps between polls, and the sleep. */
 const PATIENCE_MS = 20;
 const SLEEP_MS = 0.2;
