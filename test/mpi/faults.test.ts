@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { MPICH, OPEN_MPI, rankProgram, runRanks } from './run.js';
+import { CARRIERS, MPICH, OPEN_MPI, rankProgram, runRanks } from './run.js';
 
 const CALL = "allReduce #2 of SyncBatchNorm 'bn1' with 100 float64";
 
-describe.each([OPEN_MPI, MPICH])('ranks that go wrong under $name', (family) => {
+const WAYS = [OPEN_MPI, MPICH].flatMap((family) =>
+  CARRIERS.map(({ name, env }) => ({ name: `${family.name}, frames ${name}`, family, env })),
+);
+
+describe.each(WAYS)('ranks that go wrong under $name', ({ family, env }) => {
   const fault = (mode: string, ranks = 3) =>
-    runRanks(family, ranks, [rankProgram('mpi-faults'), mode], {}, 60);
+    runRanks(family, ranks, [rankProgram('mpi-faults'), mode], env, 60);
 
   test('an early exit with code 0 fails the ranks that still wait', async () => {
     const { code, stderr } = await fault('exit');

@@ -20,6 +20,19 @@ export const OPEN_MPI: Family = {
 };
 export const MPICH: Family = { name: 'MPICH', command: ['mpiexec.mpich'] };
 
+/** How frames travel between ranks of one host. */
+export interface Carrier {
+  readonly name: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Whether groups share memory. */
+  readonly shares: boolean;
+}
+
+export const CARRIERS: readonly Carrier[] = [
+  { name: 'in shared memory', env: {}, shares: true },
+  { name: 'as messages', env: { SYNCBN_MPI_FRAMES: 'messages' }, shares: false },
+];
+
 export interface Outcome {
   /** Exit code of the launcher; null when a signal ended it. */
   readonly code: number | null;

@@ -18,6 +18,7 @@ import {
   KINDS,
   type Kind,
   same,
+  sharedMemories,
   sumOf,
 } from './mpi-ranks.js';
 
@@ -168,9 +169,12 @@ checkSharedMemory(all);
 for (const group of groups) checkDisagreement(group);
 for (const group of groups) await checkRaise(group);
 
+const shared = sharedMemories();
+const shareable = groups.filter(({ size }) => size > 1).length;
 for (const group of groups.slice(1)) destroyGroup(group.name);
 if (world.size > 1) {
   const again = createGroup('reversed', everyone(world));
   expectSame(again.allReduce(Int32Array.of(1)).wait(), Int32Array.of(world.size), 'made again');
 }
-console.log(`rank ${world.rank} of ${world.size}: ${checks} checks`);
+const sharing = `${shared} of ${shareable} groups share memory`;
+console.log(`rank ${world.rank} of ${world.size}: ${checks} checks, ${sharing}`);

@@ -1,6 +1,7 @@
 /** What the rank programs of the MPI tests share: joining the world, and data that ranks can predict. */
 
 import { deepStrictEqual } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { getGroupSize, getRank, init } from 'syncbn';
 
 export type Data = Float64Array | Float32Array | Int32Array;
@@ -22,6 +23,14 @@ export async function join(timeout: number): Promise<Place> {
 
 export function everyone({ size }: Place): number[] {
   return Array.from({ length: size }, (_, rank) => rank);
+}
+
+/** Memories that this process shares with other ranks, as the system sees them. */
+export function sharedMemories(): number {
+  const lines = readFileSync('/proc/self/maps', 'utf8').split('\n');
+  const files = lines.filter((line) => line.includes('/memfd:syncbn'));
+  // The engine may have cut a file's pages into several entries; the inode is the fifth column.
+  return new Set(files.map((line) => line.split(/\s+/)[4])).size;
 }
 
 const elements = new Map<number, Float64Array>();

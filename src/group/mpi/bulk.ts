@@ -11,65 +11,62 @@ import type { Collective, CollectiveArray } from '../transport.js';
 import { Blocks } from './blocks.js';
 import { combine } from './combine.js';
 import { createFrameMemory, type FrameMemory } from './frame-memory.js';
-import type { Frames } from './frames.js';
+import type { Arrival } from './frames.js';
 import { addressOf } from './koffi.js';
 import { check, type Mpi, type MpiCall } from './library.js';
 import { NativeMemory } from './memory.js';
+import { partOf, type Span } from './parts.js';
+import { Requests } from './requests.js';
 
 /** Bytes of one part of a chunk, and of what the parts of all members may take together. */
 const PART_BYTES = 1 << 18;
 const PARTS_BYTES = 1 << 22;
 const BULK_TAG = 1;
 
-/** Elements [from, to). */
-interface Span {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Elements of part `member` where `count` elements are cut into `members` parts. */
-export function partOf(count: number, members: number, member: number): Span {
-  const length = Math.ceil(count / members);
-  return { from: Math.min(member * length, count), to: Math.min((member + 1) * length, count) };
-}
-
 export class Bulk {
   readonly #mpi: Mpi;
-  readonly #frames: Frames;
-  readonly #requests: NativeMemory;
+  readonly #comm: number;
+  readonly #member: number;
+  readonly #members: number;
+  readonly #cells: NativeMemory;
+  readonly #requests: Requests;
   #count = 0;
   /** Everyone's contribution to this member's part. Made when first needed. */
   #scratch: FrameMemory | null = null;
 
-  constructor(mpi: Mpi, frames: Frames) {
+  constructor(mpi: Mpi, comm: number, member: number, members: number) {
     this.#mpi = mpi;
-    this.#frames = frames;
-    this.#requests = new NativeMemory(mpi.koffi, 2 * frames.members * mpi.abi.handleBytes);
+    this.#comm = comm;
+    this.#member = member;
+    this.#members = members;
+    this.#cells = new NativeMemory(mpi.koffi, 2 * members * mpi.abi.handleBytes);
+    this.#requests = new Requests(mpi);
   }
 
   /** What moves the data of `call`, step by step. */
-  run(call: Collective): Iterator<void> {
+  run(call: Collective): Iterator<Arrival> {
     if (call.kind === 'allReduce') return this.#allReduce(call);
     return call.kind === 'allGather' ? this.#allGather(call) : this.#broadcast(call);
   }
 
   close(): void {
-    this.#requests.free();
+    this.#requests.close();
+    this.#cells.free();
     this.#scratch?.free();
   }
 
   get #partBytes(): number {
-    const share = Math.floor(PARTS_BYTES / this.#frames.members / 64) * 64;
+    const share = Math.floor(PARTS_BYTES / this.#members / 64) * 64;
     return Math.max(4096, Math.min(PART_BYTES, share));
   }
 
-  *#allReduce(call: Collective): Generator<void> {
+  *#allReduce(call: Collective): Generator<Arrival> {
     const { input, output } = call;
     const size = input.BYTES_PER_ELEMENT;
     for (const { from, to } of this.#chunks(input.length, size)) {
-      const part = (m: number) => shift(partOf(to - from, this.#frames.members, m), from);
+      const part = (m: number) => shift(partOf(to - from, this.#members, m), from);
       yield* this.#scatterParts(input, part);
-      const own = part(this.#frames.member);
+      const own = part(this.#member);
       const sum = this.#combine(call, own);
       // The parts of the result may overwrite the input now: all of it has been sent.
       yield* this.#gatherParts(output, part);
@@ -78,10 +75,10 @@ export class Bulk {
   }
 
   /** Sends every member its part of `input`; receives theirs of this member's part. */
-  *#scatterParts(input: CollectiveArray, part: (member: number) => Span): Generator<void> {
+  *#scatterParts(input: CollectiveArray, part: (member: number) => Span): Generator<Arrival> {
     const at = addressOf(this.#mpi.koffi, input);
     const size = input.BYTES_PER_ELEMENT;
-    const { member } = this.#frames;
+    const member = this.#member;
     const own = part(member);
     this.#begin();
     this.#peers((peer) => {
@@ -95,19 +92,19 @@ export class Bulk {
 
   #combine(call: Collective, { from, to }: Span): CollectiveArray {
     const count = to - from;
-    const members = Array.from({ length: this.#frames.members }, (_, m) => m);
+    const members = Array.from({ length: this.#members }, (_, m) => m);
     const views = members.map((m) => this.#scratchView(call.input, m, count));
     const { address, reduce } = this.#scratchMemory();
-    const blocks = new Blocks(views, address, this.#partBytes, reduce);
+    const blocks = new Blocks(views, address, this.#partBytes, reduce, views[0]);
     combine(this.#mpi, blocks, views[0], call.op, count);
     return views[0];
   }
 
   /** Sends this member's combined part, in the first block, to all; receives theirs. */
-  *#gatherParts(output: CollectiveArray, part: (member: number) => Span): Generator<void> {
+  *#gatherParts(output: CollectiveArray, part: (member: number) => Span): Generator<Arrival> {
     const at = addressOf(this.#mpi.koffi, output);
     const size = output.BYTES_PER_ELEMENT;
-    const own = part(this.#frames.member);
+    const own = part(this.#member);
     this.#begin();
     this.#peers((peer) => {
       const { from, to } = part(peer);
@@ -117,9 +114,9 @@ export class Bulk {
     yield this.#watch();
   }
 
-  *#allGather({ input, output }: Collective): Generator<void> {
+  *#allGather({ input, output }: Collective): Generator<Arrival> {
     const size = input.BYTES_PER_ELEMENT;
-    const { member } = this.#frames;
+    const member = this.#member;
     output.set(input, member * input.length);
     const inputAt = addressOf(this.#mpi.koffi, input);
     const outputAt = addressOf(this.#mpi.koffi, output);
@@ -134,14 +131,14 @@ export class Bulk {
     }
   }
 
-  *#broadcast({ input, output, root }: Collective): Generator<void> {
+  *#broadcast({ input, output, root }: Collective): Generator<Arrival> {
     const size = input.BYTES_PER_ELEMENT;
-    const isRoot = this.#frames.member === root;
+    const isRoot = this.#member === root;
     if (isRoot && output !== input) output.set(input);
     const at = addressOf(this.#mpi.koffi, output);
     for (const { from, to } of this.#chunks(input.length, size)) {
-      const part = (m: number) => shift(partOf(to - from, this.#frames.members, m), from);
-      const own = part(this.#frames.member);
+      const part = (m: number) => shift(partOf(to - from, this.#members, m), from);
+      const own = part(this.#member);
       this.#begin();
       if (isRoot) this.#peers((peer) => this.#sendSpan(at, size, part(peer), peer));
       else this.#receiveSpan(at, size, own, root);
@@ -158,7 +155,7 @@ export class Bulk {
 
   /** `length` elements, cut where every member's part is at most the scratch memory's. */
   *#chunks(length: number, size: number): Generator<Span> {
-    const step = Math.floor(this.#partBytes / size) * this.#frames.members;
+    const step = Math.floor(this.#partBytes / size) * this.#members;
     for (let from = 0; from < length; from += step) {
       yield { from, to: Math.min(from + step, length) };
     }
@@ -168,8 +165,9 @@ export class Bulk {
     this.#count = 0;
   }
 
-  #watch(): void {
-    this.#frames.watch(this.#requests.address, this.#count);
+  #watch(): Arrival {
+    this.#requests.watch(this.#cells.address, this.#count);
+    return this.#requests;
   }
 
   #sendSpan(at: number, size: number, { from, to }: Span, peer: number): void {
@@ -191,13 +189,13 @@ export class Bulk {
   #post(name: MpiCall, address: number, bytes: number, peer: number): void {
     if (bytes === 0) return;
     const { abi, call } = this.#mpi;
-    const request = this.#requests.address + this.#count++ * abi.handleBytes;
-    const { comm } = this.#frames;
-    check(this.#mpi, name, call[name](address, bytes, abi.byte, peer, BULK_TAG, comm, request));
+    const request = this.#cells.address + this.#count++ * abi.handleBytes;
+    const code = call[name](address, bytes, abi.byte, peer, BULK_TAG, this.#comm, request);
+    check(this.#mpi, name, code);
   }
 
   #scratchMemory(): FrameMemory {
-    this.#scratch ??= createFrameMemory(this.#mpi.koffi, this.#frames.members * this.#partBytes);
+    this.#scratch ??= createFrameMemory(this.#mpi.koffi, this.#members * this.#partBytes);
     return this.#scratch;
   }
 
@@ -216,8 +214,8 @@ export class Bulk {
   }
 
   #peers(visit: (peer: number) => void): void {
-    for (let peer = 0; peer < this.#frames.members; peer++) {
-      if (peer !== this.#frames.member) visit(peer);
+    for (let peer = 0; peer < this.#members; peer++) {
+      if (peer !== this.#member) visit(peer);
     }
   }
 }

@@ -24,10 +24,10 @@ export function combine(
 ): void {
   const { views, reduce } = blocks;
   if (reduce !== null && count >= WASM_FROM) {
-    const isBlock = views.includes(out);
-    const result = isBlock ? out : blocks.beginning(count);
+    const isWithin = blocks.isWithin(out);
+    const result = isWithin ? out : blocks.room(count);
     reduce(result, views, op, 0, count);
-    if (!isBlock) out.set(result);
+    if (!isWithin) out.set(result);
     return;
   }
   const type = count < NATIVE_FROM || op !== 'sum' ? 0 : nativeType(mpi, out, views.length);

@@ -1,14 +1,8 @@
 /** Communicators: the channels of their own that MPI gives each group. */
 
-import { Frames } from './frames.js';
-import { groupTag } from './gate.js';
+import { groupTag, UNUSED_TAG } from './gate.js';
 import { check, handleAt, type Mpi } from './library.js';
 import { NativeMemory } from './memory.js';
-
-/** Bytes of payload in a frame: the most, the least, and what all frames of a group may take. */
-const MAX_CAPACITY = 1 << 16;
-const MIN_CAPACITY = 1 << 14;
-const CAPACITIES = 1 << 20;
 
 /** A copy of the communicator of all ranks, so that the program's own use of MPI is not disturbed. */
 export function duplicateWorld(mpi: Mpi): number {
@@ -48,11 +42,17 @@ export function freeComm(mpi: Mpi, comm: number): void {
   check(mpi, 'MPI_Comm_free', call.MPI_Comm_free(cells.address));
 }
 
-/** Frames for a group of `members`; fewer bytes each in larger groups. */
-export function framesFor(mpi: Mpi, comm: number, member: number, members: number): Frames {
-  const share = Math.floor(CAPACITIES / members / 64) * 64;
-  const capacity = Math.min(MAX_CAPACITY, Math.max(MIN_CAPACITY, share));
-  return new Frames(mpi, comm, member, members, capacity);
+/**
+ * Lets MPI move on: it does so only in calls of it, and what other ranks wait for may still be on
+ * its way out of this process.
+ */
+export function progressOf(mpi: Mpi, comm: number): () => void {
+  const { call, cells, abi } = mpi;
+  const flag = cells.address + 64;
+  // A look for a message that nobody sends.
+  return () => {
+    call.MPI_Iprobe(0, UNUSED_TAG, comm, flag, abi.statusesIgnore);
+  };
 }
 
 function returningErrors(mpi: Mpi, comm: number): number {

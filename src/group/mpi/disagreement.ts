@@ -4,6 +4,7 @@
  */
 
 import { MismatchError, RankFailedError } from '../../core/errors.js';
+import type { Arrival } from './frames.js';
 import type { MpiGroup } from './group.js';
 import {
   describe,
@@ -25,10 +26,10 @@ export function* disagree(
   call: FrameCall,
   number: number,
   odd: number,
-): Generator<void> {
+): Generator<Arrival> {
   const { frames, ranks, name } = group;
-  if (frames.watchAll()) yield;
-  if (frames.level()) yield;
+  if (frames.watchAll()) yield frames;
+  if (frames.level()) yield frames;
   if (isRaising(frames, odd)) throw failed(group, odd);
   const leavers = ranks.map((_, m) => m).filter((m) => isLeaving(frames, m));
   if (leavers.includes(odd) && readText(frames, odd) !== '') {
@@ -39,7 +40,7 @@ export function* disagree(
   const exitCode = exitCodeOf(frames, odd);
   // The headers hold numbers; the words for the error are sent only now that there is one.
   frames.sendToAll(writeText(frames, describe(call, number)));
-  yield;
+  yield frames;
   if (leavers.length === 0) throw mismatch(group, odd);
   const waiting = ranks.findIndex((_, m) => !leavers.includes(m));
   throw new RankFailedError(

@@ -34,16 +34,26 @@ let module: WebAssembly.Module | undefined;
 const kept = new Set<WebAssembly.Memory>();
 
 export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
+  // V8 reserves gigabytes of addresses for each memory: not for a few numbers.
+  if (size < PAGE_BYTES) return outsideWebAssembly(koffi, size);
   try {
     return inWebAssembly(koffi, size);
   } catch {
-    const memory = new NativeMemory(koffi, size);
-    const { address, bytes, words } = memory;
-    return { address, bytes, words, reduce: null, free: () => memory.free() };
+    return outsideWebAssembly(koffi, size);
   }
 }
 
-function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
+function outsideWebAssembly(koffi: Koffi, size: number): FrameMemory {
+  const memory = new NativeMemory(koffi, size);
+  const { address, bytes, words } = memory;
+  return { address, bytes, words, reduce: null, free: () => memory.free() };
+}
+
+/**
+ * Frame memory in WebAssembly alone.
+ * @throws Error where the engine has none with SIMD
+ */
+export function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
   module ??= new WebAssembly.Module(decode(binary, frequent));
   const pages = Math.ceil(size / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

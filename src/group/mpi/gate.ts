@@ -13,6 +13,8 @@ import type { Waiting } from './waiting.js';
 const NOTICE_BYTES = 1024;
 /** Tags below serve the world's own collectives. 32767 is the least that MPI promises. */
 const FIRST_TAG = 16;
+/** Tag of no message. */
+export const UNUSED_TAG = FIRST_TAG - 1;
 
 /** Tag of a group's notices, and of the making of its communicator. */
 export function groupTag(name: string): number {

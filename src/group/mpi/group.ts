@@ -6,6 +6,8 @@ export interface MpiGroup {
   readonly name: string;
   /** World ranks of the members. */
   readonly ranks: readonly number[];
+  /** Communicator of the members. */
+  readonly comm: number;
   readonly frames: Frames;
   /** Called when a rank leaves with an error. */
   onFailure(worldRank: number): void;

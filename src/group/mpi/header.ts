@@ -4,7 +4,7 @@ import { describeCall, encodeCall, hashLabel, isRaise } from '../fingerprint.js'
 import type { Collective } from '../transport.js';
 import type { Frames } from './frames.js';
 
-/** Words of a header; the last is the frames' own. */
+/** Words of a header; the frames have another of their own. */
 const SEQUENCE = 0;
 const CODE = 1;
 const COUNT_LOW = 2;
@@ -30,7 +30,7 @@ export type FrameCall = Collective | Departure;
 
 export function writeHeader(frames: Frames, call: FrameCall, sequence: number): void {
   const { words } = frames;
-  const at = frames.headerWord(frames.member);
+  const at = frames.ownHeaderWord;
   words[at + SEQUENCE] = sequence;
   if (call.kind === 'leave') {
     words[at + CODE] = LEAVE;
@@ -44,11 +44,11 @@ export function writeHeader(frames: Frames, call: FrameCall, sequence: number): 
   words[at + LABEL_HASH] = call.label === '' ? 0 : hashLabel(call.label);
 }
 
-/** Puts text in this member's payload. @returns its bytes; what one piece cannot hold is cut off */
+/** Puts text in this member's payload. @returns its bytes; what does not come with the header is cut off */
 export function writeText(frames: Frames, text: string): number {
-  const room = frames.payloadBytes(frames.member, frames.pieceCapacity);
+  const room = frames.ownBytes(frames.noteCapacity);
   const { written } = new TextEncoder().encodeInto(text, room);
-  frames.words[frames.headerWord(frames.member) + TEXT_BYTES] = written;
+  frames.words[frames.ownHeaderWord + TEXT_BYTES] = written;
   return written;
 }
 

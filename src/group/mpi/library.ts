@@ -28,6 +28,7 @@ const CALLS = {
   MPI_Startall: 2,
   MPI_Testall: 4,
   MPI_Test: 3,
+  MPI_Iprobe: 5,
   MPI_Request_free: 1,
   MPI_Reduce_local: 5,
   MPI_Error_string: 3,

@@ -11,11 +11,11 @@ import {
   MismatchError,
   RankFailedError,
 } from '../../core/errors.js';
-import type { Collective, CollectiveArray, Transport } from '../transport.js';
-import { Bulk, partOf } from './bulk.js';
+import type { Collective, Transport } from '../transport.js';
+import { Bulk } from './bulk.js';
 import { addOther, combine } from './combine.js';
 import { disagree } from './disagreement.js';
-import type { Frames } from './frames.js';
+import type { Arrival, Frames } from './frames.js';
 import type { MpiGroup } from './group.js';
 import {
   type Departure,
@@ -26,6 +26,7 @@ import {
   writeText,
 } from './header.js';
 import type { Mpi } from './library.js';
+import { partBytes, partOf } from './parts.js';
 import type { Waiting } from './waiting.js';
 import { type Carrier, MpiWork, type Route } from './work.js';
 
@@ -33,6 +34,11 @@ import { type Carrier, MpiWork, type Route } from './work.js';
 const ALWAYS_WHOLE_BYTES = 2048;
 /** Bytes that a rank sends more where that saves a second round. */
 const ROUND_BYTES = 8192;
+/**
+ * Bytes up to which what is only copied goes in frames; more goes straight from array to array.
+ * Measured, two ranks of one host: 20,000 float64 take 33 µs to gather in frames, 22 in chunks.
+ */
+const COPY_BYTES = 65536;
 
 export class MpiTransport implements Transport, Carrier {
   /** Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks. */
@@ -44,7 +50,9 @@ export class MpiTransport implements Transport, Carrier {
   readonly #bulk: Bulk;
   readonly #queue: MpiWork[] = [];
   /** What follows the first round; null while that is under way. */
-  #script: Iterator<void> | null = null;
+  #script: Iterator<Arrival> | null = null;
+  /** What the first work waits for. */
+  #awaited: Arrival;
   #calls = 0;
   /** Why no collective can run any more. */
   #end: Error | null = null;
@@ -55,7 +63,8 @@ export class MpiTransport implements Transport, Carrier {
     this.group = group;
     this.waiting = waiting;
     this.#frames = group.frames;
-    this.#bulk = new Bulk(mpi, group.frames);
+    this.#awaited = group.frames;
+    this.#bulk = new Bulk(mpi, group.comm, group.frames.member, group.frames.members);
     waiting.add(this);
   }
 
@@ -80,7 +89,7 @@ export class MpiTransport implements Transport, Carrier {
 
   advance(): void {
     try {
-      while (this.#queue.length > 0 && this.#frames.arrived()) this.#step(this.#queue[0]);
+      while (this.#queue.length > 0 && this.#awaited.arrived()) this.#step(this.#queue[0]);
     } catch (error) {
       this.#break(error as Error);
     }
@@ -132,7 +141,7 @@ export class MpiTransport implements Transport, Carrier {
       if (call.kind === 'raise' || call.kind === 'leave') {
         frames.sendToAll(writeText(frames, call.message));
       } else if (route === 'parts') {
-        this.#sendParts(call);
+        frames.sendParts(call.input);
       } else if (route === 'whole') {
         frames.sendToAll(this.#fillFrame(call), call.input.byteLength);
       } else {
@@ -145,51 +154,38 @@ export class MpiTransport implements Transport, Carrier {
 
   /** Puts this rank's data into its frame. @returns bytes of payload */
   #fillFrame({ kind, input, root }: Collective): number {
-    const { member } = this.#frames;
-    if (kind === 'broadcast' && member !== root) return 0;
-    this.#frames.payloads(input)[member].set(input);
+    if (kind === 'broadcast' && this.#frames.member !== root) return 0;
+    this.#frames.ownPayload(input).set(input);
     return input.byteLength;
   }
 
   #routeOf({ kind, input }: Collective): Route {
     const bytes = input.byteLength;
     if (bytes === 0) return 'none';
-    if (kind === 'allReduce') return this.#routeOfSum(input, bytes);
-    return bytes <= this.#frames.capacity ? 'whole' : 'bulk';
+    if (kind === 'allReduce') return this.#routeOfSum(bytes);
+    return bytes <= Math.min(COPY_BYTES, this.#frames.capacity) ? 'whole' : 'bulk';
   }
 
-  #routeOfSum(input: CollectiveArray, bytes: number): Route {
-    const { members, capacity } = this.#frames;
+  #routeOfSum(bytes: number): Route {
+    const { members, capacity, partsCapacity } = this.#frames;
     // Everyone sends everything to all, or each one's part and then its own part's sum to all.
     const [whole, parts] = [bytes * (members - 1), (2 * bytes * (members - 1)) / members];
     const isFaster = bytes <= ALWAYS_WHOLE_BYTES || whole - parts <= ROUND_BYTES;
     if (bytes <= capacity && isFaster) return 'whole';
-    return this.#partBytes(input) <= capacity ? 'parts' : 'bulk';
-  }
-
-  /** Bytes of the longest part where `input` is dealt out to all members. */
-  #partBytes({ length, BYTES_PER_ELEMENT }: CollectiveArray): number {
-    return Math.ceil(length / this.#frames.members) * BYTES_PER_ELEMENT;
-  }
-
-  #sendParts({ input }: Collective): void {
-    const frames = this.#frames;
-    const { members, member } = frames;
-    const parts = frames.partPayloads(input);
-    for (let m = 0; m < members; m++) {
-      const { from, to } = partOf(input.length, members, m);
-      const target = m === member ? frames.payloads(input)[m] : parts[m];
-      target.set(input.subarray(from, to));
-    }
-    // A shorter part's frame has the length of the others', so that all have as many pieces.
-    frames.sendParts(this.#partBytes(input));
+    return bytes <= partsCapacity ? 'parts' : 'bulk';
   }
 
   /** Goes on with the first work after what was under way for it has arrived. */
   #step(work: MpiWork): void {
     try {
       if (this.#script === null) this.#script = this.#afterHeaders(work);
-      if (this.#script === null || this.#script.next().done) this.#next(work);
+      if (this.#script === null) {
+        this.#next(work);
+        return;
+      }
+      const { done, value } = this.#script.next();
+      if (done === true) this.#next(work);
+      else this.#awaited = value;
     } catch (error) {
       const agreed = error instanceof MismatchError || error instanceof RankFailedError;
       if (!agreed) throw error;
@@ -201,13 +197,14 @@ export class MpiTransport implements Transport, Carrier {
 
   #next(work: MpiWork): void {
     this.#script = null;
+    this.#awaited = this.#frames;
     work.finish();
     this.#queue.shift();
     if (this.#queue.length > 0) this.#begin(this.#queue[0]);
   }
 
   /** @returns what is left to do, or null when the collective is over */
-  #afterHeaders({ call, number, route }: MpiWork): Iterator<void> | null {
+  #afterHeaders({ call, number, route }: MpiWork): Iterator<Arrival> | null {
     const odd = findOdd(this.#frames);
     if (odd >= 0) return disagree(this.group, call, number, odd);
     if (call.kind === 'leave' || route === 'none') return null;
@@ -218,8 +215,8 @@ export class MpiTransport implements Transport, Carrier {
     return null;
   }
 
-  *#takePieces(call: Collective): Generator<void> {
-    yield;
+  *#takePieces(call: Collective): Generator<Arrival> {
+    yield this.#frames;
     this.#takeFrames(call);
   }
 
@@ -249,17 +246,16 @@ export class MpiTransport implements Transport, Carrier {
   }
 
   /** Combines this rank's part and gathers everyone's. */
-  *#gatherSum({ op, input, output }: Collective): Generator<void> {
+  *#gatherSum({ op, input, output }: Collective): Generator<Arrival> {
     const frames = this.#frames;
     const { members, member } = frames;
-    const views = frames.payloads(input);
-    if (frames.watchAll()) yield;
-    const own = partOf(input.length, members, member);
-    const count = own.to - own.from;
-    combine(this.#mpi, frames.blocks(input), views[member], op, count);
-    frames.sendToAll(this.#partBytes(input));
+    if (frames.watchAll()) yield frames;
+    const { from, to } = partOf(input.length, members, member);
+    combine(this.#mpi, frames.partBlocks(input), frames.ownPayload(input), op, to - from);
+    frames.sendToAll(partBytes(input, members));
     frames.watchAll();
-    yield;
+    yield frames;
+    const views = frames.payloads(input);
     for (let m = 0; m < members; m++) {
       const { from, to } = partOf(input.length, members, m);
       output.set(views[m].subarray(0, to - from), from);

@@ -18,27 +18,33 @@ export interface Awaited {
   expire(): void;
 }
 
-/** Polls before the processor is yielded: some 2 ms, or some µs where ranks share cores. */
-const SPINS = 20_000;
-const SPINS_CROWDED = 20;
 /** Polls of the awaited transport between looks at all others and at the clock. */
 const STRIDE = 32;
+/** The same where ranks share cores, after the first ones. */
+const STRIDE_CROWDED = 1;
+/** Milliseconds before the processor is yielded, where every rank has a core of its own. */
+const SPIN_MS = 0.002;
 /** Milliseconds of waiting after which the rank sleeps between polls, and the sleep. */
 const PATIENCE_MS = 20;
 const SLEEP_MS = 0.2;
 
 export class Waiting {
-  readonly #spins: number;
+  readonly #stride: number;
+  readonly #spinMs: number;
   readonly #yield: () => void;
+  readonly #progress: () => void;
   readonly #active = new Set<Progress>();
   readonly #bed = new Int32Array(new SharedArrayBuffer(4));
 
   /**
    * @param crowded whether more ranks than cores share this host
    * @param yieldProcessor the system's call for it, or null
+   * @param progress lets MPI move on, since what is awaited may lie in shared memory
    */
-  constructor(crowded: boolean, yieldProcessor: (() => void) | null) {
-    this.#spins = crowded ? SPINS_CROWDED : SPINS;
+  constructor(crowded: boolean, yieldProcessor: (() => void) | null, progress: () => void) {
+    this.#stride = crowded ? STRIDE_CROWDED : STRIDE;
+    this.#spinMs = crowded ? 0 : SPIN_MS;
+    this.#progress = progress;
     this.#yield = yieldProcessor ?? (() => this.sleep(SLEEP_MS));
   }
 
@@ -60,9 +66,9 @@ export class Waiting {
     for (let poll = STRIDE; ; poll++) {
       own.advance();
       if (awaited.settled) return;
-      if (poll % STRIDE !== 0 && poll < this.#spins) continue;
+      if (poll % this.#stride !== 0) continue;
       this.#advanceAll();
-      this.#rest(poll, start, awaited);
+      this.#rest(start, awaited);
     }
   }
 
@@ -100,16 +106,17 @@ export class Waiting {
   }
 
   #advanceAll(): void {
+    this.#progress();
     for (const progress of this.#active) progress.advance();
   }
 
-  #rest(poll: number, start: number, awaited: Awaited): void {
+  #rest(start: number, awaited: Awaited): void {
     const waited = performance.now() - start;
     if (waited > awaited.timeout) {
       if (!awaited.settled) awaited.expire();
     } else if (waited > PATIENCE_MS) {
       this.sleep(SLEEP_MS);
-    } else if (poll >= this.#spins) {
+    } else if (waited >= this.#spinMs) {
       this.#yield();
     }
   }

@@ -7,12 +7,14 @@ import { builtin, coreCount } from '../../core/platform.js';
 import { hashLabel } from '../fingerprint.js';
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
-import { createComm, duplicateWorld, framesFor, freeComm } from './communicator.js';
+import { framesFor } from './carriers.js';
+import { createComm, duplicateWorld, freeComm, progressOf } from './communicator.js';
 import type { MpiLaunch } from './environment.js';
 import { type Ending, ExitWatch } from './exits.js';
-import { Frames } from './frames.js';
+import type { Frames } from './frames.js';
 import { meet } from './gate.js';
 import { check, type Mpi, processExit, processorYield } from './library.js';
+import { MessageFrames } from './message-frames.js';
 import { MpiTransport } from './transport.js';
 import { Waiting } from './waiting.js';
 
@@ -55,7 +57,7 @@ export class MpiWorld implements World, Ending {
     this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
     [this.rank, this.size] = enter(mpi, launch, crowded);
     this.#comm = duplicateWorld(mpi);
-    this.#waiting = new Waiting(crowded, processorYield(mpi.koffi));
+    this.#waiting = new Waiting(crowded, processorYield(mpi.koffi), progressOf(mpi, this.#comm));
     this.#control = this.#makeControl();
     this.#watch = new ExitWatch(this);
     this.hostRanks = this.#findHostRanks();
@@ -67,8 +69,9 @@ export class MpiWorld implements World, Ending {
     const mpi = this.#mpi;
     meet(mpi, this.#waiting, { name, ranks, rank, comm: this.#comm, timeout });
     const comm = createComm(mpi, this.#comm, name, ranks);
-    const frames = framesFor(mpi, comm, ranks.indexOf(rank), ranks.length);
-    const transport = this.#transport(name, ranks, frames, (clean) => {
+    const onOneHost = ranks.every((member) => this.hostRanks.includes(member));
+    const frames = framesFor(mpi, this.#waiting, { name, ranks, rank, comm, timeout, onOneHost });
+    const transport = this.#transport(name, ranks, comm, frames, (clean) => {
       this.#groups.delete(transport);
       if (clean) freeComm(mpi, comm);
     });
@@ -134,21 +137,23 @@ export class MpiWorld implements World, Ending {
 
   #makeControl(): MpiTransport | null {
     if (this.size === 1) return null;
-    const frames = new Frames(this.#mpi, this.#comm, this.rank, this.size, NOTE_BYTES);
+    const frames = new MessageFrames(this.#mpi, this.#comm, this.rank, this.size, NOTE_BYTES);
     const ranks = Array.from({ length: this.size }, (_, rank) => rank);
-    return this.#transport('the world', ranks, frames, () => {});
+    return this.#transport('the world', ranks, this.#comm, frames, () => {});
   }
 
   #transport(
     name: string,
     ranks: readonly number[],
+    comm: number,
     frames: Frames,
     onClose: (clean: boolean) => void,
   ): MpiTransport {
     const onFailure = (rank: number) => {
       if (rank !== this.rank) this.#failedRank = rank;
     };
-    return new MpiTransport(this.#mpi, { name, ranks, frames, onFailure, onClose }, this.#waiting);
+    const group = { name, ranks, comm, frames, onFailure, onClose };
+    return new MpiTransport(this.#mpi, group, this.#waiting);
   }
 
   /** Ranks whose host has the name of this one's, and which the same launcher started. */
