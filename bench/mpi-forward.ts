@@ -1,10 +1,9 @@
 /**
  * `npm run build && npx tsc -p tsconfig.bench.json`, then
- * node build/bench/bench/mpi-forward.js [--shapes ABCDEFL] [--ranks 2]
- * [--blocks 1,2,4,8,16] [--runs 3]
+ * node build/bench/bench/mpi-forward.js [--shapes ABCDEFL] [--ranks 2] [--runs 3]
  *
  * SyncBN forward over MPI against the same over threads, in turns: minima over all runs, and
- * medians of the runs' medians. With --blocks, passes over MPI are cut into so many blocks at most.
+ * medians of the runs' medians.
  */
 
 import { execFileSync } from 'node:child_process';
@@ -20,7 +19,6 @@ const { values } = parseArgs({
   options: {
     shapes: { type: 'string', default: 'ABCDEFL' },
     ranks: { type: 'string', default: '2' },
-    blocks: { type: 'string', default: '0' },
     runs: { type: 'string', default: '3' },
   },
 });
@@ -30,7 +28,7 @@ const ranks = Number(values.ranks);
 async function onThreads(): Promise<ForwardTimes[]> {
   const lines: ForwardTimes[] = [];
   const workers = createThreadWorld(ranks).map((syncbn) => {
-    const worker = new Worker(program, { workerData: { syncbn }, argv: [values.shapes, '0'] });
+    const worker = new Worker(program, { workerData: { syncbn }, argv: [values.shapes] });
     worker.on('message', (line: ForwardTimes) => lines.push(line));
     return new Promise((resolve, reject) => worker.on('error', reject).on('exit', resolve));
   });
@@ -39,7 +37,7 @@ async function onThreads(): Promise<ForwardTimes[]> {
 }
 
 function overMpi([command, ...options]: readonly string[]): ForwardTimes[] {
-  const args = [fileURLToPath(program), values.shapes, ...values.blocks.split(',')];
+  const args = [fileURLToPath(program), values.shapes];
   const text = execFileSync(command, [...options, '-n', String(ranks), process.execPath, ...args], {
     encoding: 'utf8',
   });
@@ -62,20 +60,16 @@ for (let run = 0; run < Number(values.runs); run++) {
   for (const [i, { launcher }] of FAMILIES.entries()) overFamily[i].push(overMpi(launcher));
 }
 const table = new Table({
-  head: ['shape', 'over', 'blocks', 'min, µs', 'ratio', 'median, µs', 'ratio'],
+  head: ['shape', 'over', 'min, µs', 'ratio', 'median, µs', 'ratio'],
   style: { head: [], border: [] },
 });
 for (const [s, shape] of [...values.shapes].entries()) {
   const [base, middle] = spread(threads, s);
-  table.push([shape, 'threads', '', base.toFixed(1), '', middle.toFixed(1), '']);
+  table.push([shape, 'threads', base.toFixed(1), '', middle.toFixed(1), '']);
   FAMILIES.forEach(({ name }, f) => {
-    const choices = values.blocks.split(',');
-    choices.forEach((blocks, b) => {
-      const [min, median] = spread(overFamily[f], s * choices.length + b);
-      const ratios = [min / base, median / middle].map((ratio) => ratio.toFixed(2));
-      const most = blocks === '0' ? 'as set' : blocks;
-      table.push([shape, name, most, min.toFixed(1), ratios[0], median.toFixed(1), ratios[1]]);
-    });
+    const [min, median] = spread(overFamily[f], s);
+    const ratios = [min / base, median / middle].map((ratio) => ratio.toFixed(2));
+    table.push([shape, name, min.toFixed(1), ratios[0], median.toFixed(1), ratios[1]]);
   });
 }
 console.log(table.toString());

@@ -37,9 +37,6 @@ export interface GradientSums {
   readonly dyXhat: Float64Array;
 }
 
-/** Which pass the blocks are for: a backward block reads twice as much. */
-export type Pass = 'forward' | 'backward';
-
 export interface Kernels {
   /** What errors, logs and benchmarks call this implementation. */
   readonly name: string;
@@ -64,10 +61,10 @@ export interface Kernels {
   reserve(channels: number): void;
 
   /**
-   * How many channels a caller should do at a time: as many as stay in the cache between the two
-   * passes over them, or all where blocks gain nothing. At least 1.
+   * How many channels a backward call should do at a time: as many as stay in the cache between the
+   * two passes over them, or all where blocks gain nothing. At least 1.
    */
-  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number;
+  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64'): number;
 
   /** Writes the mean and M2 of each channel's values; both 0 where there are no values. */
   moments(
@@ -114,8 +111,8 @@ export interface Kernels {
 
   /**
    * Merges the moments of `ranks` ranks, in rank order (core/moments.ts), and returns their count.
-   * @param mean as m2, written for the channels of the range; both 0 where the count is
-   * @param gathered for each rank the packed moments of the range, `stride` numbers apart
+   * @param mean as m2, written for all channels; both 0 where the count is
+   * @param gathered for each rank its packed moments, `stride` numbers apart
    */
   mergeMoments(
     mean: Float64Array,
@@ -123,17 +120,10 @@ export interface Kernels {
     gathered: Float64Array,
     ranks: number,
     stride: number,
-    range: ChannelRange,
   ): number;
 
-  /** Writes 1 / sqrt(m2 / count + eps) for the channels of the range; count is above 0. */
-  inverseDeviations(
-    invstd: Float64Array,
-    m2: Float64Array,
-    count: number,
-    eps: number,
-    range: ChannelRange,
-  ): void;
+  /** Writes 1 / sqrt(m2 / count + eps); count is above 0. */
+  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void;
 
   /** Divides `values`, a whole array, by `divisor`, in place; the number behind it may change. */
   divide(values: Float64Array, divisor: number): void;

@@ -125,11 +125,10 @@ function mergeMoments(
   gathered: Float64Array,
   ranks: number,
   stride: number,
-  { from, to }: ChannelRange,
 ): number {
-  const merged = mergeRanks(gathered, stride, ranks, to - from);
-  mean.set(merged.mean, from);
-  m2.set(merged.m2, from);
+  const merged = mergeRanks(gathered, stride, ranks, mean.length);
+  mean.set(merged.mean);
+  m2.set(merged.m2);
   return merged.count;
 }
 
@@ -138,9 +137,8 @@ function inverseDeviations(
   m2: Float64Array,
   count: number,
   eps: number,
-  { from, to }: ChannelRange,
 ): void {
-  for (let c = from; c < to; c++) invstd[c] = 1 / Math.sqrt(m2[c] / count + eps);
+  for (let c = 0; c < invstd.length; c++) invstd[c] = 1 / Math.sqrt(m2[c] / count + eps);
 }
 
 function divide(values: Float64Array, divisor: number): void {

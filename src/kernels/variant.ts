@@ -1,5 +1,5 @@
 /**
- * Which kernel an array gets, and in which blocks: the one place that knows.
+ * Which kernel an array gets, and in which blocks backward: the one place that knows.
  *
  * | variant | arrays | one pass over | blocks |
  * |---|---|---|---|
@@ -9,7 +9,6 @@
  */
 
 import type { Layout } from '../core/layout.js';
-import type { Pass } from './kernels.js';
 
 /** An array as rows: `rows` of them, each channel with `values` side by side in a row. */
 export interface Rows {
@@ -35,26 +34,26 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
   return values * bytes < VECTOR || (values < TINY_PLANE && rows >= SAMPLES);
 }
 
-/** Bytes of x in a block that stays in the second-level cache: see docs/algorithms.md. */
-const BLOCK_BYTES = { forward: 256 << 10, backward: 128 << 10 } as const;
+/** Bytes of x in a block that stays, with dy and dx, in the second-level cache. */
+const BLOCK_BYTES = 128 << 10;
 /**
- * Bytes of x up to which a pass takes all channels at once: backward what stays, with dy and dx,
- * in a core's share of the last-level cache; forward more, since prefetching over whole arrays
- * gains more than blocks save: docs/kernels.md has the figures.
+ * Bytes of x up to which a backward call takes all channels at once: what stays, with dy and dx, in
+ * a core's share of the last-level cache. A forward call always does, since prefetching over whole
+ * arrays gains more than blocks save: docs/kernels.md has the figures.
  */
-const WHOLE_BYTES = { forward: 64 << 20, backward: 2 << 20 } as const;
+const WHOLE_BYTES = 2 << 20;
 /** Bytes side by side in memory that the hardware's prefetching needs ... */
 const RUN_BYTES = 48 << 10;
 /** ... even at the price of blocks that only the last-level cache holds, up to this size. */
 const LARGEST_BLOCK_BYTES = 1640 << 10;
 
-/** Channels of one block; all of them where a row has one value of each. */
-export function channelsPerBlock(layout: Layout, bytes: number, pass: Pass): number {
+/** Channels of one block of a backward call; all of them where a row has one value of each. */
+export function channelsPerBlock(layout: Layout, bytes: number): number {
   const { channels, samples, plane } = layout;
   if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
-  if (channels * channelBytes <= WHOLE_BYTES[pass]) return Math.max(1, channels);
-  let fit = Math.max(1, Math.floor(BLOCK_BYTES[pass] / channelBytes));
+  if (channels * channelBytes <= WHOLE_BYTES) return Math.max(1, channels);
+  let fit = Math.max(1, Math.floor(BLOCK_BYTES / channelBytes));
   if (!byRows(samples, plane, bytes)) {
     const run = Math.floor(RUN_BYTES / (plane * bytes));
     fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));

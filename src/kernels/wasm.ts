@@ -8,7 +8,7 @@ import { type Layout, valuesPerChannel } from '../core/layout.js';
 import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
-import type { ChannelRange, GradientSums, Kernels, Normalization, Pass } from './kernels.js';
+import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
 import { plainKernels } from './plain.js';
 import { byRows, channelsPerBlock, rowsOf } from './variant.js';
 import { SLOTS, Windows } from './windows.js';
@@ -46,8 +46,8 @@ export class WasmKernels implements Kernels {
     this.#windows.reserve(channels);
   }
 
-  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64', pass: Pass): number {
-    return channelsPerBlock(layout, dtype === 'float32' ? 4 : 8, pass);
+  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64'): number {
+    return channelsPerBlock(layout, dtype === 'float32' ? 4 : 8);
   }
 
   moments(
@@ -202,36 +202,27 @@ export class WasmKernels implements Kernels {
     gathered: Float64Array,
     ranks: number,
     stride: number,
-    range: ChannelRange,
   ): number {
     if (!this.#own(mean, m2) || !this.heap.owns(gathered)) {
-      return plainKernels.mergeMoments(mean, m2, gathered, ranks, stride, range);
+      return plainKernels.mergeMoments(mean, m2, gathered, ranks, stride);
     }
-    const at = range.from * 8;
     return this.#engine.statistics.mergeMoments(
-      mean.byteOffset + at,
-      m2.byteOffset + at,
+      mean.byteOffset,
+      m2.byteOffset,
       gathered.byteOffset,
       ranks,
       stride * 8,
-      range.to - range.from,
+      mean.length,
     );
   }
 
-  inverseDeviations(
-    invstd: Float64Array,
-    m2: Float64Array,
-    count: number,
-    eps: number,
-    range: ChannelRange,
-  ): void {
+  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void {
     if (!this.#own(invstd, m2)) {
-      plainKernels.inverseDeviations(invstd, m2, count, eps, range);
+      plainKernels.inverseDeviations(invstd, m2, count, eps);
       return;
     }
-    const at = range.from * 8;
-    const [out, from] = [invstd.byteOffset + at, m2.byteOffset + at];
-    this.#engine.statistics.inverseDeviations(out, from, range.to - range.from, count, eps);
+    const { statistics } = this.#engine;
+    statistics.inverseDeviations(invstd.byteOffset, m2.byteOffset, invstd.length, count, eps);
   }
 
   divide(values: Float64Array, divisor: number): void {

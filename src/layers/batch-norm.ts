@@ -13,7 +13,6 @@ import { soloGroup } from '../group/solo.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import { isInitialized } from '../group/world.js';
 import { backward, type Saved } from '../ops/backward.js';
-import { BlockPlan } from '../ops/blocks.js';
 import { forward, normalize, setStatistics } from '../ops/forward.js';
 import { Keeper } from '../ops/kept.js';
 import type { Affine, Scope } from '../ops/scope.js';
@@ -36,7 +35,6 @@ export abstract class BatchNorm {
   readonly #setup: BatchNormSetup;
   #training: boolean;
   #last: ForwardContext | null = null;
-  readonly #blocks = new BlockPlan();
   readonly #keeper = new Keeper();
 
   protected constructor(setup: BatchNormSetup) {
@@ -203,7 +201,7 @@ export abstract class BatchNorm {
 
   #scope(group: ProcessGroup): Scope {
     const { label, reproducible } = this.#setup;
-    return { group, label, reproducible, plan: this.#blocks };
+    return { group, label, reproducible };
   }
 
   #affine(): Affine {
@@ -226,10 +224,11 @@ export abstract class BatchNorm {
     const { x, layout, kept } = pass;
     const admit = (count: number) => this.#admit(count);
     const scope = this.#scope(group);
-    const moments = forward(y, x, layout, this.#affine(), scope, kept.statistics, admit);
-    if (this.#training) this.learn(moments);
-    pass.count = moments.count;
-    pass.channelsPerBlock = this.#blocks.backward;
+    const affine = this.#affine();
+    const normalized = forward(y, x, layout, affine, scope, kept.statistics, admit);
+    if (this.#training) this.learn(normalized.moments);
+    pass.count = normalized.moments.count;
+    pass.channelsPerBlock = normalized.channelsPerBlock;
   }
 
   /** Ends a context. */

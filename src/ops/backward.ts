@@ -22,7 +22,7 @@ export interface Saved {
   readonly layout: Layout;
   /** Values per channel over the group; null when the statistics did not come from the batch. */
   readonly count: number | null;
-  /** Channels of a block that the group agreed on in the forward pass. */
+  /** Channels of a block, as the group agreed in the forward pass; all where sums are exact. */
   readonly channelsPerBlock: number;
 }
 
@@ -44,7 +44,7 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
   const by = { mean: statistics.mean, invstd: statistics.invstd, weight, bias: null };
   const own = { dy: sums.first, dyXhat: sums.second };
   const group = count === null ? null : { dy: means.first, dyXhat: means.second };
-  const step = channelsPerBlock(saved, scope);
+  const step = saved.channelsPerBlock;
   for (let from = 0; from < layout.channels; from += step) {
     const block = { from, to: Math.min(layout.channels, from + step) };
     kernels.gradientSums(own, dy, x, by, layout, block);
@@ -55,14 +55,6 @@ export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Sc
     kernels.inputGradient(dx, dy, x, by, group, layout, block);
   }
   return own;
-}
-
-/** Alone a rank takes its own blocks; exact sums come all at once. */
-function channelsPerBlock({ x, layout, channelsPerBlock }: Saved, scope: Scope): number {
-  if (scope.reproducible) return layout.channels;
-  if (scope.group.size > 1) return channelsPerBlock;
-  const dtype = x instanceof Float64Array ? 'float64' : 'float32';
-  return defaultKernels().channelsPerBlock(layout, dtype, 'backward');
 }
 
 /** Writes the group's sums over the group's count, for the channels of a block. */

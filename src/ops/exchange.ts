@@ -18,14 +18,15 @@ import { chain, finished } from './chain.js';
 /** Groups up to this size gather; larger ones reduce twice. */
 export const GATHER_RANKS = 64;
 
-/** The moments of all ranks together, and the smallest of their votes, place by place. */
+/** The moments of all ranks together, and the smallest of their votes. */
 export interface Exchanged extends Moments {
-  readonly votes: Float64Array;
+  /** Infinity where there were none. */
+  readonly vote: number;
 }
 
 /**
- * Starts merging the ranks' packed moments; see core/moments.ts for the packing. Numbers behind it
- * are votes: every rank gets the smallest of each. They ride along, and cost no collective.
+ * Starts merging the ranks' packed moments; see core/moments.ts for the packing. A number behind it
+ * is a vote: every rank gets the smallest one. It rides along, and costs no collective.
  */
 export function exchangeMoments(
   group: ProcessGroup,
@@ -48,18 +49,18 @@ export function gatherMoments(
   const { length } = packed;
   return chain(group.allGather(packed, { label }), (gathered) => ({
     ...mergeRanks(gathered, length, group.size, channels),
-    votes: smallestVotes(gathered, length - packedLength(channels), group.size),
+    vote: length > packedLength(channels) ? smallestVote(gathered, group.size) : NO_VOTE,
   }));
 }
 
-/** The smallest of the ranks' votes, which are the last numbers that each of them sent. */
-function smallestVotes(gathered: Float64Array, votes: number, ranks: number): Float64Array {
-  const smallest = new Float64Array(votes).fill(Number.POSITIVE_INFINITY);
+const NO_VOTE = Number.POSITIVE_INFINITY;
+
+/** The smallest of the ranks' votes: the last numbers that each of `ranks` ranks sent. */
+export function smallestVote(gathered: Float64Array, ranks: number): number {
   const length = gathered.length / ranks;
+  let smallest = NO_VOTE;
   for (let end = length; end <= gathered.length; end += length) {
-    for (let i = 0; i < votes; i++) {
-      smallest[i] = Math.min(smallest[i], gathered[end - votes + i]);
-    }
+    smallest = Math.min(smallest, gathered[end - 1]);
   }
   return smallest;
 }
@@ -91,9 +92,7 @@ export function reduceMoments(
     return chain(group.allReduce(m2, { label }), () =>
       chain(
         votes.length === 0 ? finished(votes) : group.allReduce(votes, { op: 'min', label }),
-        () => ({
-          ...{ count, mean, m2, votes },
-        }),
+        ([vote = NO_VOTE]) => ({ count, mean, m2, vote }),
       ),
     );
   });

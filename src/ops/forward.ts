@@ -1,6 +1,6 @@
 /**
- * The forward pass over a group: moments of this rank, merged over all ranks, then normalize,
- * block by block of channels. docs/algorithms.md tells it in prose.
+ * The forward pass over a group: moments of this rank, merged over all ranks, then normalize.
+ * docs/algorithms.md tells it in prose.
  */
 
 import type { FloatArray } from '../core/dtype.js';
@@ -9,15 +9,22 @@ import { type Layout, valuesPerChannel } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import { mergePacked, packSquares, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
-import { mergeOverGroup } from './group-moments.js';
+import { type Agreement, mergeOverGroup } from './group-moments.js';
 import type { Statistics } from './kept.js';
 import type { Affine, Scope } from './scope.js';
+
+/** What a forward call leaves beside its output. */
+export interface Normalized {
+  /** Over the group, bitwise the same on all its ranks: views of the given statistics. */
+  readonly moments: Moments;
+  /** Channels of a block of the backward call. */
+  readonly channelsPerBlock: number;
+}
 
 /**
  * Writes y = (x - mean) * invstd * weight + bias with the moments of the group's batch.
  * @param statistics where mean, M2 and invstd go
  * @param admit is called with the group's count before anything is written, and may throw
- * @returns the moments over the group, bitwise the same on all its ranks: views of `statistics`
  */
 export function forward(
   y: FloatArray,
@@ -27,29 +34,30 @@ export function forward(
   scope: Scope,
   statistics: Statistics,
   admit: (count: number) => void,
-): Moments {
+): Normalized {
+  const { channels } = layout;
   if (scope.reproducible) {
-    return reproducibleForward(y, x, layout, affine, scope, statistics, admit);
+    const moments = reproducibleForward(y, x, layout, affine, scope, statistics, admit);
+    return { moments, channelsPerBlock: channels };
   }
   const kernels = defaultKernels();
-  const { channels } = layout;
   const { mean, m2, invstd } = statistics;
-  const { weight, bias, eps } = affine;
-  const by = { mean, invstd, weight, bias };
   const dtype = x instanceof Float64Array ? 'float64' : 'float32';
-  const alone = scope.group.size === 1;
-  // Alone a rank takes its own blocks; with others those that all have agreed on.
-  const step = alone ? kernels.channelsPerBlock(layout, dtype, 'forward') : scope.plan.forward;
-  let count = valuesPerChannel(layout);
-  for (let from = 0; from < channels; from += step) {
-    const block = { from, to: Math.min(channels, from + step) };
-    kernels.moments(mean, m2, x, layout, block);
-    if (!alone) count = mergeOverGroup(kernels, statistics, layout, dtype, block, scope);
-    if (from === 0) admit(count);
-    kernels.inverseDeviations(invstd, m2, Math.max(count, 1), eps, block);
-    kernels.normalize(y, x, by, layout, block);
-  }
-  return { count, mean, m2 };
+  kernels.moments(mean, m2, x, layout, { from: 0, to: channels });
+  const { count, channelsPerBlock } =
+    scope.group.size === 1
+      ? alone(layout, dtype)
+      : mergeOverGroup(kernels, statistics, layout, dtype, scope);
+  admit(count);
+  kernels.inverseDeviations(invstd, m2, Math.max(count, 1), affine.eps);
+  normalize(y, x, statistics, affine, layout);
+  return { moments: { count, mean, m2 }, channelsPerBlock };
+}
+
+/** Alone a rank takes its own blocks. */
+function alone(layout: Layout, dtype: 'float32' | 'float64'): Agreement {
+  const channelsPerBlock = defaultKernels().channelsPerBlock(layout, dtype);
+  return { count: valuesPerChannel(layout), channelsPerBlock };
 }
 
 /**

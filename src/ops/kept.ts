@@ -7,11 +7,13 @@
 import type { FloatArray } from '../core/dtype.js';
 import { packedLength } from '../core/moments.js';
 import { defaultKernels } from '../kernels/select.js';
-import { VOTES } from './blocks.js';
+
+/** Numbers of a vote on blocks. */
+const VOTE = 1;
 
 /** Per-channel numbers of one forward call. */
 export class Statistics {
-  /** Count, means, M2 and votes, one behind the other: what goes to other ranks. */
+  /** Count, means, M2 and a vote, one behind the other: what goes to other ranks. */
   readonly packed: Float64Array;
   readonly mean: Float64Array;
   readonly m2: Float64Array;
@@ -20,7 +22,7 @@ export class Statistics {
   readonly #all: Float64Array;
 
   constructor(all: Float64Array, channels: number) {
-    const wire = 1 + packedLength(channels) + VOTES;
+    const wire = 1 + packedLength(channels) + VOTE;
     this.#all = all;
     this.packed = all.subarray(1, wire);
     this.mean = all.subarray(2, 2 + channels);
@@ -77,7 +79,7 @@ export class Keeper {
 function allocate(channels: number, weight: FloatArray | null): Kept {
   const kernels = defaultKernels();
   const dtype = weight instanceof Float64Array ? 'float64' : 'float32';
-  const numbers = kernels.allocate('float64', 1 + packedLength(channels) + VOTES + channels);
+  const numbers = kernels.allocate('float64', 1 + packedLength(channels) + VOTE + channels);
   return {
     statistics: new Statistics(numbers, channels),
     weight: weight && kernels.allocate(dtype, channels),

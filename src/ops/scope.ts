@@ -2,7 +2,6 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import type { BlockPlan } from './blocks.js';
 
 /** Scale and shift of the channels, and what keeps the root away from 0. */
 export interface Affine {
@@ -18,6 +17,4 @@ export interface Scope {
   readonly label: string;
   /** Whether the result must not depend on how the batch is split over ranks. */
   readonly reproducible: boolean;
-  /** The layer's agreement on blocks. */
-  readonly plan: BlockPlan;
 }

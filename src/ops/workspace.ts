@@ -1,12 +1,12 @@
 /**
- * Per-channel sums of the pass that is running, and what goes to other ranks, in the kernels' memory, where kernels need no
- * copies. One for each thread: passes run one at a time, and nothing is kept in it between them.
+ * Per-channel sums of the pass that is running, and what goes to other ranks, in the kernels'
+ * memory, where kernels need no copies. One for each thread: passes run one at a time, and nothing
+ * is kept in it between them.
  */
 
 import { packedLength } from '../core/moments.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
-import { VOTES } from './blocks.js';
 import { GATHER_RANKS } from './exchange.js';
 
 /** Numbers of both kinds of sums, one kind behind the other; or of what goes to other ranks. */
@@ -121,7 +121,7 @@ class Rooms {
     sums.reserve(2 * channels);
     means.reserve(2 * channels);
     if (ranks === 1) return;
-    const wire = packedLength(channels) + VOTES;
+    const wire = packedLength(channels) + 1;
     sent.reserve(wire);
     received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
   }

@@ -226,37 +226,28 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
     test('merge moments and invert deviations as core/moments.ts does', () => {
       const kernels = make();
       const random = seeded(5);
-      for (const [from, to] of [
-        [0, 1],
-        [0, 8],
-        [2, 7],
-        [3, 3],
-      ]) {
+      for (const channels of [0, 1, 2, 5, 8]) {
         for (const counts of [[4], [4, 9], [0, 3, 0, 5], [0, 0]]) {
-          const stride = packedLength(to - from) + 2;
+          const stride = packedLength(channels) + 2;
           const gathered = source(kernels, 'float64', counts.length * stride) as Float64Array;
           for (let i = 0; i < gathered.length; i++) gathered[i] = Math.abs(random());
           counts.forEach((count, rank) => {
             gathered[rank * stride] = count;
           });
           const [mean, m2, invstd] = [0, 1, 2].map(() =>
-            (source(kernels, 'float64', 8) as Float64Array).fill(77),
+            (source(kernels, 'float64', channels) as Float64Array).fill(77),
           );
-          const want = mergeRanks(gathered, stride, counts.length, to - from);
-          const range = { from, to };
-          const count = kernels.mergeMoments(mean, m2, gathered, counts.length, stride, range);
+          const want = mergeRanks(gathered, stride, counts.length, channels);
+          const count = kernels.mergeMoments(mean, m2, gathered, counts.length, stride);
           expect(count).toBe(want.count);
-          expect([...mean.subarray(from, to)]).toEqual([...want.mean]);
-          expect([...m2.subarray(from, to)]).toEqual([...want.m2]);
-          kernels.inverseDeviations(invstd, m2, 7, 1e-5, range);
+          expect([...mean]).toEqual([...want.mean]);
+          expect([...m2]).toEqual([...want.m2]);
+          kernels.inverseDeviations(invstd, m2, 7, 1e-5);
           const inverse = Array.from(want.m2, (value) => 1 / Math.sqrt(value / 7 + 1e-5));
-          expect([...invstd.subarray(from, to)]).toEqual(inverse);
-          for (const array of [mean, m2, invstd]) {
-            expect([...array].filter((v) => v === 77)).toHaveLength(8 - (to - from));
-          }
-          kernels.divide(mean.subarray(from, to), 3);
+          expect([...invstd]).toEqual(inverse);
+          kernels.divide(mean, 3);
           const thirds = Array.from(want.mean, (value) => value / 3);
-          expect([...mean.subarray(from, to)]).toEqual(thirds);
+          expect([...mean]).toEqual(thirds);
         }
       }
     });

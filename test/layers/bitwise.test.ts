@@ -54,7 +54,7 @@ describe.each([1, 2, 3, 4, 7])('the two ways of merging moments over %i ranks', 
   it('give no values for none, and do not divide by 0', async () => {
     const none = groups.map(() => new Float64Array(packedLength(CHANNELS)));
     for (const way of [gatherMoments, reduceMoments]) {
-      const expected = { ...emptyMoments(CHANNELS), votes: new Float64Array(0) };
+      const expected = { ...emptyMoments(CHANNELS), vote: Number.POSITIVE_INFINITY };
       for (const own of await all(way, none)) expect(own).toEqual(expected);
     }
   });
