@@ -1,17 +1,17 @@
 /**
- * Planes that are too short for a loop of their own go several samples at once, channel by
- * channel. K says how many: i32 four, i16 two.
+ * Sums over planes that are too short for a loop of their own: several samples at once, channel by
+ * channel. K says how many: i32 four, i16 two. Only float32, whose code is worth its size.
  */
 
 import { madd } from './lanes';
 
-/** Whether planes go several at once: only float32's, whose code is worth its size. */
+/** Whether sums go over two planes at once. */
 export function isSmall<T>(plane: usize): bool {
   return sizeof<T>() === 4 && plane < 64 * sizeof<T>();
 }
 
 /**
- * Whether sums go over four planes at once: also longer planes, up to 52 turns. So many additions
+ * Whether they go over four planes at once: also longer ones, up to 52 turns. So many additions
  * one after another still keep sums of like numbers to 1e-6, their limit (found by trying: 49 turns
  * 8e-7 at worst, 64 turns 1e-6).
  */

@@ -1,8 +1,9 @@
 /*
  * The least that forward and backward cost in C with vectors of WIDTH bytes: one channel without
  * tails, promotion, shifts or other ranks. Prints the least microseconds of copy, triad, forward and
- * backward in two passes each, and of both in one pass that works on a block while it sums the next
- * one, over float32 arrays of each size in bytes (multiples of 128) that is named.
+ * backward: in two passes each, in one pass that works on a block while it sums the next one, and in
+ * two passes over rows of CHANNELS. Arguments: CHANNELS:BYTES of a float32 array, in multiples of
+ * WIDTH, and of four rows.
  */
 
 #include <stdio.h>
@@ -115,12 +116,65 @@ static __attribute__((noinline)) void triad(float *t, const float *a, const floa
             TO(t, k) = AT(a, k) + AT(b, k);
 }
 
+/* The same over rows of `channels`, four rows at once, a quarter of all apart. */
+
+#define CHANNELS 4096
+static float sum[CHANNELS], square[CHANNELS], scale[CHANNELS], slope[CHANNELS], offset[CHANNELS];
+#define ROW(array, r) (*(const vec *)((array) + i + c + (r) * gap))
+#define ROW_TO(array, r) (*(vec *)((array) + i + c + (r) * gap))
+#define OF(array) (*(vec *)((array) + c))
+
+static __attribute__((noinline)) void row_moments(const float *x, long n, long channels)
+{
+    long gap = n / channels / 4 * channels;
+    for (long i = 0; i < gap; i += channels)
+        for (long c = 0; c < channels; c += STEP) {
+            vec a = ROW(x, 0), b = ROW(x, 1), d = ROW(x, 2), e = ROW(x, 3);
+            OF(sum) += (a + b) + (d + e);
+            OF(square) += (a * a + b * b) + (d * d + e * e);
+        }
+}
+
+static __attribute__((noinline)) void row_normalize(float *y, const float *x, long n, long channels)
+{
+    long gap = n / channels / 4 * channels;
+    for (long i = 0; i < gap; i += channels)
+        for (long c = 0; c < channels; c += STEP) {
+            vec s = OF(scale), o = OF(offset);
+            for (int r = 0; r < 4; r++)
+                ROW_TO(y, r) = ROW(x, r) * s + o;
+        }
+}
+
+static __attribute__((noinline)) void row_sums(const float *dy, const float *x, long n, long channels)
+{
+    long gap = n / channels / 4 * channels;
+    for (long i = 0; i < gap; i += channels)
+        for (long c = 0; c < channels; c += STEP) {
+            vec a = ROW(dy, 0), b = ROW(dy, 1), d = ROW(dy, 2), e = ROW(dy, 3);
+            OF(sum) += (a + b) + (d + e);
+            OF(square) += (a * ROW(x, 0) + b * ROW(x, 1)) + (d * ROW(x, 2) + e * ROW(x, 3));
+        }
+}
+
+static __attribute__((noinline)) void row_gradient(float *dx, const float *dy, const float *x, long n,
+                                                   long channels)
+{
+    long gap = n / channels / 4 * channels;
+    for (long i = 0; i < gap; i += channels)
+        for (long c = 0; c < channels; c += STEP) {
+            vec s = OF(scale), k = OF(slope), o = OF(offset);
+            for (int r = 0; r < 4; r++)
+                ROW_TO(dx, r) = ROW(dy, r) * s + o - ROW(x, r) * k;
+        }
+}
+
 /* Floats of a block. */
 #define BLOCK 16384L
 /* What the compiler must not know. */
 #define OFFSET (used != 0 ? 0.2f : 0.3f)
 
-enum { COPY, TRIAD, FORWARD, BACKWARD, FORWARD_FUSED, BACKWARD_FUSED, WORKS };
+enum { COPY, TRIAD, FORWARD, BACKWARD, FORWARD_FUSED, BACKWARD_FUSED, FORWARD_ROWS, BACKWARD_ROWS, WORKS };
 
 static void forward_fused(float *y, const float *x, long n)
 {
@@ -142,7 +196,7 @@ static void backward_fused(float *dx, const float *dy, const float *x, long n)
     gradient(dx + i, dy + i, x + i, n - i, 1.1f, 0.1f, OFFSET);
 }
 
-static void run(int work, float *const *array, long n)
+static void run(int work, float *const *array, long n, long channels)
 {
     float *x = array[0], *y = array[1], *dy = array[2], *dx = array[3];
     switch (work) {
@@ -163,15 +217,28 @@ static void run(int work, float *const *array, long n)
     case FORWARD_FUSED:
         forward_fused(y, x, n);
         break;
-    default:
+    case BACKWARD_FUSED:
         backward_fused(dx, dy, x, n);
+        break;
+    case FORWARD_ROWS:
+        row_moments(x, n, channels);
+        row_normalize(y, x, n, channels);
+        break;
+    default:
+        row_sums(dy, x, n, channels);
+        row_gradient(dx, dy, x, n, channels);
     }
 }
 
 int main(int argc, char **argv)
 {
+    for (int c = 0; c < CHANNELS; c++)
+        scale[c] = 1.1f, slope[c] = 0.1f, offset[c] = 0.2f;
     for (int arg = 1; arg < argc; arg++) {
-        long bytes = atol(argv[arg]), n = bytes / 4;
+        long channels = 0, bytes = 0;
+        if (sscanf(argv[arg], "%ld:%ld", &channels, &bytes) != 2 || channels > CHANNELS)
+            return 1;
+        long n = bytes / 4;
         /* Arrays that begin at other places of their pages, as those of the kernels do. */
         long room = bytes + 4096 - bytes % 4096 + 4096;
         char *memory = aligned_alloc(4096, 4 * room + 4096);
@@ -187,8 +254,10 @@ int main(int argc, char **argv)
         for (int round = 0; round < 10 || now() < end; round++)
             for (int work = 0; work < WORKS; work++) {
                 double start = now();
-                run(work, array, n);
+                run(work, array, n, channels);
                 double time = now() - start;
+                memset(sum, 0, sizeof(sum));
+                memset(square, 0, sizeof(square));
                 if (time < least[work])
                     least[work] = time;
             }

@@ -19,6 +19,9 @@ export interface Floor {
   /** In one pass that works on a block while it sums the next one. */
   readonly forwardFused: number;
   readonly backwardFused: number;
+  /** In two passes over rows of the shape's channels, as channels-last arrays have them. */
+  readonly forwardRows: number;
+  readonly backwardRows: number;
 }
 
 /** WebAssembly's vectors, and twice as wide ones. */
@@ -32,18 +35,21 @@ export async function measureFloors(shapes: readonly ShapeName[]): Promise<Floor
   const compiler = await findCompiler();
   if (compiler === null) return null;
   const known = SHAPE_NAMES.filter((shape) => shapes.includes(shape));
-  const sizes = known.map((shape) => 4 * shapeNamed(shape, false).reduce((a, b) => a * b));
+  const sizes = known.map((shape) => {
+    const sizes = shapeNamed(shape, false);
+    return `${sizes[1]}:${4 * sizes.reduce((a, b) => a * b)}`;
+  });
   const folder = makeFolder();
   const floors: Floor[] = [];
   for (const width of WIDTHS) {
     const program = join(folder, `floors-${width}`);
     const source = resolve('bench/floors/floors.c');
     await run(compiler, [...OPTIONS, `-DWIDTH=${width}`, source, '-o', program]);
-    const lines = (await run(program, sizes.map(String))).trim().split('\n');
+    const lines = (await run(program, sizes)).trim().split('\n');
     known.forEach((shape, i) => {
-      const [copy, triad, forward, backward, ...fused] = lines[i].split(' ').map(Number);
-      const [forwardFused, backwardFused] = fused;
-      const passes = { forward, backward, forwardFused, backwardFused };
+      const [copy, triad, forward, backward, ...others] = lines[i].split(' ').map(Number);
+      const [forwardFused, backwardFused, forwardRows, backwardRows] = others;
+      const passes = { forward, backward, forwardFused, backwardFused, forwardRows, backwardRows };
       floors.push({ shape, width, copy, triad, ...passes });
     });
   }
