@@ -42,7 +42,8 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
   }
   const mean = v128.extract_lane<T>(sum, 0) * <T>0.125;
   const range = v128.extract_lane<T>(v128.sub<T>(high, low), 0);
-  return rows * count >= FEW && abs(mean) <= range * <T>0.5 ? <T>0 : mean;
+  // About 1.25 standard deviations, which planes are sound to.
+  return rows * count >= FEW && abs(mean) <= range * <T>0.45 ? <T>0 : mean;
 }
 
 /**
@@ -50,15 +51,16 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
  *
  *     mean = shift + sum / n,    M2 = squares - sum^2 / n
  *
- * lose digits where the shift is over 2 standard deviations away, and where squares overflow or
- * underflow. NaN and infinity are not sound either.
+ * lose digits where the shift is far from the mean: at d standard deviations 1 + d^2 times the
+ * relative error of the squares' sum is left in M2. `most`, d^2 at most, keeps that within 1e-6.
+ * They lose them, too, where squares overflow or underflow. NaN and infinity are not sound either.
  */
-export function sound<T>(count: f64, sum: f64, squares: f64): bool {
+export function sound<T>(count: f64, sum: f64, squares: f64, most: f64): bool {
   // Times the count, since a division takes as long as all the rest.
   const product = sum * sum;
   const spread = squares * count - product;
   const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
-  if (spread < Infinity && product <= 4 * spread && spread >= tiny * count * count) return true;
+  if (spread < Infinity && product <= most * spread && spread >= tiny * count * count) return true;
   return squares === 0 && sum === 0;
 }
 

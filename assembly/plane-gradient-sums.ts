@@ -15,7 +15,7 @@ import {
   TURN,
 } from './lanes';
 import { scratch } from './scratch';
-import { isSmall, isSummedByFours } from './small';
+import { isSmall } from './small';
 
 /** Bytes of a channel's record. */
 const RECORD: usize = 48;
@@ -177,12 +177,12 @@ export function planeGradientSums<T>(
     v128.store(record, zero, PRODUCTS);
   }
   let n: usize = 0;
-  if (isSummedByFours<T>(plane)) {
+  if (isSmall<T>(plane)) {
     for (; n + 4 <= samples; n += 4) {
       const at = n * stride;
       smallPlanes<T, i32>(dy + at, x + at, stride, records, channels, plane);
     }
-    if (isSmall<T>(plane) && n + 2 <= samples) {
+    if (n + 2 <= samples) {
       const at = n * stride;
       smallPlanes<T, i16>(dy + at, x + at, stride, records, channels, plane);
       n += 2;

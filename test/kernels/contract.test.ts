@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { createEngine } from '../../src/kernels/engine.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { WasmKernels } from '../../src/kernels/wasm.js';
+import { describeAccuracy } from './accuracy.js';
 import { foreign, misaligned, own } from './cases.js';
 import { describeContract } from './contract.js';
 
@@ -16,9 +17,11 @@ test('both builds are here', () => {
   expect([baseline.name, relaxed.name]).toEqual(['wasm', 'wasm-relaxed']);
 });
 
-for (const kernels of [baseline, relaxed]) {
-  describeContract(`${kernels.name}, own arrays`, () => kernels, own);
-  describeContract(`${kernels.name}, misaligned arrays`, () => kernels, misaligned);
-  describeContract(`${kernels.name}, foreign arrays`, () => kernels, foreign);
+for (const describeKernels of [describeContract, describeAccuracy]) {
+  for (const kernels of [baseline, relaxed]) {
+    describeKernels(`${kernels.name}, own arrays`, () => kernels, own);
+    describeKernels(`${kernels.name}, misaligned arrays`, () => kernels, misaligned);
+    describeKernels(`${kernels.name}, foreign arrays`, () => kernels, foreign);
+  }
+  describeKernels('plain', () => plainKernels, foreign);
 }
-describeContract('plain', () => plainKernels, foreign);
