@@ -78,13 +78,7 @@ function planeSums<T, Near>(dy: usize, b: usize, record: usize, plane: usize): v
 }
 
 /** Adds the sums of dy and of dy * x over K planes near 0, `stride` bytes apart, to `record`. */
-export function smallSums<T, K>(
-  dy: usize,
-  x: usize,
-  stride: usize,
-  record: usize,
-  plane: usize,
-): void {
+function smallSums<T, K>(dy: usize, x: usize, stride: usize, record: usize, plane: usize): void {
   const delta = x - dy;
   let sum = i64x2.splat(0);
   let products = sum;

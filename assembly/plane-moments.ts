@@ -92,7 +92,7 @@ function planeSums<T, Near>(b: usize, record: usize, plane: usize): void {
 }
 
 /** Adds the moments of K planes near 0, `stride` bytes apart, to `record`. */
-export function smallMoments<T, K>(b: usize, stride: usize, record: usize, plane: usize): void {
+function smallMoments<T, K>(b: usize, stride: usize, record: usize, plane: usize): void {
   let sum = i64x2.splat(0);
   let squares = sum;
   let p0 = b;

@@ -167,20 +167,12 @@ function gradientPart<T>(
   width: usize,
 ): void {
   const lines = width & ~(LINE - 1);
-  const gap = foursOf(rows, stride) * stride;
+  const fours = foursOf(rows, stride);
+  const gap = fours * stride;
   const chunk = foursOfChunk(stride);
   const last = 4 * gap;
-  gradientRest<T>(
-    arrays,
-    dx + last,
-    dy + last,
-    x + last,
-    rows - 4 * foursOf(rows, stride),
-    stride,
-    0,
-    width,
-  );
-  for (let end = foursOf(rows, stride); end > 0; ) {
+  gradientRest<T>(arrays, dx + last, dy + last, x + last, rows - 4 * fours, stride, 0, width);
+  for (let end = fours; end > 0; ) {
     const part = end % chunk === 0 ? chunk : end % chunk;
     end -= part;
     let at = end * stride;
@@ -188,7 +180,7 @@ function gradientPart<T>(
       gradientFour<T>(arrays, dx + at, dy + at, x + at, gap, lines);
     }
   }
-  gradientRest<T>(arrays, dx, dy, x, 4 * foursOf(rows, stride), stride, lines, width);
+  gradientRest<T>(arrays, dx, dy, x, 4 * fours, stride, lines, width);
 }
 
 /**

@@ -148,9 +148,9 @@ function sumPart<T>(
   near: bool,
 ): void {
   const width = channels * repeat * sizeof<T>() * fold;
-  const gap = foursOf(rows, stride) * stride;
   const chain = foursOfChain(near);
   let fours = foursOf(rows, stride);
+  const gap = fours * stride;
   const rest = rows - 4 * fours;
   do {
     memory.fill(arrays + SUMS, 0, width);

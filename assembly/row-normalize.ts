@@ -133,18 +133,11 @@ function normalizePart<T>(
   width: usize,
 ): void {
   const lines = width & ~(LINE - 1);
-  const gap = foursOf(rows, stride) * stride;
+  const fours = foursOf(rows, stride);
+  const gap = fours * stride;
   const chunk = foursOfChunk(stride);
-  normalizeRest<T>(
-    arrays,
-    y + 4 * gap,
-    x + 4 * gap,
-    rows - 4 * foursOf(rows, stride),
-    stride,
-    0,
-    width,
-  );
-  for (let end = foursOf(rows, stride); end > 0; ) {
+  normalizeRest<T>(arrays, y + 4 * gap, x + 4 * gap, rows - 4 * fours, stride, 0, width);
+  for (let end = fours; end > 0; ) {
     const part = end % chunk === 0 ? chunk : end % chunk;
     end -= part;
     let at = end * stride;
@@ -152,7 +145,7 @@ function normalizePart<T>(
       normalizeFour<T>(arrays, y + at, x + at, gap, lines);
     }
   }
-  normalizeRest<T>(arrays, y, x, 4 * foursOf(rows, stride), stride, lines, width);
+  normalizeRest<T>(arrays, y, x, 4 * fours, stride, lines, width);
 }
 
 /** Writes y = (x - mean) * invstd * weight + bias. y may be x. Pointers aligned to T. */

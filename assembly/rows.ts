@@ -32,7 +32,8 @@ const MANY: usize = 32;
 const SHORT: usize = 512;
 
 /**
- * Fours of rows that float32 sums of one position run over before they are promoted to float64. Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
+ * Fours of rows that float32 sums of one position run over before they are promoted to float64.
+ * Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
  */
 export function foursOfChain(near: bool): usize {
   return near ? 16 : 8;

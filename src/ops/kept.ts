@@ -8,8 +8,10 @@ import type { FloatArray } from '../core/dtype.js';
 import { packedLength } from '../core/moments.js';
 import { defaultKernels } from '../kernels/select.js';
 
-/** Numbers of a vote on blocks. */
-const VOTE = 1;
+/** What a rank sends to others in a forward call: packed moments, and a vote on blocks. */
+export function wireLength(channels: number): number {
+  return packedLength(channels) + 1;
+}
 
 /** Per-channel numbers of one forward call. */
 export class Statistics {
@@ -22,7 +24,7 @@ export class Statistics {
   readonly #all: Float64Array;
 
   constructor(all: Float64Array, channels: number) {
-    const wire = 1 + packedLength(channels) + VOTE;
+    const wire = 1 + wireLength(channels);
     this.#all = all;
     this.packed = all.subarray(1, wire);
     this.mean = all.subarray(2, 2 + channels);
@@ -79,7 +81,7 @@ export class Keeper {
 function allocate(channels: number, weight: FloatArray | null): Kept {
   const kernels = defaultKernels();
   const dtype = weight instanceof Float64Array ? 'float64' : 'float32';
-  const numbers = kernels.allocate('float64', 1 + packedLength(channels) + VOTE + channels);
+  const numbers = kernels.allocate('float64', 1 + wireLength(channels) + channels);
   return {
     statistics: new Statistics(numbers, channels),
     weight: weight && kernels.allocate(dtype, channels),

@@ -4,10 +4,10 @@
  * is kept in it between them.
  */
 
-import { packedLength } from '../core/moments.js';
 import type { Kernels } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
 import { GATHER_RANKS } from './exchange.js';
+import { wireLength } from './kept.js';
 
 /** Numbers of both kinds of sums, one kind behind the other; or of what goes to other ranks. */
 export interface Room {
@@ -121,8 +121,8 @@ class Rooms {
     sums.reserve(2 * channels);
     means.reserve(2 * channels);
     if (ranks === 1) return;
-    const wire = packedLength(channels) + 1;
-    sent.reserve(wire);
+    sent.reserve(2 * channels);
+    const wire = wireLength(channels);
     received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
   }
 
