@@ -50,7 +50,7 @@ async function measure(folder: string): Promise<Line[]> {
   const variables = { ...TCP_ONLY, ...env, SYNCBN_SECRET: 'a secret of the benchmark' };
   const { stdout, stderr } = await inNetwork(ON_BOTH, [
     ...['env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)],
-    ...[process.execPath, here('../dist/launch/syncrun.js'), `--log_dir=${folder}`, '--join'],
+    ...[process.execPath, here('../dist/launch/syncrun/main.js'), `--log_dir=${folder}`, '--join'],
     ...['--worker_num=2', '--local_worker_num=1', '--node_rank=NODE_RANK'],
     ...['--master_addr=10.77.0.1', here('mpi-network-rank.ts'), library, ...counts],
   ]);

@@ -6,7 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../src/group/thread/world.js';
 import { findGroup, init } from '../src/group/world.js';
 import { defaultKernels } from '../src/kernels/select.js';
-import { WasmKernels } from '../src/kernels/wasm.js';
+import { WasmKernels } from '../src/kernels/wasm/kernels.js';
 import { allocateTensor } from '../src/ops/allocate.js';
 import { errorsOf, reference } from './data.js';
 import { Pass } from './pass.js';

@@ -1,5 +1,5 @@
 /**
- * Compiles assembly/ and writes the WebAssembly as text: src/kernels/generated/binaries.ts (both
+ * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (both
  * builds of the kernels), and src/group/thread/generated/reduce.ts and src/group/mpi/generated/
  * reduce.ts (of one source, for shared memory and for a process's own), so that bundlers, Deno, Bun and
  * browsers have no asset to handle. src/core/binary-text.ts tells what the text is.
@@ -81,7 +81,7 @@ const reduce = await compile('reduce', 'reduce');
 const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
-write('src/kernels/generated/binaries.ts', { relaxed, baseline, base });
+write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
 const sizes = Object.entries({ base, baseline, relaxed, reduce });

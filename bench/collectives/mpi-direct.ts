@@ -1,8 +1,8 @@
 /** MPI_Allreduce without this package: from C, or called through koffi where no compiler is. */
 
-import { identify } from '../../src/group/mpi/abi.js';
-import { loadKoffi, type NativeLibrary } from '../../src/group/mpi/koffi.js';
-import { NativeMemory } from '../../src/group/mpi/memory.js';
+import { identify } from '../../src/group/mpi/library/abi.js';
+import { loadKoffi, type NativeLibrary } from '../../src/group/mpi/library/koffi.js';
+import { NativeMemory } from '../../src/group/mpi/library/memory.js';
 
 export interface Direct {
   /** The library's name and version. */

@@ -1,9 +1,9 @@
 /** The kernels of this thread: WebAssembly where the engine has what they need, else plain. */
 
-import { createEngine } from './engine.js';
 import type { Kernels } from './kernels.js';
 import { plainKernels } from './plain.js';
-import { WasmKernels } from './wasm.js';
+import { createEngine } from './wasm/engine.js';
+import { WasmKernels } from './wasm/kernels.js';
 
 let selected: Kernels | undefined;
 

@@ -1,12 +1,12 @@
 /** `syncbn/launch`: a world of ranks from a program; `syncrun` does the same from a shell. */
 
 export { RankFailedError } from '../core/errors.js';
-export { type Launch, type LaunchOptions, launch, type RankResult } from './launch.js';
 export {
   LaunchError,
   launchProcesses,
   type ProcessLaunchOptions,
   readSecret,
 } from './processes/index.js';
-export type { OutputStream } from './protocol.js';
-export type { RankEvents } from './rank-thread.js';
+export { type Launch, type LaunchOptions, launch, type RankResult } from './threads/launch.js';
+export type { OutputStream } from './threads/protocol.js';
+export type { RankEvents } from './threads/rank-thread.js';

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { expect, test } from 'vitest';
-import { createEngine } from '../../src/kernels/engine.js';
 import { plainKernels } from '../../src/kernels/plain.js';
-import { WasmKernels } from '../../src/kernels/wasm.js';
+import { createEngine } from '../../src/kernels/wasm/engine.js';
+import { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { describeAccuracy } from './accuracy.js';
 import { foreign, misaligned, own } from './cases.js';
 import { describeContract } from './contract.js';

@@ -1,9 +1,9 @@
 import { setFlagsFromString } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import type { FloatArray } from '../../src/core/dtype.js';
-import { createEngine, PAGE } from '../../src/kernels/engine.js';
 import { createKernels } from '../../src/kernels/select.js';
-import { WasmKernels } from '../../src/kernels/wasm.js';
+import { createEngine, PAGE } from '../../src/kernels/wasm/engine.js';
+import { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { seeded } from './arrays.js';
 import { all, foreign, makeCase, own, runStages } from './cases.js';
 

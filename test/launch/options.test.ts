@@ -3,9 +3,9 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseCommandLine } from '../../src/launch/command-line.js';
-import { helpText, OPTION_NAMES } from '../../src/launch/option-table.js';
-import { type Settings, settingsOf } from '../../src/launch/settings.js';
+import { parseCommandLine } from '../../src/launch/syncrun/options/command-line.js';
+import { type Settings, settingsOf } from '../../src/launch/syncrun/options/settings.js';
+import { helpText, OPTION_NAMES } from '../../src/launch/syncrun/options/table.js';
 import { syncrun, workspace } from './support.js';
 
 const folder = () => workspace({ 'train.js': '' });

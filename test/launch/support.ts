@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const SYNCRUN = join(ROOT, 'dist/launch/syncrun.js');
+export const SYNCRUN = join(ROOT, 'dist/launch/syncrun/main.js');
 
 /** A new folder inside the package, where scripts can import 'syncbn'; gone after the test. */
 export function workspace(scripts: Record<string, string> = {}): string {

@@ -64,7 +64,7 @@ test('without tsx, a script that needs it is an error that says how to get it', 
   cpSync(join(root, 'dist'), join(alone, 'dist'), { recursive: true });
   cpSync(join(root, 'package.json'), join(alone, 'package.json'));
   writeFileSync(join(alone, 'view.tsx'), '');
-  const run = new Run(alone, ['--join', 'view.tsx'], join(alone, 'dist/launch/syncrun.js'));
+  const run = new Run(alone, ['--join', 'view.tsx'], join(alone, 'dist/launch/syncrun/main.js'));
   const { code, stderr } = await run.ended;
   expect(code).toBe(2);
   expect(stderr).toContain('install it with: npm install --save-dev tsx');

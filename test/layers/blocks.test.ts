@@ -2,7 +2,7 @@ import { init, release, SyncBatchNorm, Tensor } from 'syncbn';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { layoutOf } from '../../src/core/layout.js';
 import { defaultKernels } from '../../src/kernels/select.js';
-import { channelsPerBlock } from '../../src/kernels/variant.js';
+import { channelsPerBlock } from '../../src/kernels/wasm/variant.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';
 import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';

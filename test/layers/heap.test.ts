@@ -1,7 +1,7 @@
 import { allocateTensor, init, release, SyncBatchNorm, Tensor } from 'syncbn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultKernels } from '../../src/kernels/select.js';
-import type { WasmKernels } from '../../src/kernels/wasm.js';
+import type { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { seeded } from '../kernels/arrays.js';
 
 beforeAll(() => init());

@@ -1,7 +1,7 @@
 import { allocateTensor, type DType, init, release, SyncBatchNorm, Tensor } from 'syncbn';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { defaultKernels } from '../../src/kernels/select.js';
-import type { WasmKernels } from '../../src/kernels/wasm.js';
+import type { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { LAYER_KINDS, noise, partOf, wholeWorld } from '../harness/layers.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { coresOf, shares } from '../../src/launch/cores.js';
+import { coresOf, shares } from '../../src/launch/processes/cores.js';
 import { type Ended, isRunning, Run, read, SYNCRUN, until, workspace } from '../launch/support.js';
 import { freePort } from './hosts.js';
 

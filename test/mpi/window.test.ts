@@ -4,9 +4,9 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { FrameMemory } from '../../src/group/mpi/frame-memory.js';
-import { loadKoffi } from '../../src/group/mpi/koffi.js';
+import { loadKoffi } from '../../src/group/mpi/library/koffi.js';
 import { makeWindow, openWindow, type WindowFile } from '../../src/group/mpi/window.js';
-import { WindowFrames, windowBytes } from '../../src/group/mpi/window-frames.js';
+import { WindowFrames, windowBytes } from '../../src/group/rounds/shared-rounds.js';
 
 const koffi = await loadKoffi();
 const SIZE = 200_000;

@@ -56,7 +56,7 @@ it('is less than 40 KB, minified and gzipped', async () => {
 
 it('holds the kernels, and neither MPI with koffi nor any package', async () => {
   const { files, external } = await loaded(true);
-  expect(files).toContain('dist/kernels/generated/binaries.js');
+  expect(files).toContain('dist/kernels/wasm/generated/binaries.js');
   expect(files).toContain('dist/layers/sync-batch-norm.js');
   // The names of MPI's environment variables tell whether there is a world of MPI to load.
   expect(files.filter((file) => file.includes('/mpi/'))).toEqual(['dist/group/mpi/environment.js']);

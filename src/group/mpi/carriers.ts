@@ -3,16 +3,16 @@
  * and can; messages of MPI everywhere else. Nothing but time depends on it.
  */
 
+import type { Frames } from '../rounds/rounds.js';
+import { WindowFrames, windowBytes } from '../rounds/shared-rounds.js';
+import { MpiTransport } from '../rounds/transport.js';
+import type { Waiting } from '../rounds/waiting.js';
 import type { Collective, CollectiveArray } from '../transport.js';
 import type { FrameMemory } from './frame-memory.js';
-import type { Frames } from './frames.js';
 import type { GateOptions } from './gate.js';
-import type { Mpi } from './library.js';
-import { MessageFrames } from './message-frames.js';
-import { MpiTransport } from './transport.js';
-import type { Waiting } from './waiting.js';
+import type { Mpi } from './library/library.js';
+import { MessageFrames } from './messages/message-rounds.js';
 import { makeWindow, openWindow, TICKET_WORDS } from './window.js';
-import { WindowFrames, windowBytes } from './window-frames.js';
 
 /** Bytes of payload in a frame: the most, the least, and what all frames of a group may take. */
 interface Room {

@@ -5,10 +5,10 @@
  */
 
 import { reduceRanks } from '../reduce.js';
+import type { Blocks } from '../rounds/contributions.js';
 import type { CollectiveArray, ReduceOp } from '../transport.js';
-import type { Blocks } from './blocks.js';
-import { addressOf } from './koffi.js';
-import { check, type Mpi } from './library.js';
+import { addressOf } from './library/koffi.js';
+import { check, type Mpi } from './library/library.js';
 
 /** Elements from which on WebAssembly and a copy, or a call of MPI, are faster than a loop. */
 const WASM_FROM = 48;

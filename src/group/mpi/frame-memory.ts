@@ -10,8 +10,8 @@
 import { decode } from '../../core/binary-text.js';
 import { instantiateReducer, type Reducer } from '../reducer.js';
 import { reduce as binary, frequent } from './generated/reduce.js';
-import { addressOf, type Koffi } from './koffi.js';
-import { NativeMemory } from './memory.js';
+import { addressOf, type Koffi } from './library/koffi.js';
+import { NativeMemory } from './library/memory.js';
 
 export interface FrameMemory {
   /** Address of the first byte, a multiple of 64. */

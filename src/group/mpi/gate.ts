@@ -5,9 +5,9 @@
 
 import { DeadlineError, MismatchError } from '../../core/errors.js';
 import { hashLabel } from '../fingerprint.js';
-import { check, type Mpi } from './library.js';
-import { NativeMemory } from './memory.js';
-import type { Waiting } from './waiting.js';
+import type { Waiting } from '../rounds/waiting.js';
+import { check, type Mpi } from './library/library.js';
+import { NativeMemory } from './library/memory.js';
 
 /** Every notice has this length, so that no two ranks can disagree about it. */
 const NOTICE_BYTES = 1024;

@@ -1,13 +1,13 @@
 /** Ranks that are processes, over MPI. */
 
 import { launchFromEnvironment } from './environment.js';
-import { loadKoffi } from './koffi.js';
-import { loadMpi } from './library.js';
+import { loadKoffi } from './library/koffi.js';
+import { loadMpi } from './library/library.js';
 import { followLauncher } from './orphan.js';
 import { MpiWorld } from './world.js';
 
 export { launchFromEnvironment, type MpiLaunch } from './environment.js';
-export { loadKoffi } from './koffi.js';
+export { loadKoffi } from './library/koffi.js';
 export { followLauncher } from './orphan.js';
 export { MpiWorld } from './world.js';
 

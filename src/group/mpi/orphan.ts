@@ -1,6 +1,6 @@
 /** Ranks of our own launcher die with it, even when it is killed without a chance to end them. */
 
-import type { Koffi } from './koffi.js';
+import type { Koffi } from './library/koffi.js';
 
 /** prctl(PR_SET_PDEATHSIG, SIGKILL) */
 const PR_SET_PDEATHSIG = 1;

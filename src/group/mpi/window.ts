@@ -10,7 +10,7 @@
 
 import { builtin } from '../../core/platform.js';
 import { type FrameMemory, inWebAssembly } from './frame-memory.js';
-import type { Koffi } from './koffi.js';
+import type { Koffi } from './library/koffi.js';
 
 /** Its name in /proc: not one of the file system, and the same for all. */
 const NAME = 'syncbn';

@@ -5,18 +5,18 @@
 
 import { builtin, coreCount } from '../../core/platform.js';
 import { hashLabel } from '../fingerprint.js';
+import type { Frames } from '../rounds/rounds.js';
+import { MpiTransport } from '../rounds/transport.js';
+import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { framesFor } from './carriers.js';
-import { createComm, duplicateWorld, freeComm, progressOf } from './communicator.js';
 import type { MpiLaunch } from './environment.js';
 import { type Ending, ExitWatch } from './exits.js';
-import type { Frames } from './frames.js';
 import { meet } from './gate.js';
-import { check, type Mpi, processExit, processorYield } from './library.js';
-import { MessageFrames } from './message-frames.js';
-import { MpiTransport } from './transport.js';
-import { Waiting } from './waiting.js';
+import { createComm, duplicateWorld, freeComm, progressOf } from './library/communicator.js';
+import { check, type Mpi, processExit, processorYield } from './library/library.js';
+import { MessageFrames } from './messages/message-rounds.js';
 
 /** Bytes of payload in frames of the world's own group, which carries notes only. */
 const NOTE_BYTES = 1024;

@@ -3,9 +3,9 @@
  * all have reached them, tells everyone of the first failure, and of the end.
  */
 
+import { startTimer } from '../common/timer.js';
 import { type Failure, failure } from './errors.js';
 import type { Channel, Formation, Join, Keys, Listener, Message } from './messages.js';
-import { startTimer } from './timer.js';
 
 interface Host {
   readonly name: string;

@@ -1,12 +1,12 @@
 /** The ranks of this host: processes, their PMI sessions, and the barrier among them. */
 
 import { hostname } from 'node:os';
+import { startTimer } from '../common/timer.js';
 import { Child, exitCodeOf } from './child.js';
 import type { Failure } from './errors.js';
 import type { Formation, Keys } from './messages.js';
 import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
-import { startTimer } from './timer.js';
 
 /** Milliseconds between asking ranks to end and killing them. */
 const MERCY_MS = 1000;

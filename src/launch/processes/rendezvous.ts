@@ -2,13 +2,13 @@
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { startTimer } from '../common/timer.js';
 import { failure, LaunchError } from './errors.js';
 import { type Session, shakeHands } from './handshake.js';
 import { Hub } from './hub.js';
 import { Link } from './link.js';
 import type { Channel, Listener } from './messages.js';
 import type { LaunchPlan } from './options.js';
-import { startTimer } from './timer.js';
 
 /** Milliseconds that a stranger gets to prove itself, and between tries to reach the hub. */
 const PROOF_MS = 10_000;

@@ -1,0 +1,178 @@
+/**
+ * The messages of a group's rounds, as persistent requests of MPI, kept by length: a round costs
+ * one call that starts all of them and one that finds them done.
+ *
+ * A frame travels in pieces of the length that the library sends fastest, since past it a message
+ * waits for the receiver to ask (MPICH over UCX: 17 µs for 32 KiB as one message or two rounds of
+ * halves, 8 in four pieces). Every rank sends as many pieces as it receives; where a frame is
+ * shorter than another's, its last pieces are empty.
+ */
+
+import { check, handleAt, type Mpi, putHandle } from '../library/library.js';
+import { NativeMemory } from '../library/memory.js';
+
+/** Sets of requests that are kept; a program uses a few frame lengths. */
+const MAX_ROUNDS = 64;
+/** Tag of the first piece. Bulk has 1, and later pieces those from 2 on. */
+const FRAME_TAG = 0;
+const LATER_TAG = 1;
+
+/** What a group's messages go through, and where they lie. */
+export interface Channel {
+  readonly comm: number;
+  readonly member: number;
+  readonly members: number;
+  /** Bytes of the longest frame. */
+  readonly longest: number;
+  /** Where `member`'s frames arrive; the own one is what all are sent. */
+  frameAddress(member: number): number;
+  /** The frame that `member` alone is sent. */
+  partAddress(member: number): number;
+}
+
+/** Requests of one kind of round: piece by piece, the receives and then the sends. */
+export interface Round {
+  readonly key: number;
+  readonly cells: NativeMemory;
+  readonly pieces: number;
+  /** Requests of all pieces. */
+  readonly count: number;
+}
+
+export class Rounds {
+  readonly #mpi: Mpi;
+  readonly #channel: Channel;
+  /** Handles of the receives by piece and peer; every round of a group uses the same. */
+  readonly #receives: NativeMemory[] = [];
+  readonly #rounds = new Map<number, Round>();
+  #last: Round | null = null;
+
+  constructor(mpi: Mpi, channel: Channel) {
+    this.#mpi = mpi;
+    this.#channel = channel;
+  }
+
+  /** Pieces of a frame of `bytes`. */
+  piecesOf(bytes: number): number {
+    return Math.ceil(bytes / this.#mpi.abi.pieceBytes);
+  }
+
+  /** The round in which each peer is sent `bytes` of a frame, the same to all or one of its own. */
+  round(bytes: number, pieces: number, ofParts: boolean): Round {
+    const key = (bytes * 1024 + pieces) * 2 + (ofParts ? 1 : 0);
+    if (this.#last !== null && this.#last.key === key) return this.#last;
+    let round = this.#rounds.get(key);
+    if (round === undefined) {
+      round = this.#make(key, bytes, pieces, ofParts);
+      if (this.#rounds.size >= MAX_ROUNDS) this.#dropOldest();
+      this.#rounds.set(key, round);
+    }
+    this.#last = round;
+    return round;
+  }
+
+  /** Frees all requests; none may be under way. */
+  close(): void {
+    for (const round of this.#rounds.values()) this.#drop(round);
+    for (const cells of this.#receives) {
+      this.#peers((_, index) => this.#free(cells.address + index * this.#handle));
+      cells.free();
+    }
+  }
+
+  get #handle(): number {
+    return this.#mpi.abi.handleBytes;
+  }
+
+  #make(key: number, bytes: number, pieces: number, ofParts: boolean): Round {
+    const { pieceBytes } = this.#mpi.abi;
+    const peers = this.#channel.members - 1;
+    const count = 2 * peers * pieces;
+    const cells = new NativeMemory(this.#mpi.koffi, count * this.#handle);
+    for (let piece = 0; piece < pieces; piece++) {
+      const receives = this.#receivesOf(piece);
+      const at = piece * pieceBytes;
+      const size = Math.max(0, Math.min(bytes - at, pieceBytes));
+      this.#peers((peer, index) => {
+        const offset = (2 * peers * piece + index) * this.#handle;
+        putHandle(this.#mpi, cells, offset, handleAt(this.#mpi, receives, index * this.#handle));
+        const request = cells.address + offset + peers * this.#handle;
+        this.#initialize(
+          'MPI_Send_init',
+          this.#source(peer, ofParts) + at,
+          size,
+          peer,
+          piece,
+          request,
+        );
+      });
+    }
+    return { key, cells, pieces, count };
+  }
+
+  #source(peer: number, ofParts: boolean): number {
+    const channel = this.#channel;
+    return ofParts ? channel.partAddress(peer) : channel.frameAddress(channel.member);
+  }
+
+  /** Receives of one piece, with room for the longest there is. */
+  #receivesOf(piece: number): NativeMemory {
+    const { pieceBytes } = this.#mpi.abi;
+    const { longest, members } = this.#channel;
+    for (let next = this.#receives.length; next <= piece; next++) {
+      const cells = new NativeMemory(this.#mpi.koffi, members * this.#handle);
+      const at = next * pieceBytes;
+      this.#peers((peer, index) => {
+        const address = this.#channel.frameAddress(peer) + at;
+        const size = Math.min(longest - at, pieceBytes);
+        const request = cells.address + index * this.#handle;
+        this.#initialize('MPI_Recv_init', address, size, peer, next, request);
+      });
+      this.#receives.push(cells);
+    }
+    return this.#receives[piece];
+  }
+
+  #initialize(
+    name: 'MPI_Send_init' | 'MPI_Recv_init',
+    address: number,
+    bytes: number,
+    peer: number,
+    piece: number,
+    request: number,
+  ): void {
+    const { call, abi } = this.#mpi;
+    // Startall may start in any order, so pieces are told apart by their tags.
+    const tag = piece === 0 ? FRAME_TAG : LATER_TAG + piece;
+    const { comm } = this.#channel;
+    check(this.#mpi, name, call[name](address, bytes, abi.byte, peer, tag, comm, request));
+  }
+
+  #dropOldest(): void {
+    const [key, round] = this.#rounds.entries().next().value as [number, Round];
+    this.#rounds.delete(key);
+    this.#drop(round);
+  }
+
+  /** Frees the sends of a round; its receives are everyone's. */
+  #drop({ cells, pieces }: Round): void {
+    const peers = this.#channel.members - 1;
+    for (let piece = 0; piece < pieces; piece++) {
+      for (let index = 0; index < peers; index++) {
+        this.#free(cells.address + (2 * peers * piece + peers + index) * this.#handle);
+      }
+    }
+    cells.free();
+  }
+
+  #free(request: number): void {
+    this.#mpi.call.MPI_Request_free(request);
+  }
+
+  #peers(visit: (peer: number, index: number) => void): void {
+    let index = 0;
+    for (let peer = 0; peer < this.#channel.members; peer++) {
+      if (peer !== this.#channel.member) visit(peer, index++);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * The WebAssembly of assembly/, instantiated: one memory and one instance of each build for every
+ * thread that asks.
+ *
+ * The memory is shared although no other thread sees it: growing a shared memory detaches no
+ * array, so views that users hold stay valid; its pages are only reserved until they are touched.
+ */
+
+import { decode } from '../../core/binary-text.js';
+import { base, baseline, frequent, relaxed } from './generated/binaries.js';
+
+/** 64 KiB, the unit of WebAssembly memories. */
+export const PAGE = 65536;
+/** The most pages that the binaries accept: 4 GiB less one page. */
+const MAX_PAGES = 65535;
+
+/** A stage: pointers first, then channels, rows, stride in bytes, and values per channel. */
+type Stage = (...args: number[]) => void;
+
+/** The stages of one variant and element type. */
+export interface Stages {
+  readonly moments: Stage;
+  readonly normalize: Stage;
+  readonly gradientSums: Stage;
+  readonly inputGradient: Stage;
+}
+
+/** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
+export interface Statistics {
+  mergeMoments(
+    mean: number,
+    m2: number,
+    gathered: number,
+    ranks: number,
+    stride: number,
+    channels: number,
+  ): number;
+  inverseDeviations(invstd: number, m2: number, channels: number, count: number, eps: number): void;
+  divide(values: number, length: number, divisor: number): void;
+  /** Running statistics of float32, a batch's of float64. */
+  moveRunning(
+    running: number,
+    batch: number,
+    channels: number,
+    divisor: number,
+    share: number,
+  ): void;
+}
+
+export interface Engine {
+  /** Whether the build with relaxed SIMD serves float32. */
+  readonly relaxed: boolean;
+  readonly memory: WebAssembly.Memory;
+  readonly maxPages: number;
+  /** Stages by variant and bytes of an element. */
+  readonly plane: { readonly 4: Stages; readonly 8: Stages };
+  readonly row: { readonly 4: Stages; readonly 8: Stages };
+  readonly statistics: Statistics;
+  /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
+  allocate(bytes: number): number;
+  release(pointer: number): void;
+  /** Takes the kernels' scratch memory, once for each build; throws as `allocate`. */
+  reserveScratch(bytes: number): void;
+}
+
+export interface EngineOptions {
+  /** Default: whether this JavaScript engine validates relaxed SIMD. */
+  relaxed?: boolean;
+  /** The most memory, in pages of 64 KiB. Default: as much as can be reserved, up to 4 GiB. */
+  maxPages?: number;
+}
+
+/** Reserves as much of `maxPages` as the engine grants. */
+function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages: number } {
+  for (let maximum = maxPages; ; maximum = Math.floor(maximum / 2)) {
+    try {
+      const memory = new WebAssembly.Memory({ initial: 1, maximum, shared: true });
+      return { memory, maxPages: maximum };
+    } catch (error) {
+      if (maximum < 2) throw error;
+    }
+  }
+}
+
+function stagesOf(exports: WebAssembly.Exports, variant: 'plane' | 'row', bits: 32 | 64): Stages {
+  const stage = (name: string) => exports[`${variant}${name}${bits}`] as Stage;
+  return {
+    moments: stage('Moments'),
+    normalize: stage('Normalize'),
+    gradientSums: stage('GradientSums'),
+    inputGradient: stage('InputGradient'),
+  };
+}
+
+/** @throws where the engine lacks WebAssembly SIMD or shared memory */
+export function createEngine(options: EngineOptions = {}): Engine {
+  const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
+  const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>
+    new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory }, ...imports })
+      .exports;
+  const common = instantiate(decode(base, frequent), {});
+  const allocate = common.allocate as (bytes: number) => number;
+  const release = common.release as (pointer: number) => void;
+  const withRelaxed = decode(relaxed, frequent);
+  const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
+  const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), {
+    scratch: { allocate, release },
+  });
+  return {
+    relaxed: useRelaxed,
+    memory,
+    maxPages,
+    plane: {
+      4: stagesOf(float32, 'plane', 32),
+      8: stagesOf(common, 'plane', 64),
+    },
+    row: {
+      4: stagesOf(float32, 'row', 32),
+      8: stagesOf(common, 'row', 64),
+    },
+    statistics: common as unknown as Statistics,
+    // Pointers past 2 GiB come back negative.
+    allocate: (bytes) => allocate(bytes) >>> 0,
+    release,
+    reserveScratch(bytes) {
+      for (const { scratch } of [common, float32]) (scratch as (bytes: number) => number)(bytes);
+    },
+  };
+}

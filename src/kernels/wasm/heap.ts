@@ -1,0 +1,155 @@
+/**
+ * Arrays in the kernels' memory, by AssemblyScript's own allocator. Released explicitly or when
+ * the array is collected; a view stays valid while the memory grows.
+ */
+
+import type { FloatArray } from '../../core/dtype.js';
+import { type Engine, PAGE } from './engine.js';
+
+/** Kernels read whole vectors: up to these many bytes behind an array. */
+const PADDING = 64;
+/**
+ * Large arrays begin at different places of their pages: a core takes a load for one of the bytes
+ * that it has just stored where the last 12 bits of their addresses are alike, and waits. Of two
+ * arrays of equal pages that cost a backward pass over (256, 1024) half its speed.
+ */
+const LARGE = 32768;
+const COLORS = 8;
+const COLOR_BYTES = 448;
+/** AssemblyScript's allocator keeps a block's size in 30 bits. */
+const MAX_BLOCK = 2 ** 30 - 16 - PADDING - (COLORS - 1) * COLOR_BYTES;
+
+/**
+ * Bytes that the kernels keep while they run over `channels` channels, whatever their rows and
+ * planes: at most 64 for each channel, or what is kept of each position in runs of 4 KB. The tests
+ * hold all stages to it.
+ */
+export const scratchBytes = (channels: number) => (32 << 10) + 128 * channels;
+
+interface Block {
+  /** What the allocator gave, at or before the array. */
+  readonly pointer: number;
+  readonly bytes: number;
+}
+
+export class Heap {
+  readonly #engine: Engine;
+  readonly #blocks = new WeakMap<FloatArray, Block>();
+  readonly #collected = new FinalizationRegistry<Block>((block) => this.#free(block));
+  /** Arrays that are known to lie in the memory: asking for their buffer takes 10 ns. */
+  readonly #owned = new WeakSet<FloatArray>();
+  /** Every buffer that the memory ever had: each growth makes a new, longer one. */
+  readonly #buffers = new WeakSet<object>();
+  #buffer: ArrayBufferLike;
+  #bytesInUse = 0;
+  /** Large arrays so far. */
+  #large = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+    this.#buffer = engine.memory.buffer;
+    this.#buffers.add(this.#buffer);
+  }
+
+  /** The memory that all arrays lie in. */
+  get memory(): WebAssembly.Memory {
+    return this.#engine.memory;
+  }
+
+  /** Bytes of all arrays that are not released. */
+  get bytesInUse(): number {
+    return this.#bytesInUse;
+  }
+
+  /** Bytes that the memory may grow to. */
+  get capacity(): number {
+    return this.#engine.maxPages * PAGE;
+  }
+
+  /** Bytes that the memory has grown to. */
+  get size(): number {
+    return this.#current().byteLength;
+  }
+
+  /** Whether `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
+  owns(array: FloatArray): boolean {
+    if (this.#owned.has(array)) return true;
+    const { buffer } = array;
+    const owned = buffer === this.#buffer || this.#buffers.has(buffer);
+    if (owned) this.#owned.add(array);
+    return owned;
+  }
+
+  /** The `length` float64 at `pointer`. */
+  view(pointer: number, length: number): Float64Array {
+    return new Float64Array(this.#current(), pointer, length);
+  }
+
+  /** A zeroed array. @throws RangeError when there is no room for it */
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+    const bytes = length * (dtype === 'float32' ? 4 : 8);
+    // Room for any color: places of equal arrays stay interchangeable.
+    const room = bytes + PADDING + (bytes < LARGE ? 0 : (COLORS - 1) * COLOR_BYTES);
+    const take = () => this.#engine.allocate(room);
+    const pointer = this.#take(bytes, `${length} ${dtype}`, take);
+    const color = bytes < LARGE ? 0 : this.#large++ % COLORS;
+    const at = pointer + color * COLOR_BYTES;
+    const buffer = this.#current();
+    const array =
+      dtype === 'float32'
+        ? new Float32Array(buffer, at, length)
+        : new Float64Array(buffer, at, length);
+    array.fill(0);
+    const block = { pointer, bytes };
+    this.#bytesInUse += bytes;
+    this.#blocks.set(array, block);
+    this.#collected.register(array, block, array);
+    return array;
+  }
+
+  /** Gives back an array of `allocate`; once is enough, and other arrays are left alone. */
+  release(array: FloatArray): void {
+    const block = this.#blocks.get(array);
+    if (block === undefined) return;
+    this.#blocks.delete(array);
+    this.#collected.unregister(array);
+    this.#free(block);
+  }
+
+  /** Takes what the kernels need to run over `channels` channels. @throws RangeError */
+  reserveScratch(channels: number): void {
+    const bytes = scratchBytes(channels);
+    this.#take(bytes, `work on ${channels} channels`, () => this.#engine.reserveScratch(bytes));
+  }
+
+  #take<T>(bytes: number, what: string, take: () => T): T {
+    if (bytes <= MAX_BLOCK) {
+      try {
+        return take();
+      } catch (error) {
+        // The allocator traps before it changes anything.
+        if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      }
+    }
+    throw new RangeError(
+      `kernels: no memory for ${what} (${bytes} bytes): ${this.#bytesInUse} of ` +
+        `${this.capacity} bytes are in use, and one array takes ${MAX_BLOCK} at most; ` +
+        'release tensors that are no longer needed',
+    );
+  }
+
+  #free(block: Block): void {
+    this.#bytesInUse -= block.bytes;
+    this.#engine.release(block.pointer);
+  }
+
+  /** The memory's buffer now: the allocator and the kernels' scratch may have grown it. */
+  #current(): ArrayBufferLike {
+    const buffer = this.#engine.memory.buffer;
+    if (buffer !== this.#buffer) {
+      this.#buffer = buffer;
+      this.#buffers.add(buffer);
+    }
+    return buffer;
+  }
+}

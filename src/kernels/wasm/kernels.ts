@@ -1,0 +1,255 @@
+/**
+ * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
+ * memory go in by pointer, all others through windows (foreign.ts). After `reserve` no call allocates.
+ */
+
+import type { FloatArray } from '../../core/dtype.js';
+import { type Layout, valuesPerChannel } from '../../core/layout.js';
+import type { ChannelRange, GradientSums, Kernels, Normalization } from '../kernels.js';
+import { plainKernels } from '../plain.js';
+import type { Engine, Stages } from './engine.js';
+import { Foreign } from './foreign.js';
+import { Heap } from './heap.js';
+import { byRows, channelsPerBlock, rowsOf } from './variant.js';
+import { SLOTS, Windows } from './windows.js';
+
+export class WasmKernels implements Kernels {
+  readonly name: string;
+  readonly heap: Heap;
+  readonly #engine: Engine;
+  readonly #windows: Windows;
+  readonly #foreign: Foreign;
+
+  constructor(engine: Engine) {
+    this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
+    this.heap = new Heap(engine);
+    this.#engine = engine;
+    this.#windows = new Windows(this.heap);
+    this.#foreign = new Foreign(this.#windows, (rows, values, bytes) =>
+      this.#stages(rows, values, bytes),
+    );
+  }
+
+  allocate(dtype: 'float32', length: number): Float32Array;
+  allocate(dtype: 'float64', length: number): Float64Array;
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
+  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+    return this.heap.allocate(dtype, length);
+  }
+
+  release(array: FloatArray): void {
+    this.heap.release(array);
+  }
+
+  reserve(channels: number): void {
+    this.heap.reserveScratch(channels);
+    this.#windows.reserve(channels);
+  }
+
+  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64'): number {
+    return channelsPerBlock(layout, dtype === 'float32' ? 4 : 8);
+  }
+
+  moments(
+    mean: Float64Array,
+    m2: Float64Array,
+    x: FloatArray,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) {
+      mean.fill(0, from, to);
+      m2.fill(0, from, to);
+      return;
+    }
+    const windows = this.#windows;
+    const meanAt = windows.output(SLOTS.out0, mean, from, to);
+    const m2At = windows.output(SLOTS.out1, m2, from, to);
+    if (this.heap.owns(x)) {
+      const bytes = x.BYTES_PER_ELEMENT;
+      const { rows, values } = rowsOf(layout);
+      const xAt = x.byteOffset + from * values * bytes;
+      const stages = this.#stages(rows, values, bytes);
+      stages.moments(meanAt, m2At, xAt, to - from, rows, layout.channels * values * bytes, values);
+    } else {
+      this.#foreign.moments(meanAt, m2At, x, layout, from, to);
+    }
+    windows.deliver(SLOTS.out0, mean, from, to);
+    windows.deliver(SLOTS.out1, m2, from, to);
+  }
+
+  normalize(
+    y: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) return;
+    const windows = this.#windows;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
+    const bias = windows.input(SLOTS.bias, by.bias, from, to, bytes);
+    if (this.heap.owns(x) && this.heap.owns(y)) {
+      const { rows, values } = rowsOf(layout);
+      const at = from * values * bytes;
+      const stride = layout.channels * values * bytes;
+      this.#stages(rows, values, bytes).normalize(
+        y.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        weight,
+        bias,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      this.#foreign.normalize(y, x, mean, invstd, weight, bias, layout, from, to);
+    }
+  }
+
+  gradientSums(
+    sums: GradientSums,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) {
+      sums.dy.fill(0, from, to);
+      sums.dyXhat.fill(0, from, to);
+      return;
+    }
+    const windows = this.#windows;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const sumDy = windows.output(SLOTS.out0, sums.dy, from, to);
+    const sumDyXhat = windows.output(SLOTS.out1, sums.dyXhat, from, to);
+    if (this.heap.owns(x) && this.heap.owns(dy)) {
+      const bytes = x.BYTES_PER_ELEMENT;
+      const { rows, values } = rowsOf(layout);
+      const at = from * values * bytes;
+      const stride = layout.channels * values * bytes;
+      this.#stages(rows, values, bytes).gradientSums(
+        sumDy,
+        sumDyXhat,
+        dy.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      this.#foreign.gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
+    }
+    windows.deliver(SLOTS.out0, sums.dy, from, to);
+    windows.deliver(SLOTS.out1, sums.dyXhat, from, to);
+  }
+
+  inputGradient(
+    dx: FloatArray,
+    dy: FloatArray,
+    x: FloatArray,
+    by: Normalization,
+    means: GradientSums | null,
+    layout: Layout,
+    { from, to }: ChannelRange,
+  ): void {
+    if (valuesPerChannel(layout) === 0) return;
+    const windows = this.#windows;
+    const bytes = x.BYTES_PER_ELEMENT;
+    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
+    const meanDy = windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
+    const meanDyXhat = windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
+    if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
+      const { rows, values } = rowsOf(layout);
+      const at = from * values * bytes;
+      const stride = layout.channels * values * bytes;
+      this.#stages(rows, values, bytes).inputGradient(
+        dx.byteOffset + at,
+        dy.byteOffset + at,
+        x.byteOffset + at,
+        mean,
+        invstd,
+        weight,
+        meanDy,
+        meanDyXhat,
+        to - from,
+        rows,
+        stride,
+        values,
+      );
+    } else {
+      const parameters = [mean, invstd, weight, meanDy, meanDyXhat] as const;
+      this.#foreign.inputGradient(dx, dy, x, parameters, layout, from, to);
+    }
+  }
+
+  mergeMoments(
+    mean: Float64Array,
+    m2: Float64Array,
+    gathered: Float64Array,
+    ranks: number,
+    stride: number,
+  ): number {
+    if (!this.#own(mean, m2) || !this.heap.owns(gathered)) {
+      return plainKernels.mergeMoments(mean, m2, gathered, ranks, stride);
+    }
+    return this.#engine.statistics.mergeMoments(
+      mean.byteOffset,
+      m2.byteOffset,
+      gathered.byteOffset,
+      ranks,
+      stride * 8,
+      mean.length,
+    );
+  }
+
+  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void {
+    if (!this.#own(invstd, m2)) {
+      plainKernels.inverseDeviations(invstd, m2, count, eps);
+      return;
+    }
+    const { statistics } = this.#engine;
+    statistics.inverseDeviations(invstd.byteOffset, m2.byteOffset, invstd.length, count, eps);
+  }
+
+  divide(values: Float64Array, divisor: number): void {
+    if (!this.heap.owns(values)) plainKernels.divide(values, divisor);
+    else this.#engine.statistics.divide(values.byteOffset, values.length, divisor);
+  }
+
+  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void {
+    if (!(running instanceof Float32Array) || !this.#own(running, batch)) {
+      plainKernels.moveRunning(running, batch, divisor, share);
+      return;
+    }
+    const { byteOffset, length } = running;
+    this.#engine.statistics.moveRunning(byteOffset, batch.byteOffset, length, divisor, share);
+  }
+
+  /**
+   * Whether both lie in the kernels' memory. What is done with channels between the stages is done
+   * plainly where they do not: copying them would take as long.
+   */
+  #own(one: FloatArray, other: FloatArray): boolean {
+    return this.heap.owns(one) && this.heap.owns(other);
+  }
+
+  /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
+  #stages(rows: number, values: number, bytes: number): Stages {
+    const variant = byRows(rows, values, bytes) ? this.#engine.row : this.#engine.plane;
+    return bytes === 4 ? variant[4] : variant[8];
+  }
+}

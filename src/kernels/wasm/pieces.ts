@@ -1,0 +1,72 @@
+/** Cuts a run of channels into pieces that fit a window, and copies them in and out. */
+
+import type { FloatArray } from '../../core/dtype.js';
+import type { Layout } from '../../core/layout.js';
+import type { ChannelRange } from '../kernels.js';
+import { rowsOf } from './variant.js';
+
+/** Part of an array: rows, channels of them, and values of each channel, all from where they begin. */
+export interface Piece {
+  /** First channel, and how many. */
+  readonly channel: number;
+  readonly channels: number;
+  readonly rows: number;
+  /** Values of each channel in a row. */
+  readonly values: number;
+  /** Index of the first element, and elements from one row to the next, in the whole array. */
+  readonly start: number;
+  readonly stride: number;
+  /** Elements of a row of the piece; in a window the rows lie side by side. */
+  readonly width: number;
+  /** Values per channel of the pieces of the same channels that came before. */
+  readonly before: number;
+}
+
+/**
+ * The pieces of `range`, at most `capacity` elements each: pieces of the same channels follow one
+ * another. Nothing where there are no values.
+ */
+export function* piecesOf(
+  layout: Layout,
+  { from, to }: ChannelRange,
+  capacity: number,
+): Generator<Piece> {
+  const { rows, values } = rowsOf(layout);
+  if (rows === 0 || values === 0) return;
+  const stride = layout.channels * values;
+  const channelStep = Math.max(1, Math.floor(capacity / values));
+  const valueStep = Math.min(values, capacity);
+  for (let channel = from; channel < to; channel += channelStep) {
+    const channels = Math.min(channelStep, to - channel);
+    const rowStep = Math.max(1, Math.floor(capacity / (channels * valueStep)));
+    let before = 0;
+    for (let row = 0; row < rows; row += rowStep) {
+      const rowCount = Math.min(rowStep, rows - row);
+      // A channel wider than the window is alone in its pieces, and goes through by parts.
+      for (let value = 0; value < values; value += valueStep) {
+        const part = Math.min(valueStep, values - value);
+        const start = row * stride + channel * values + value;
+        const width = channels * part;
+        yield { channel, channels, rows: rowCount, values: part, start, stride, width, before };
+        before += rowCount * part;
+      }
+    }
+  }
+}
+
+/** Copies a piece of `array` into `window`. */
+export function copyIn(window: FloatArray, array: FloatArray, piece: Piece): void {
+  const { rows, start, stride, width } = piece;
+  for (let row = 0; row < rows; row++) {
+    const at = start + row * stride;
+    window.set(array.subarray(at, at + width), row * width);
+  }
+}
+
+/** Copies a piece out of `window`. */
+export function copyOut(array: FloatArray, window: FloatArray, piece: Piece): void {
+  const { rows, start, stride, width } = piece;
+  for (let row = 0; row < rows; row++) {
+    array.set(window.subarray(row * width, (row + 1) * width), start + row * stride);
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * Windows: places in the kernels' memory through which foreign arrays pass by pieces. One for each
+ * per-channel argument, and two for x and dy, whose result goes out through the same window.
+ */
+
+import type { FloatArray } from '../../core/dtype.js';
+import type { Heap } from './heap.js';
+
+/** Bytes of a window for tensors: what stays in the cache on its way. */
+export const WINDOW_BYTES = 128 << 10;
+
+/** Per-channel arguments of a call, and their windows. */
+export const SLOTS = {
+  mean: 0,
+  invstd: 1,
+  weight: 2,
+  bias: 3,
+  meanDy: 4,
+  meanDyXhat: 5,
+  out0: 6,
+  out1: 7,
+} as const;
+
+const ARGUMENTS = Object.keys(SLOTS).length;
+/** Slots for the sums of one piece. */
+export const PARTS = [ARGUMENTS, ARGUMENTS + 1] as const;
+
+/** A window of a per-channel argument, as either type. */
+interface ChannelWindow {
+  readonly float64: Float64Array;
+  readonly float32: Float32Array;
+}
+
+export class Windows {
+  readonly #heap: Heap;
+  readonly #tensors: Float32Array[] = [];
+  readonly #channels: (ChannelWindow | undefined)[] = [];
+
+  constructor(heap: Heap) {
+    this.#heap = heap;
+  }
+
+  /** Takes the memory of all windows, for runs of up to `channels` channels. @throws RangeError */
+  reserve(channels: number): void {
+    for (const index of [0, 1]) this.#tensor(index);
+    for (let slot = 0; slot < ARGUMENTS + PARTS.length; slot++) this.channel(slot, channels, 8);
+  }
+
+  /** Window `index` (0 or 1) for values of the type of `like`. */
+  tensor(index: number, like: FloatArray): FloatArray {
+    const window = this.#tensor(index);
+    return like instanceof Float32Array
+      ? window
+      : new Float64Array(window.buffer, window.byteOffset, WINDOW_BYTES / 8);
+  }
+
+  /** The `length` float64 at `pointer`. */
+  view(pointer: number, length: number): Float64Array {
+    return this.#heap.view(pointer, length);
+  }
+
+  /** Window of a per-channel argument: `length` values or more, float64 or float32. */
+  channel(slot: number, length: number, bytes: number): FloatArray {
+    let window = this.#channels[slot];
+    if (window === undefined || window.float64.length < length)
+      window = this.#enlarge(slot, length);
+    return bytes === 8 ? window.float64 : window.float32;
+  }
+
+  /** Pointer to value `from` of a per-channel array, copied in up to `to` where it is foreign. */
+  input(slot: number, array: FloatArray | null, from: number, to: number, bytes: number): number {
+    if (array === null) return 0;
+    if (array.BYTES_PER_ELEMENT === bytes && this.#heap.owns(array)) {
+      return array.byteOffset + from * bytes;
+    }
+    const window = this.channel(slot, to - from, bytes);
+    for (let c = from; c < to; c++) window[c - from] = array[c];
+    return window.byteOffset;
+  }
+
+  /** Pointer to where value `from` of a per-channel result is written. */
+  output(slot: number, array: Float64Array, from: number, to: number): number {
+    if (this.#heap.owns(array)) return array.byteOffset + from * 8;
+    return this.channel(slot, to - from, 8).byteOffset;
+  }
+
+  /** Copies a result out of its window, where `output` gave one. */
+  deliver(slot: number, array: Float64Array, from: number, to: number): void {
+    if (this.#heap.owns(array)) return;
+    const window = this.channel(slot, to - from, 8);
+    for (let c = from; c < to; c++) array[c] = window[c - from];
+  }
+
+  /** Another window for a slot; the old one stays where there is no memory for it. */
+  #enlarge(slot: number, length: number): ChannelWindow {
+    const float64 = this.#heap.allocate('float64', Math.max(length, 256)) as Float64Array;
+    const float32 = new Float32Array(float64.buffer, float64.byteOffset, 2 * float64.length);
+    const old = this.#channels[slot];
+    if (old !== undefined) this.#heap.release(old.float64);
+    const made = { float64, float32 };
+    this.#channels[slot] = made;
+    return made;
+  }
+
+  #tensor(index: number): Float32Array {
+    this.#tensors[index] ??= this.#heap.allocate('float32', WINDOW_BYTES / 4) as Float32Array;
+    return this.#tensors[index];
+  }
+}
