@@ -11,6 +11,11 @@ export default defineConfig({
     alias: [
       { find: /^syncbn$/, replacement: source('index.ts') },
       { find: /^syncbn\/jax$/, replacement: source('adapters/jax/index.ts') },
+      { find: /^syncbn\/tfjs$/, replacement: source('adapters/tfjs/index.ts') },
+      {
+        find: /^syncbn\/tfjs\/wasm-gradients$/,
+        replacement: source('adapters/tfjs/wasm-gradients/index.ts'),
+      },
       { find: /^syncbn\/launch$/, replacement: source('launch/index.ts') },
     ],
   },
