@@ -57,6 +57,11 @@ export function* piecesOf(
 /** Copies a piece of `array` into `window`. */
 export function copyIn(window: FloatArray, array: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
+  // Rows of all channels lie one after another: one copy, not one for each pixel.
+  if (width === stride) {
+    window.set(array.subarray(start, start + rows * width));
+    return;
+  }
   for (let row = 0; row < rows; row++) {
     const at = start + row * stride;
     window.set(array.subarray(at, at + width), row * width);
@@ -66,6 +71,10 @@ export function copyIn(window: FloatArray, array: FloatArray, piece: Piece): voi
 /** Copies a piece out of `window`. */
 export function copyOut(array: FloatArray, window: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
+  if (width === stride) {
+    array.set(window.subarray(0, rows * width), start);
+    return;
+  }
   for (let row = 0; row < rows; row++) {
     array.set(window.subarray(row * width, (row + 1) * width), start + row * stride);
   }
