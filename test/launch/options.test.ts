@@ -61,7 +61,6 @@ test.each([
 
 test('ranks are processes where that is asked for, and on several hosts', () => {
   expect(settings('--launcher=processes', '--worker_num=2').processes).toEqual({
-    workerNum: 2,
     localWorkerNum: 2,
     masterAddr: '127.0.0.1',
     masterPort: 8118,
@@ -71,7 +70,6 @@ test('ranks are processes where that is asked for, and on several hosts', () => 
   });
   const several = ['--worker_num=4', '--local_worker_num=2', '--node-rank=1', '--bind_core'];
   expect(settings(...several, '--master_addr=[::1]', '--secret-file=s').processes).toMatchObject({
-    workerNum: 4,
     localWorkerNum: 2,
     masterAddr: '::1',
     nodeRank: 1,
@@ -107,11 +105,14 @@ describe('mistakes', () => {
     [['--log-dri', 'x'], "unknown option --log-dri; did you mean '--log_dir'?"],
     [['--constructor'], 'unknown option --constructor; see syncrun --help'],
     [['-n', '4'], 'unknown option -n; see syncrun --help'],
-    [['--worker_num=0'], "--worker_num must be an integer of 1 or more, got '0'"],
-    [['--worker_num=four'], "--worker_num must be an integer of 1 or more, got 'four'"],
-    [['--worker_num='], "--worker_num must be an integer of 1 or more, got ''"],
-    [['--local_worker_num=1.5'], "--worker_num must be an integer of 1 or more, got '1.5'"],
-    [['--worker_num=2', '--local_worker_num=0'], '--local_worker_num must be an integer of 1'],
+    [['--worker_num=0'], "--worker_num must be an integer from 1 to 65536, got '0'"],
+    [['--worker_num=four'], "--worker_num must be an integer from 1 to 65536, got 'four'"],
+    [['--worker_num='], "--worker_num must be an integer from 1 to 65536, got ''"],
+    [
+      ['--local_worker_num=1.5'],
+      "--local_worker_num must be an integer from 1 to 65536, got '1.5'",
+    ],
+    [['--worker_num=2', '--local_worker_num=0'], '--local_worker_num must be an integer from 1'],
     [['--worker_num=2', '--local_worker_num=3'], '--local_worker_num must be at most --worker_num'],
     [['--node_rank=1'], '--node_rank=1 means another host before this one'],
     [
@@ -126,8 +127,8 @@ describe('mistakes', () => {
     [['--node_rank=-2'], "--node_rank must be an integer of -1 or more, got '-2'"],
     [['--master_addr=a b'], "--master_addr must be a host's name or address, got 'a b'"],
     [['--master_addr='], "--master_addr must be a host's name or address, got ''"],
-    [['--master_port=0'], "--master_port must be an integer of 1 or more, got '0'"],
-    [['--master_port=65536'], '--master_port must be an integer from 1 to 65535, got 65536'],
+    [['--master_port=0'], "--master_port must be an integer from 1 to 65535, got '0'"],
+    [['--master_port=65536'], "--master_port must be an integer from 1 to 65535, got '65536'"],
     [['--join=Ture'], "--join must be True or False, got 'Ture'; did you mean 'True'?"],
     [['--bind_core'], '--bind_core=True is not possible with threads'],
     [['--log_dir='], '--log_dir must not be empty'],
@@ -150,7 +151,7 @@ describe('mistakes', () => {
     [['--worker_num'], '--worker_num needs a value: --worker_num=N'],
     [['tarin.js'], "there is no script 'tarin.js'; did you mean 'train.js'?"],
     [['no/folder.js'], "there is no script 'no/folder.js'"],
-    [['.'], "the script must be a file, and '.' is none"],
+    [['.'], "the script must be a file, and '.' is not"],
     [['data.json'], 'the script must be JavaScript or TypeScript'],
     [['--log_dir=data.json', 'train.js'], '--log_dir must be a folder that can be written to'],
   ])('%j starts nothing and ends with status 2', async (args, message) => {

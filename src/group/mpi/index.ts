@@ -3,12 +3,10 @@
 import { launchFromEnvironment } from './environment.js';
 import { loadKoffi } from './library/koffi.js';
 import { loadMpi } from './library/library.js';
-import { followLauncher } from './orphan.js';
 import { MpiWorld } from './world.js';
 
 export { launchFromEnvironment, type MpiLaunch } from './environment.js';
 export { loadKoffi } from './library/koffi.js';
-export { followLauncher } from './orphan.js';
 export { MpiWorld } from './world.js';
 
 /** Seconds that a collective may take when nobody says otherwise. */
@@ -30,7 +28,6 @@ export async function mpiWorldFromEnvironment(
   const env = (globalThis as { process?: NodeJS.Process }).process?.env;
   const launch = env === undefined ? null : launchFromEnvironment(env);
   if (launch === null) return null;
-  const koffi = await loadKoffi();
-  followLauncher(koffi);
-  return new MpiWorld(loadMpi(koffi, launch), launch, options.timeout ?? DEFAULT_TIMEOUT);
+  const mpi = loadMpi(await loadKoffi(), launch);
+  return new MpiWorld(mpi, launch, options.timeout ?? DEFAULT_TIMEOUT);
 }

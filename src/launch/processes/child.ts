@@ -3,11 +3,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Duplex, Readable } from 'node:stream';
+import { entryOf } from '../entry.js';
+import { lastLines, TAIL_LENGTH } from '../tail.js';
 import type { LaunchPlan } from './options.js';
 
-/** Characters and lines that are kept of what a rank wrote. */
-const TAIL_LENGTH = 8192;
-const TAIL_LINES = 20;
+/** First module of every rank. Not left to init: a rank may be busy for a while before it calls it. */
+const FOLLOW = entryOf('processes/follow.js').href;
 
 export interface ChildEvents {
   /** The process has ended and all that it wrote was read. `error`: it never started. */
@@ -24,7 +25,8 @@ export class Child {
 
   constructor(plan: LaunchPlan, rank: number, local: number, env: NodeJS.ProcessEnv) {
     const { script, args, execArgv, prefix } = plan;
-    const command = [...prefix(local), process.execPath, ...execArgv, script, ...args];
+    const node = [process.execPath, ...execArgv, '--import', FOLLOW];
+    const command = [...prefix(local), ...node, script, ...args];
     this.#rank = rank;
     this.#onOutput = plan.onOutput;
     this.#process = spawn(command[0], command.slice(1), {
@@ -47,7 +49,7 @@ export class Child {
 
   /** The last lines that the rank wrote. */
   get tail(): string {
-    return this.#tail.trimEnd().split('\n').slice(-TAIL_LINES).join('\n');
+    return lastLines(this.#tail);
   }
 
   listen({ closed }: ChildEvents): void {

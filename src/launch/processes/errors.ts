@@ -11,19 +11,17 @@ export interface Failure {
 
 export class LaunchError extends Error implements Failure {
   override name = 'LaunchError';
+  readonly text: string;
   readonly exitCode: number;
   readonly rank: number | null;
   readonly output: string;
 
   constructor({ text, exitCode, rank, output }: Failure) {
-    super(text);
+    super(`launch: ${text}`);
+    this.text = text;
     this.exitCode = exitCode;
     this.rank = rank;
     this.output = output;
-  }
-
-  get text(): string {
-    return this.message;
   }
 }
 

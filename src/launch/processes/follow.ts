@@ -1,6 +1,24 @@
-/** First module of a rank that `syncrun` starts as a process: the rank dies with `syncrun`. */
+/**
+ * First module of a rank that is a process: the rank dies with its launcher, even when that is
+ * killed without a chance to end its ranks.
+ */
 
-import { followLauncher, loadKoffi } from '../../group/mpi/index.js';
+import { loadKoffi } from '../../group/mpi/index.js';
 
-// Not left to init: a rank may be busy for a while before it calls it.
-followLauncher(await loadKoffi());
+/** prctl(PR_SET_PDEATHSIG, SIGKILL) */
+const PR_SET_PDEATHSIG = 1;
+const SIGKILL = 9;
+
+const launcher = process.env.SYNCBN_LAUNCHER_PID;
+// What the rank forks begins with this module, too, and has another parent.
+delete process.env.SYNCBN_LAUNCHER_PID;
+
+if (launcher !== undefined && process.platform === 'linux') {
+  const koffi = await loadKoffi();
+  const prctl = koffi.load(null).func('prctl', 'int', Array(5).fill('int64'));
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // The launcher may have died before the request; then nobody will send the signal.
+  if (process.ppid !== Number(launcher)) {
+    throw new Error(`the launcher, process ${launcher}, is gone`);
+  }
+}

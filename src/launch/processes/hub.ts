@@ -3,7 +3,7 @@
  * all have reached them, tells everyone of the first failure, and of the end.
  */
 
-import { startTimer } from '../common/timer.js';
+import { startTimer, type Timer } from '../world/timer.js';
 import { type Failure, failure } from './errors.js';
 import type { Channel, Formation, Join, Keys, Listener, Message } from './messages.js';
 
@@ -24,7 +24,7 @@ export class Hub {
   #failed = false;
   readonly #seconds: number;
   /** Runs from the first host's arrival at the first barrier to that of all; null: over. */
-  #joinTimer: NodeJS.Timeout | undefined | null;
+  #joinTimer: Timer | null;
 
   /**
    * @param workers ranks in all
@@ -61,7 +61,7 @@ export class Hub {
     const refused = this.#refused.length === 0 ? '' : `; refused ${this.#refused.join('; ')}`;
     this.fail(
       failure(
-        `launch: ${this.#joined()} of ${this.#workers} ranks came within ${this.#seconds} s, from ` +
+        `${this.#joined()} of ${this.#workers} ranks came within ${this.#seconds} s, from ` +
           `${this.#hosts.map(({ name }) => name).join(', ')}${refused}`,
       ),
     );
@@ -99,14 +99,14 @@ export class Hub {
     if (this.#nodes !== null) {
       // A stranger to a world that runs: only it is told.
       this.#forget(host);
-      const text = `launch: the world of ${this.#workers} ranks is complete without ${host.name}`;
+      const text = `the world of ${this.#workers} ranks is complete without ${host.name}`;
       host.channel.send({ type: 'fail', failure: failure(text) });
       return;
     }
     const problem = this.#problemOf(host, join);
     if (problem !== null) {
       // Said to the newcomer as well as to all others.
-      this.fail(failure(`launch: ${problem}`));
+      this.fail(failure(`${problem}`));
       return;
     }
     host.join = join;
@@ -147,9 +147,7 @@ export class Hub {
     const gone = this.#hosts.find(({ done }) => done);
     if (gone !== undefined) {
       this.fail(
-        failure(
-          `launch: the ranks of ${gone.name} ended while those of ${host.name} wait for them`,
-        ),
+        failure(`the ranks of ${gone.name} ended while those of ${host.name} wait for them`),
       );
     } else if (this.#hosts.every((each) => each.keys !== null)) {
       this.#stopTimer();
@@ -170,7 +168,7 @@ export class Hub {
     const waiting = this.#hosts.find(({ keys }) => keys !== null);
     if (late === undefined || waiting === undefined) return;
     const wait = `those of ${waiting.name} have waited ${this.#seconds} s for them`;
-    this.fail(failure(`launch: not all ranks of ${late.name} have joined the world, and ${wait}`));
+    this.fail(failure(`not all ranks of ${late.name} have joined the world, and ${wait}`));
   }
 
   #done(host: Host): void {
@@ -187,6 +185,6 @@ export class Hub {
   #lost(host: Host, why: string): void {
     // A host that has ended may go before all others have; one that never joined is not missed.
     if (host.join === null) this.#forget(host);
-    else if (!host.done) this.fail(failure(`launch: ${host.name} was lost: ${why}`));
+    else if (!host.done) this.fail(failure(`${host.name} was lost: ${why}`));
   }
 }

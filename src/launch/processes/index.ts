@@ -1,7 +1,8 @@
 /** Worlds of processes. */
 
+export { pinning } from './cores.js';
 export { type Failure, LaunchError } from './errors.js';
-export { launchProcesses } from './launch.js';
-export { checkSecret, type ProcessLaunchOptions } from './options.js';
-export { isLocal } from './rendezvous.js';
-export { readSecret, SECRET_VARIABLE } from './secret.js';
+export { launchProcesses, runHost } from './launch.js';
+export { MASTER_PORT, type ProcessLaunchOptions } from './options.js';
+export { mayBeFirst } from './rendezvous.js';
+export { checkSecret, makeSecret, readSecret, SECRET_VARIABLE } from './secret.js';

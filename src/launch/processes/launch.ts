@@ -14,16 +14,19 @@ import { openChannel } from './rendezvous.js';
  * @throws TypeError, RangeError for wrong options
  */
 export async function launchProcesses(options: ProcessLaunchOptions): Promise<void> {
-  const plan = planOf(options);
+  const failed = await runHost(planOf(options));
+  if (failed !== null) throw new LaunchError(failed);
+}
+
+/** {@link launchProcesses} with options that are checked. @returns the failure, or null for none */
+export async function runHost(plan: LaunchPlan): Promise<Failure | null> {
   const part = new HostPart(plan);
   const interrupt = () =>
-    part.fail(
-      failure(`launch: interrupted on host ${hostname()}, node rank ${part.nodeRank}`, 130),
-    );
+    part.fail(failure(`interrupted on host ${hostname()}, node rank ${part.nodeRank}`, 130));
   plan.signal?.addEventListener('abort', interrupt);
   try {
     if (plan.signal?.aborted) interrupt();
-    await part.run();
+    return await part.run();
   } finally {
     plan.signal?.removeEventListener('abort', interrupt);
   }
@@ -49,15 +52,21 @@ class HostPart {
     return this.#formation?.nodeRank ?? this.#plan.nodeRank;
   }
 
-  async run(): Promise<void> {
-    const lost = (why: string) =>
-      this.#learn(failure(`launch: lost the host with node rank 0: ${why}`));
-    this.#channel = await openChannel(this.#plan, { receive: (m) => this.#receive(m), lost });
-    if (this.#failure === null) this.#join(this.#channel);
+  async run(): Promise<Failure | null> {
+    const lost = (why: string) => this.#learn(failure(`lost the host with node rank 0: ${why}`));
+    let channel: Channel;
+    try {
+      channel = await openChannel(this.#plan, { receive: (m) => this.#receive(m), lost });
+    } catch (error) {
+      if (error instanceof LaunchError) return error;
+      throw error;
+    }
+    this.#channel = channel;
+    if (this.#failure === null) this.#join(channel);
     await this.#ended;
     await this.#ranks?.kill();
-    await this.#channel.close();
-    if (this.#failure !== null) throw new LaunchError(this.#failure);
+    await channel.close();
+    return this.#failure;
   }
 
   /** A failure of this host's: it ends here at once, and on all others through the hub. */

@@ -1,7 +1,7 @@
 /** The ranks of this host: processes, their PMI sessions, and the barrier among them. */
 
 import { hostname } from 'node:os';
-import { startTimer } from '../common/timer.js';
+import { startTimer, type Timer } from '../world/timer.js';
 import { Child, exitCodeOf } from './child.js';
 import type { Failure } from './errors.js';
 import type { Formation, Keys } from './messages.js';
@@ -39,7 +39,7 @@ export class LocalRanks implements PmiHost {
   #news: Record<string, string> = {};
   #ended = 0;
   /** Runs from the first rank's arrival at the first barrier to that of all; null: over. */
-  #joinTimer: NodeJS.Timeout | undefined | null;
+  #joinTimer: Timer | null;
   #onAllClosed: () => void = () => {};
 
   constructor(plan: LaunchPlan, formation: Formation, events: LocalEvents) {
@@ -185,7 +185,7 @@ export class LocalRanks implements PmiHost {
   }
 
   #fail(rank: number, how: string, exitCode: number, child: Child | undefined): void {
-    const text = `launch: rank ${rank} on host ${hostname()} ${how}`;
+    const text = `rank ${rank} on host ${hostname()} ${how}`;
     this.#events.failed({ text, exitCode, rank, output: child?.tail ?? '' });
   }
 

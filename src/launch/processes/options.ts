@@ -1,5 +1,8 @@
 /** What a launch of processes is told, with its defaults, and what is wrong with it. */
 
+import { START_TIMEOUT } from '../world/timer.js';
+import { checkSecret } from './secret.js';
+
 export interface ProcessLaunchOptions {
   /** Program of every rank: a file for node. */
   script: string;
@@ -46,7 +49,7 @@ export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'secret' | 'signal'
   readonly signal: AbortSignal | null;
 };
 
-const MIN_SECRET = 16;
+export const MASTER_PORT = 8118;
 
 /** @throws TypeError or RangeError that names the option and what came */
 export function planOf(options: ProcessLaunchOptions): LaunchPlan {
@@ -60,10 +63,10 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
     workerNum,
     localWorkerNum,
     masterAddr: (options.masterAddr ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
-    masterPort: integer('masterPort', options.masterPort ?? 8118, 0, 65535),
+    masterPort: integer('masterPort', options.masterPort ?? MASTER_PORT, 0, 65535),
     nodeRank: integer('nodeRank', options.nodeRank ?? -1, -1, workerNum - 1),
     secret: secret ?? null,
-    clusterTimeOut: options.clusterTimeOut ?? 600,
+    clusterTimeOut: options.clusterTimeOut ?? START_TIMEOUT,
     env: options.env ?? {},
     prefix: options.prefix ?? (() => []),
     onOutput: options.onOutput ?? ((_, stream, bytes) => void process[stream].write(bytes)),
@@ -76,15 +79,6 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
   }
   if (localWorkerNum < workerNum) checkSecret(secret);
   return plan;
-}
-
-/** @throws RangeError for a secret that is missing or too short */
-export function checkSecret(secret: unknown): void {
-  if (typeof secret === 'string' && secret.length >= MIN_SECRET) return;
-  const got = typeof secret === 'string' ? `one of ${secret.length}` : 'none';
-  throw new RangeError(
-    `launch: several hosts need a secret of at least ${MIN_SECRET} characters in common, got ${got}`,
-  );
 }
 
 function integer(name: string, value: number, least: number, most: number): number {

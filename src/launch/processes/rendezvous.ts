@@ -2,7 +2,7 @@
 
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { startTimer } from '../common/timer.js';
+import { startTimer } from '../world/timer.js';
 import { failure, LaunchError } from './errors.js';
 import { type Session, shakeHands } from './handshake.js';
 import { Hub } from './hub.js';
@@ -16,18 +16,19 @@ const RETRY_MS = 200;
 /** Strangers that may be proving themselves at a time. */
 const MAX_STRANGERS = 64;
 
-/** Opens this host's channel to the hub; the hub itself, where this host has node rank 0. */
+type Meeting = Pick<LaunchPlan, 'nodeRank' | 'masterAddr'>;
+
+/** Opens this host's channel to the hub; the hub itself, when this host has node rank 0. */
 export async function openChannel(plan: LaunchPlan, listener: Listener): Promise<Channel> {
   if (plan.localWorkerNum === plan.workerNum) return alone(plan, listener);
-  if (plan.nodeRank > 0) return reach(plan, listener);
-  if (plan.nodeRank < 0 && !(await isLocal(plan.masterAddr))) return reach(plan, listener);
+  if (!(await mayBeFirst(plan))) return reach(plan, listener);
   try {
     return await host(plan, listener);
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
     if (taken && plan.nodeRank < 0) return reach(plan, listener);
     const { message } = error as Error;
-    throw new LaunchError(failure(`launch: cannot listen at ${addressOf(plan)}: ${message}`));
+    throw new LaunchError(failure(`cannot listen at ${addressOf(plan)}: ${message}`));
   }
 }
 
@@ -93,12 +94,12 @@ async function reach(plan: LaunchPlan, listener: Listener): Promise<Channel> {
     try {
       return new Link(await greet(plan, await dial(plan)), 'host', listener);
     } catch (error) {
-      if (plan.signal?.aborted) throw new LaunchError(failure('launch: interrupted', 130));
+      if (plan.signal?.aborted) throw new LaunchError(failure('interrupted', 130));
       if (error instanceof LaunchError) throw error;
       const waited = (performance.now() - start) / 1000;
       if (plan.clusterTimeOut >= 0 && waited > plan.clusterTimeOut) {
         const why = (error as Error).message;
-        const text = `launch: no world at ${addressOf(plan)} within ${plan.clusterTimeOut} s: ${why}`;
+        const text = `no world at ${addressOf(plan)} within ${plan.clusterTimeOut} s: ${why}`;
         throw new LaunchError(failure(text));
       }
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -115,7 +116,7 @@ async function greet(plan: LaunchPlan, socket: Socket): Promise<Session> {
     socket.destroy();
     // It answered, so trying again will not help.
     const why = (error as Error).message;
-    throw new LaunchError(failure(`launch: the host at ${addressOf(plan)} is not ours: ${why}`));
+    throw new LaunchError(failure(`the host at ${addressOf(plan)} is not ours: ${why}`));
   } finally {
     plan.signal?.removeEventListener('abort', interrupt);
   }
@@ -138,8 +139,12 @@ function dial({ masterAddr, masterPort, signal }: LaunchPlan): Promise<Socket> {
   });
 }
 
-/** Whether `address` is one of this host's. */
-export async function isLocal(address: string): Promise<boolean> {
+/** Whether this host has node rank 0, or will have it when nobody else has. */
+export async function mayBeFirst({ nodeRank, masterAddr }: Meeting): Promise<boolean> {
+  return nodeRank === 0 || (nodeRank < 0 && (await isLocal(masterAddr)));
+}
+
+async function isLocal(address: string): Promise<boolean> {
   const { lookup } = await import('node:dns/promises');
   const found = await lookup(address, { all: true });
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
@@ -150,6 +155,6 @@ function nameOf({ remoteAddress, remotePort }: Socket): string {
   return `the host at ${remoteAddress} (port ${remotePort})`;
 }
 
-export function addressOf({ masterAddr, masterPort }: LaunchPlan): string {
+function addressOf({ masterAddr, masterPort }: LaunchPlan): string {
   return masterAddr.includes(':') ? `[${masterAddr}]:${masterPort}` : `${masterAddr}:${masterPort}`;
 }

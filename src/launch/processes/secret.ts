@@ -1,9 +1,12 @@
-/** Where the hosts' common secret comes from. */
+/** The secret that the hosts of one launch have in common. */
 
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 /** Variable that holds the secret itself. */
 export const SECRET_VARIABLE = 'SYNCBN_SECRET';
+
+const MIN_LENGTH = 16;
 
 /**
  * The secret in `file`, or else in the environment.
@@ -14,6 +17,20 @@ export function readSecret(file: string | null, env = process.env): string | und
   try {
     return readFileSync(file, 'utf8').trim();
   } catch (cause) {
-    throw new RangeError(`launch: cannot read the secret: ${(cause as Error).message}`, { cause });
+    throw new RangeError(`cannot read the secret: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** A new secret of 128 bits. */
+export function makeSecret(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** @throws RangeError for a secret that is missing or too short */
+export function checkSecret(secret: unknown): void {
+  if (typeof secret === 'string' && secret.length >= MIN_LENGTH) return;
+  const got = typeof secret === 'string' ? `one of ${secret.length}` : 'none';
+  throw new RangeError(
+    `several hosts need a secret of at least ${MIN_LENGTH} characters in common, got ${got}`,
+  );
 }

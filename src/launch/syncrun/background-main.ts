@@ -1,7 +1,5 @@
-/** Main module of the process behind `syncrun --join=False`; its argument is the settings as JSON. */
+/** Main module of the process behind `syncrun --join=False`; its argument is the world as JSON. */
 
-import type { Settings } from './options/settings.js';
-import { prepareWorld, runPrepared } from './prepare.js';
+import { runPrepared } from './run.js';
 
-const settings = JSON.parse(process.argv[2]) as Settings;
-process.exit(await runPrepared(settings, await prepareWorld(settings)));
+process.exit(await runPrepared(JSON.parse(process.argv[2])));

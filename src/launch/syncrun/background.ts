@@ -1,37 +1,36 @@
 /** Starts the world of `syncrun --join=False` in a background process. */
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SECRET_VARIABLE } from '../processes/index.js';
-import { openLog } from './log-files.js';
-import type { Settings } from './options/settings.js';
+import { writeAll } from '../threads/write-all.js';
+import { Logs } from './logs.js';
+import type { PreparedWorld } from './prepare.js';
 
 const ENTRY = fileURLToPath(new URL('./background-main.js', import.meta.url));
 
 /** File in the log folder that holds what the launcher itself has to say. */
-export const LAUNCHER_LOG = 'syncrun.log';
+const LAUNCHER_LOG = 'syncrun.log';
 
-/**
- * Starts the world in a process of its own, which outlives this one and its terminal.
- * @param secret of several hosts; passed in its environment, since others can read command lines
- * @returns its process id
- */
-export async function startInBackground(
-  settings: Settings,
-  secret: string | null,
-): Promise<number> {
-  const log = openLog(join(settings.logDir, LAUNCHER_LOG));
-  const env = secret === null ? process.env : { ...process.env, [SECRET_VARIABLE]: secret };
-  const child: ChildProcess = spawn(
-    process.execPath,
-    [...process.execArgv, ENTRY, JSON.stringify(settings)],
-    { detached: true, stdio: ['ignore', log, log], env },
-  );
+/** Starts the world in a process of its own, which outlives this one and its terminal. */
+export async function startInBackground({ settings, ...rest }: PreparedWorld): Promise<void> {
+  const { logDir, workerNum, processes } = settings;
+  const log = openSync(join(logDir, LAUNCHER_LOG), 'w');
+  const world: PreparedWorld = { settings: { ...settings, tail: [] }, ...rest };
+  const words = [...process.execArgv, ENTRY, JSON.stringify(world)];
+  const stdio = ['ignore', log, log] as const;
+  const child = spawn(process.execPath, words, { detached: true, stdio: [...stdio] });
   await once(child, 'spawn');
   child.unref();
   closeSync(log);
-  return child.pid!;
+  const local = processes?.localWorkerNum ?? workerNum;
+  const ranks = local < workerNum ? `${local} of ${workerNum} ranks` : `${workerNum} ranks`;
+  const path = new Logs(settings).path(local < workerNum ? 'RANK' : `{0..${workerNum - 1}}`);
+  writeAll(
+    1,
+    `syncrun: ${ranks} run in the background, process ${child.pid}; kill ${child.pid} ends them\n` +
+      `syncrun: their logs are ${path}; what syncrun itself says is in ${LAUNCHER_LOG} beside them\n`,
+  );
 }

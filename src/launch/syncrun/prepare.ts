@@ -1,48 +1,66 @@
-/** What a world needs before it starts, whichever launcher starts it; all mistakes show here. */
+/** What a world needs before it starts, whichever launcher starts it; all mistakes show here, once. */
 
 import { pathToFileURL } from 'node:url';
 import { loadKoffi } from '../../group/mpi/index.js';
-import { findTsx } from '../common/typescript.js';
-import { say } from '../common/write-all.js';
-import { pinning } from '../processes/cores.js';
-import { SECRET_VARIABLE } from '../processes/index.js';
-import { openLogs, prepareFolder } from './log-files.js';
-import type { ProcessSettings } from './options/hosts.js';
-import type { Settings } from './options/settings.js';
-import { runProcesses } from './run-processes.js';
-import { runWorld } from './run-threads.js';
-import { type Secret, secretFor } from './secrets.js';
+import {
+  checkSecret,
+  makeSecret,
+  mayBeFirst,
+  pinning,
+  readSecret,
+  SECRET_VARIABLE,
+} from '../processes/index.js';
+import { findTsx, type Tsx } from '../threads/typescript.js';
+import { say } from '../threads/write-all.js';
+import { Logs } from './logs.js';
+import type { ProcessSettings, Settings } from './options/settings.js';
 
+/** A world that is ready to start; survives JSON, where its secret must not go. */
 export interface PreparedWorld {
-  /** Descriptors of the logs, in rank order; none where the ranks are processes. */
-  readonly logs: number[];
-  /** What the hosts know in common; null where there is one. */
-  readonly secret: string | null;
+  readonly settings: Settings;
+  readonly tsx: Tsx | null;
+  /** Words that pin each local rank, before its command; null: none is pinned. */
+  readonly pins: readonly string[][] | null;
 }
 
 /** @throws RangeError or Error for what would keep the world from starting */
 export async function prepareWorld(settings: Settings): Promise<PreparedWorld> {
-  findTsx(pathToFileURL(settings.script));
-  const { logDir, logName, workerNum, processes } = settings;
-  if (processes === null) return { logs: openLogs(logDir, logName, workerNum), secret: null };
+  const { processes, workerNum } = settings;
+  const tsx = findTsx(pathToFileURL(settings.script));
+  const logs = new Logs(settings);
+  if (processes === null) {
+    logs.prepare(Array(workerNum).keys());
+    return { settings, tsx, pins: null };
+  }
   await loadKoffi();
-  if (processes.bindCore) pinning(processes.localWorkerNum);
-  const secret = await secretFor(processes);
-  prepareFolder(logDir);
-  if (secret?.made) showSecret(secret, processes);
-  return { logs: [], secret: secret?.text ?? null };
+  const pins = processes.bindCore ? pinning(processes.localWorkerNum) : null;
+  if (processes.localWorkerNum < workerNum) await prepareSecret(processes);
+  logs.prepare([]);
+  return { settings, tsx, pins };
 }
 
-/** @returns the exit status */
-export function runPrepared(settings: Settings, { logs, secret }: PreparedWorld): Promise<number> {
-  const { processes } = settings;
-  if (processes === null) return runWorld(settings, logs);
-  return runProcesses({ settings, processes, secret });
-}
-
-function showSecret({ text }: Secret, { masterAddr, masterPort }: ProcessSettings): void {
+/**
+ * Puts the hosts' secret into the environment, for others can read command lines. The first host
+ * makes one when it has none.
+ */
+async function prepareSecret(processes: ProcessSettings): Promise<void> {
+  const { masterAddr, masterPort, secretFile } = processes;
+  const secret = readSecret(secretFile);
+  if (secret !== undefined) {
+    checkSecret(secret);
+    process.env[SECRET_VARIABLE] = secret;
+    return;
+  }
+  if (!(await mayBeFirst(processes))) {
+    throw new RangeError(
+      `several hosts need a secret in common: give the one that the first host shows, as ` +
+        `--secret_file=FILE or in the variable ${SECRET_VARIABLE}`,
+    );
+  }
+  const made = makeSecret();
+  process.env[SECRET_VARIABLE] = made;
   say(
     `syncrun: the other hosts meet this one at ${masterAddr}, port ${masterPort}, and need its secret:\n` +
-      `syncrun:   export ${SECRET_VARIABLE}=${text}\n`,
+      `syncrun:   export ${SECRET_VARIABLE}=${made}\n`,
   );
 }

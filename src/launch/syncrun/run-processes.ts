@@ -1,38 +1,41 @@
-/** Runs this host's part of a world of processes, from the logs' opening to the exit status. */
+/** Runs this host's part of a world of processes, to the exit status. */
 
-import { pathToFileURL } from 'node:url';
-import { findTsxLoader } from '../common/typescript.js';
-import { say } from '../common/write-all.js';
-import { pinning } from '../processes/cores.js';
-import { LaunchError, launchProcesses, type ProcessLaunchOptions } from '../processes/index.js';
+import { type Failure, readSecret, runHost } from '../processes/index.js';
+import { say } from '../threads/write-all.js';
 import { EndSignals, statusOf } from './end-signals.js';
-import type { ProcessSettings } from './options/hosts.js';
-import type { Settings } from './options/settings.js';
+import { quoteTail } from './logs.js';
+import type { ProcessSettings } from './options/settings.js';
+import type { PreparedWorld } from './prepare.js';
 import { ProcessLogs } from './process-logs.js';
 
-/** First module of every rank: ties its life to the launcher's. */
-const FOLLOW = new URL('../processes/follow.js', import.meta.url).href;
 /** Refused connections that are told of; there may be thousands. */
 const MAX_NOTES = 5;
-
-/** A run of processes. */
-export interface ProcessRun {
-  readonly settings: Settings;
-  readonly processes: ProcessSettings;
-  /** What the hosts know in common; null on one host. */
-  readonly secret: string | null;
-}
 
 /**
  * Meets the other hosts, starts this host's ranks, waits for all, and says on standard error what
  * failed, wherever it did.
  * @returns the exit status
  */
-export async function runProcesses(run: ProcessRun): Promise<number> {
+export async function runProcesses(
+  { settings, tsx, pins }: PreparedWorld,
+  processes: ProcessSettings,
+): Promise<number> {
+  const { script, args, workerNum, clusterTimeOut } = settings;
   const stop = new AbortController();
   const signals = new EndSignals(() => stop.abort());
-  const logs = new ProcessLogs(run.settings);
-  const failed = await failureOf(launchProcesses(optionsFor(run, logs, stop.signal)));
+  const logs = new ProcessLogs(settings);
+  const failed = await runHost({
+    ...processes,
+    ...{ script, args, workerNum, clusterTimeOut },
+    execArgv: [...process.execArgv, ...(tsx === null ? [] : ['--import', tsx.loader])],
+    env: {},
+    prefix: (local) => pins?.[local] ?? [],
+    secret: readSecret(null) ?? null,
+    signal: stop.signal,
+    onStart: (rank) => logs.open(rank),
+    onOutput: (...output) => logs.write(...output),
+    onNote: noteTaker(),
+  });
   const { received } = signals;
   if (received !== null) {
     // Whoever interrupts does not wait for a console that stands still.
@@ -40,44 +43,8 @@ export async function runProcesses(run: ProcessRun): Promise<number> {
     return statusOf(received);
   }
   await logs.close();
-  if (failed === null) return 0;
-  showFailure(failed, logs);
-  return failed.exitCode;
-}
-
-async function failureOf(launched: Promise<void>): Promise<LaunchError | null> {
-  try {
-    await launched;
-    return null;
-  } catch (error) {
-    if (error instanceof LaunchError) return error;
-    throw error;
-  }
-}
-
-function optionsFor(
-  { settings, processes, secret }: ProcessRun,
-  logs: ProcessLogs,
-  signal: AbortSignal,
-): ProcessLaunchOptions {
-  const { script, args, clusterTimeOut } = settings;
-  const { secretFile: _, bindCore, ...meeting } = processes;
-  const pins = bindCore ? pinning(meeting.localWorkerNum) : null;
-  return {
-    ...meeting,
-    ...(secret !== null && { secret }),
-    ...{ script, args, clusterTimeOut, signal },
-    execArgv: [...process.execArgv, '--import', FOLLOW, ...loaderFor(script)],
-    prefix: (local) => pins?.[local] ?? [],
-    onStart: (rank) => logs.open(rank),
-    onOutput: (...output) => logs.write(...output),
-    onNote: noteTaker(),
-  };
-}
-
-function loaderFor(script: string): string[] {
-  const loader = findTsxLoader(pathToFileURL(script));
-  return loader === null ? [] : ['--import', loader];
+  if (failed !== null) showFailure(failed, logs);
+  return failed?.exitCode ?? 0;
 }
 
 function noteTaker(): (text: string) => void {
@@ -89,11 +56,7 @@ function noteTaker(): (text: string) => void {
   };
 }
 
-function showFailure({ message, rank, output }: LaunchError, logs: ProcessLogs): void {
-  const text = message.replace(/^launch: /, '');
-  if (rank === null || output === '') say(`syncrun: ${text}\n`);
-  else {
-    const where = logs.has(rank) ? logs.path(rank) : `the log of rank ${rank} there`;
-    say(`syncrun: ${text}\nsyncrun: the end of ${where}:\n${output.replaceAll(/^/gm, '  ')}\n`);
-  }
+function showFailure({ text, rank, output }: Failure, logs: ProcessLogs): void {
+  const tail = rank === null || output === '' ? '' : quoteTail(logs.where(rank), output);
+  say(`syncrun: ${text}\n${tail}`);
 }

@@ -5,10 +5,11 @@ import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ResourceLimits, Transferable } from 'node:worker_threads';
 import { RankFailedError } from '../../core/errors.js';
-import { findTsx } from '../common/typescript.js';
+import { Ranks, type WorldEnd } from '../world/ranks.js';
+import { START_TIMEOUT } from '../world/timer.js';
 import type { RankOutput } from './protocol.js';
-import type { RankEvents } from './rank-thread.js';
-import { Ranks, type WorldEnd } from './ranks.js';
+import { type RankEvents, threadStarter } from './rank-thread.js';
+import { findTsx } from './typescript.js';
 
 export interface LaunchOptions extends RankEvents {
   /** Ranks to start; an integer of 1 or more. */
@@ -52,8 +53,6 @@ export interface Launch<T> {
   stop(): Promise<void>;
 }
 
-const DEFAULT_START_TIMEOUT = 600;
-
 /**
  * Starts `workerNum` ranks as threads, each of which runs `script`, a JavaScript or TypeScript
  * module. When it exports a function `main`, that is called with `data`, and what it returns (or
@@ -69,21 +68,18 @@ const DEFAULT_START_TIMEOUT = 600;
 export function launch<T = unknown>(script: URL | string, options: LaunchOptions): Launch<T> {
   const url = locate(script);
   checkOptions(options);
-  const { data, workerNum } = options;
+  const { args = [], data, workerNum, timeout, startTimeout = START_TIMEOUT } = options;
   const output = outputOf(options);
-  const ranks = new Ranks({
+  const startRank = threadStarter({
     ...options,
-    size: workerNum,
     script: url,
     program: false,
     tsx: findTsx(url),
-    args: options.args ?? [],
+    args,
     dataOf: typeof data === 'function' ? (rank) => data(rank) : () => data,
     outputOf: () => output,
-    timeout: options.timeout,
-    startTimeout: options.startTimeout ?? DEFAULT_START_TIMEOUT,
   });
-  return control(ranks, workerNum);
+  return control(new Ranks({ size: workerNum, startRank, timeout, startTimeout }), workerNum);
 }
 
 function control<T>(ranks: Ranks, workerNum: number): Launch<T> {
@@ -119,7 +115,7 @@ function resultsOf<T>({ failure, stopped, results }: WorldEnd): RankResult<T>[] 
 function outputOf({ output, onOutput }: LaunchOptions): RankOutput {
   const report = onOutput !== undefined;
   return {
-    logFd: null,
+    log: null,
     report,
     console: (output ?? (report ? 'ignore' : 'console')) === 'console',
   };

@@ -2,21 +2,16 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
+import type { Tsx } from './typescript.js';
 
 /** Where a rank's standard output and error go; each of the three on its own. */
 export interface RankOutput {
-  /** Descriptor of the rank's log file, open in this process; null: no log. */
-  readonly logFd: number | null;
+  /** Path of the rank's log file, which is there; null: no log. */
+  readonly log: string | null;
   /** Whether they also go to the process's own standard output and error. */
   readonly console: boolean;
   /** Whether they also go to the launcher as reports. */
   readonly report: boolean;
-}
-
-/** URLs of tsx's two registration modules. */
-export interface TsxModules {
-  readonly esm: string;
-  readonly cjs: string;
 }
 
 /** How a rank's thread runs its script. */
@@ -27,8 +22,8 @@ export interface RankPlan {
   readonly program: boolean;
   /** Argument of `main`. */
   readonly data: unknown;
-  /** How to make Node read TypeScript; null where it can, or need not. */
-  readonly tsx: TsxModules | null;
+  /** What makes Node read TypeScript; null when it can, or need not. */
+  readonly tsx: Tsx | null;
   readonly output: RankOutput;
   /** Takes {@link RankReport}s; `parentPort` is left to the script. */
   readonly reports: MessagePort;

@@ -4,20 +4,18 @@
  * rank says before it blocks would be lost when it is ended there.
  */
 
+import { openSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
-import { writeAll } from '../common/write-all.js';
 import type { OutputStream, RankOutput, RankReport } from './protocol.js';
+import { writeAll } from './write-all.js';
 
 const DESCRIPTORS: Record<OutputStream, number> = { stdout: 1, stderr: 2 };
 
 /** Redirects `process.stdout` and `process.stderr`, and with them the console and warnings. */
 export function captureOutput(output: RankOutput, report: (report: RankReport) => void): void {
+  const log = logSink(output);
   for (const stream of ['stdout', 'stderr'] as const) {
-    const sinks = [
-      logSink(output),
-      consoleSink(output, stream),
-      reportSink(output, stream, report),
-    ];
+    const sinks = [log, consoleSink(output, stream), reportSink(output, stream, report)];
     redirect(process[stream], (chunk) => {
       for (const sink of sinks) sink?.(chunk);
     });
@@ -42,8 +40,11 @@ function redirect(stream: NodeJS.WritableStream, sink: Sink): void {
   });
 }
 
-function logSink({ logFd }: RankOutput): Sink | null {
-  return logFd === null ? null : (chunk) => writeAll(logFd, chunk);
+/** Opened in the rank's own thread, to write at the end, wherever that is. */
+function logSink({ log }: RankOutput): Sink | null {
+  if (log === null) return null;
+  const file = openSync(log, 'a');
+  return (chunk) => writeAll(file, chunk);
 }
 
 /** A console whose reader is gone (`| head`) is no reason to fail: the rank goes on without. */

@@ -1,4 +1,4 @@
-/** One rank's thread, as the launcher sees it. */
+/** One rank as a thread of Node. */
 
 import {
   MessageChannel,
@@ -9,7 +9,10 @@ import {
   Worker,
 } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
-import type { OutputStream, RankData, RankPlan, RankReport } from './protocol.js';
+import { entryOf } from '../entry.js';
+import type { RankListener, RunningRank, StartRank } from '../world/rank.js';
+import type { OutputStream, RankData, RankOutput, RankReport } from './protocol.js';
+import type { Tsx } from './typescript.js';
 
 /** What a launcher may listen to; each gets the world rank that it comes from. */
 export interface RankEvents {
@@ -21,81 +24,74 @@ export interface RankEvents {
   onExit?: ((rank: number, exitCode: number) => void) | undefined;
 }
 
-export interface RankThreadOptions {
-  handle: ThreadWorldHandle;
-  plan: Omit<RankPlan, 'reports'>;
+export interface RankThreadOptions extends RankEvents {
+  script: URL;
+  /** True: runs as `node script` would. False: as a module whose exported `main` is called. */
+  program: boolean;
+  /** What makes Node read TypeScript; null when it can, or need not. */
+  tsx: Tsx | null;
   args: readonly string[];
-  resourceLimits: ResourceLimits | undefined;
-  events: RankEvents;
-  /** The script starts now. */
-  onStarted: () => void;
-  /** The thread has ended; `exitCode`, `error` and `result` are set. */
-  onEnded: (thread: RankThread) => void;
+  /** Argument of `main`. */
+  dataOf: (rank: number) => unknown;
+  outputOf: (rank: number) => RankOutput;
+  resourceLimits?: ResourceLimits | undefined;
 }
 
-// From source (tests, examples) the threads run the build, for Node cannot read this folder.
-const ENTRY = import.meta.url.endsWith('.ts')
-  ? '../../../dist/launch/threads/rank.js'
-  : './rank.js';
+/** Starts ranks as threads, all of which run the same script. */
+export function threadStarter(options: RankThreadOptions): StartRank {
+  return (handle, listener) => new RankThread(handle, listener, options);
+}
 
-export class RankThread {
-  readonly rank: number;
-  started = false;
-  /** Null while the thread runs. */
-  exitCode: number | null = null;
-  /** What the script threw and nobody caught; undefined when nothing. */
-  error: unknown;
-  /** What the script's `main` returned. */
-  result: unknown;
-  readonly #options: RankThreadOptions;
+class RankThread implements RunningRank {
+  readonly #rank: number;
+  readonly #listener: RankListener;
+  readonly #events: RankEvents;
   readonly #worker: Worker;
   readonly #reports: MessagePort;
+  #error: unknown;
+  #result: unknown;
 
-  /** Starts the thread. @throws DataCloneError when the plan's data cannot be copied to it */
-  constructor(options: RankThreadOptions) {
-    this.#options = options;
-    this.rank = options.handle.rank;
+  constructor(handle: ThreadWorldHandle, listener: RankListener, options: RankThreadOptions) {
+    const { script, program, tsx, args, dataOf, outputOf, resourceLimits } = options;
+    const { rank } = handle;
+    this.#rank = rank;
+    this.#listener = listener;
+    this.#events = options;
     const { port1, port2 } = new MessageChannel();
     this.#reports = port1;
-    const data: RankData = { syncbn: options.handle, launch: { ...options.plan, reports: port2 } };
-    this.#worker = new Worker(new URL(ENTRY, import.meta.url), {
+    const where = { script: script.href, data: dataOf(rank), output: outputOf(rank) };
+    const data: RankData = { syncbn: handle, launch: { program, tsx, ...where, reports: port2 } };
+    this.#worker = new Worker(entryOf('threads/rank.js'), {
       workerData: data,
       transferList: [port2],
-      argv: [...options.args],
-      name: `rank ${this.rank}`,
-      ...(options.resourceLimits && { resourceLimits: options.resourceLimits }),
+      argv: [...args],
+      name: `rank ${rank}`,
+      ...(resourceLimits && { resourceLimits }),
     });
     this.#listen();
   }
 
-  post(message: unknown, transferList?: readonly Transferable[]): void {
-    this.#worker.postMessage(message, transferList);
+  post(message: unknown, transferList?: readonly unknown[]): void {
+    this.#worker.postMessage(message, transferList as readonly Transferable[]);
   }
 
-  /** Ends the thread at once, also out of a blocking wait or an endless loop. */
   end(): void {
     void this.#worker.terminate();
   }
 
   #listen(): void {
-    const { events } = this.#options;
     this.#reports.on('message', (report: RankReport) => this.#receive(report));
-    this.#worker.on('message', (message) => events.onMessage?.(message, this.rank));
+    this.#worker.on('message', (message) => this.#events.onMessage?.(message, this.#rank));
     this.#worker.on('error', (error) => {
-      this.error = error;
+      this.#error = error;
     });
     this.#worker.on('exit', (exitCode) => this.#exited(exitCode));
   }
 
   #receive(report: RankReport): void {
-    if (report.kind === 'result') this.result = report.value;
-    if (report.kind === 'output') {
-      this.#options.events.onOutput?.(report.text, this.rank, report.stream);
-    }
-    if (report.kind === 'started') {
-      this.started = true;
-      this.#options.onStarted();
-    }
+    if (report.kind === 'started') this.#listener.started();
+    else if (report.kind === 'result') this.#result = report.value;
+    else this.#events.onOutput?.(report.text, this.#rank, report.stream);
   }
 
   #exited(exitCode: number): void {
@@ -106,8 +102,7 @@ export class RankThread {
       this.#receive(last.message);
     }
     this.#reports.close();
-    this.exitCode = exitCode;
-    this.#options.events.onExit?.(this.rank, exitCode);
-    this.#options.onEnded(this);
+    this.#events.onExit?.(this.#rank, exitCode);
+    this.#listener.ended({ exitCode, error: this.#error, result: this.#result });
   }
 }

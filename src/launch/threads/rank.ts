@@ -8,8 +8,9 @@ import { inspect } from 'node:util';
 import { parentPort, workerData } from 'node:worker_threads';
 import { describeError } from '../../core/errors.js';
 import { failThreadWorld } from '../../group/thread/world.js';
-import type { RankData, RankReport, TsxModules } from './protocol.js';
+import type { RankData, RankReport } from './protocol.js';
 import { captureOutput } from './rank-output.js';
+import type { Tsx } from './typescript.js';
 
 const { syncbn: handle, launch: plan } = workerData as RankData;
 
@@ -42,8 +43,8 @@ function sendResult(value: unknown): void {
   }
 }
 
-/** Makes `import` and `require` read TypeScript; tsx's own `--import` works in main threads only. */
-async function registerTsx({ esm, cjs }: TsxModules): Promise<void> {
+/** Makes `import` and `require` read TypeScript. */
+async function registerTsx({ esm, cjs }: Tsx): Promise<void> {
   for (const url of [esm, cjs]) {
     const { register } = (await import(url)) as { register: () => unknown };
     register();

@@ -27,7 +27,7 @@ export async function loadKoffi(): Promise<Koffi> {
     return ((await import(NAME)) as { default: Koffi }).default;
   } catch (cause) {
     throw new Error(
-      'init: ranks that are processes need the package koffi, which could not be loaded; install it with: npm install koffi',
+      'ranks that are processes need the package koffi, which could not be loaded; install it with: npm install koffi',
       { cause },
     );
   }

@@ -5,14 +5,14 @@
 
 import { parseArgs } from 'node:util';
 import { suggestion } from './nearest.js';
-import { OPTION_NAMES, OPTIONS, type OptionName } from './table.js';
+import { type Given, isFlag, OPTION_NAMES, OPTIONS, type OptionName } from './table.js';
 
 /** What was asked for: information, or a run with the options that were given, as texts. */
 export type CommandLine =
   | { readonly kind: 'help' | 'version' }
   | {
       readonly kind: 'run';
-      readonly given: Partial<Record<OptionName, string>>;
+      readonly given: Given;
       readonly script: string;
       readonly args: string[];
     };
@@ -24,7 +24,7 @@ const FLAG_VALUE = /^(true|false|0|1)$/i;
  */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const tokens = tokensOf(argv);
-  const given: Partial<Record<OptionName, string>> = {};
+  const given: Given = {};
   for (let at = 0; at < tokens.length; at++) {
     const token = tokens[at];
     if (token.kind === 'option-terminator') continue;
@@ -34,7 +34,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (token.name === 'help' || token.name === 'version') return { kind: token.name };
     const name = knownName(token.name, token.rawName);
     // `--join False`: the parser takes a word behind a flag for the script.
-    const next = OPTIONS[name].flag && token.value === undefined ? tokens[at + 1] : undefined;
+    const next = isFlag(name) && token.value === undefined ? tokens[at + 1] : undefined;
     const separate = next?.kind === 'positional' && FLAG_VALUE.test(next.value);
     if (separate) at++;
     given[name] = separate ? next.value : (token.value ?? loneValue(name));
@@ -44,7 +44,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
 
 /** Value of an option that stands alone. */
 function loneValue(name: OptionName): string {
-  if (OPTIONS[name].flag) return 'True';
+  if (isFlag(name)) return 'True';
   throw new RangeError(`--${name} needs a value: --${name}=${OPTIONS[name].value}`);
 }
 
@@ -56,7 +56,7 @@ function tokensOf(argv: readonly string[]): Token[] {
     version: { type: 'boolean' },
   };
   for (const name of OPTION_NAMES) {
-    const type = OPTIONS[name].flag ? 'boolean' : 'string';
+    const type = isFlag(name) ? 'boolean' : 'string';
     options[name] = { type };
     options[name.replaceAll('_', '-')] = { type };
   }

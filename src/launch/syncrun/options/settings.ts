@@ -1,18 +1,27 @@
-/** What the options of `syncrun` mean: checks them all before anything starts. */
+/** What the options of `syncrun` mean together: checks them all before anything starts. */
 
-import { readdirSync, statSync } from 'node:fs';
-import { basename, dirname, extname, resolve } from 'node:path';
-import { logNameOf } from '../log-files.js';
-import { hostsOf, launcherOf, type ProcessSettings } from './hosts.js';
-import { suggestion } from './nearest.js';
-import { OPTIONS, type OptionName } from './table.js';
-import { boolean, type Given, seconds } from './values.js';
+import { findScript } from './script.js';
+import { type Given, type Values, valuesOf } from './table.js';
+
+/** What ranks that are processes need besides. */
+export interface ProcessSettings {
+  /** Ranks on this host. */
+  readonly localWorkerNum: number;
+  readonly masterAddr: string;
+  readonly masterPort: number;
+  /** -1: the hosts find out. */
+  readonly nodeRank: number;
+  /** Absolute path; null: the secret is in the environment. */
+  readonly secretFile: string | null;
+  readonly bindCore: boolean;
+}
 
 /** A run of `syncrun`; survives JSON, for the background process gets it as such. */
 export interface Settings {
   /** Absolute path. */
   readonly script: string;
   readonly args: readonly string[];
+  /** Ranks on all hosts. */
   readonly workerNum: number;
   /** How ranks that are processes start; null: they are threads. */
   readonly processes: ProcessSettings | null;
@@ -26,83 +35,83 @@ export interface Settings {
   readonly tail: readonly number[];
 }
 
-const EXTENSIONS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.tsx', '.jsx'];
-
 /** @throws RangeError that names the option, its rule and the value, for any that is wrong */
 export function settingsOf(given: Given, script: string, args: readonly string[]): Settings {
-  const text = (name: OptionName) => given[name] ?? OPTIONS[name].default;
-  const hosts = hostsOf(given);
-  const processes = launcherOf(text('launcher'), hosts) === 'processes' ? hosts : null;
-  if (processes === null && hosts.bindCore) {
+  const values = valuesOf(given);
+  const counts = countRanks(given, values);
+  const { workerNum } = counts;
+  return {
+    script: findScript(script),
+    args,
+    workerNum,
+    processes: processesOf(values, counts),
+    join: values.join,
+    logDir: values.log_dir,
+    logName: values.worker_log_name,
+    clusterTimeOut: values.cluster_time_out,
+    tail: tailOf(values, workerNum),
+  };
+}
+
+interface Counts {
+  readonly workerNum: number;
+  readonly localWorkerNum: number;
+}
+
+/** Of the two counts, one alone sets both. */
+function countRanks(given: Given, values: Values): Counts {
+  const onlyLocal = given.worker_num === undefined && given.local_worker_num !== undefined;
+  const workerNum = onlyLocal ? values.local_worker_num : values.worker_num;
+  const localWorkerNum = given.local_worker_num === undefined ? workerNum : values.local_worker_num;
+  if (localWorkerNum > workerNum) {
+    throw new RangeError(
+      `--local_worker_num must be at most --worker_num, which is ${workerNum}, got ${localWorkerNum}`,
+    );
+  }
+  if (values.node_rank > workerNum - localWorkerNum) {
+    throw new RangeError(
+      `--node_rank=${values.node_rank} means another host before this one, and --worker_num=${workerNum} ` +
+        `--local_worker_num=${localWorkerNum} leaves ${workerNum - localWorkerNum} ranks for others`,
+    );
+  }
+  return { workerNum, localWorkerNum };
+}
+
+/** Null for threads. Several hosts can only have processes. */
+function processesOf(
+  values: Values,
+  { workerNum, localWorkerNum }: Counts,
+): ProcessSettings | null {
+  const several = localWorkerNum < workerNum;
+  const launcher = values.launcher ?? (several ? 'processes' : 'threads');
+  if (several && launcher === 'threads') {
+    throw new RangeError(
+      `--launcher=threads has all ranks on one host, and --worker_num=${workerNum} ` +
+        `--local_worker_num=${localWorkerNum} means several; use --launcher=processes`,
+    );
+  }
+  if (launcher === 'threads') {
+    if (!values.bind_core) return null;
     throw new RangeError(
       '--bind_core=True is not possible with threads, which Node cannot pin to cores; use ' +
         '--launcher=processes, or limit all of them together: taskset -c 0-3 syncrun ...',
     );
   }
-  const { workerNum } = hosts;
   return {
-    script: findScript(script),
-    args,
-    workerNum,
-    processes,
-    join: boolean('join', text('join')),
-    logDir: resolve(nonEmpty('log_dir', text('log_dir'))),
-    logName: logNameOf(text('worker_log_name')),
-    clusterTimeOut: seconds('cluster_time_out', text('cluster_time_out')),
-    tail: rankList('tail_worker_log', text('tail_worker_log'), workerNum),
+    localWorkerNum,
+    masterAddr: values.master_addr,
+    masterPort: values.master_port,
+    nodeRank: values.node_rank,
+    secretFile: values.secret_file,
+    bindCore: values.bind_core,
   };
 }
 
-function nonEmpty(name: OptionName, text: string): string {
-  if (text === '') throw new RangeError(`--${name} must not be empty`);
-  return text;
-}
-
-function rankList(name: OptionName, text: string, ranks: number): number[] {
-  if (text.trim() === '-1') return Array.from({ length: ranks }, (_, rank) => rank);
-  const list = text
-    .split(',')
-    .map((word) => (/^\s*\d+\s*$/.test(word) ? Number(word) : Number.NaN));
-  if (list.some(Number.isNaN)) {
-    throw new RangeError(
-      `--${name} must be -1 or ranks with commas between, as 0,2, got '${text}'`,
-    );
-  }
-  const outside = list.find((rank) => rank >= ranks);
-  if (outside !== undefined) {
-    throw new RangeError(`--${name} names rank ${outside}, and the ranks are 0 to ${ranks - 1}`);
-  }
-  return [...new Set(list)];
-}
-
-function findScript(script: string): string {
-  const path = resolve(nonEmptyScript(script));
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) {
-    throw new RangeError(
-      `there is no script '${script}'${suggestion(basename(path), neighbours(path))}`,
-    );
-  }
-  if (!stats.isFile()) throw new RangeError(`the script must be a file, and '${script}' is none`);
-  const extension = extname(path);
-  if (extension !== '' && !EXTENSIONS.includes(extension)) {
-    throw new RangeError(
-      `the script must be JavaScript or TypeScript (${EXTENSIONS.join(' ')}), got '${script}'`,
-    );
-  }
-  return path;
-}
-
-function nonEmptyScript(script: string): string {
-  if (script === '') throw new RangeError('the script must not be an empty word');
-  return script;
-}
-
-/** Names of the scripts in the folder where `path` should be. */
-function neighbours(path: string): string[] {
-  try {
-    return readdirSync(dirname(path)).filter((name) => EXTENSIONS.includes(extname(name)));
-  } catch {
-    return [];
-  }
+function tailOf({ tail_worker_log: tail }: Values, ranks: number): readonly number[] {
+  if (tail === null) return Array.from({ length: ranks }, (_, rank) => rank);
+  const outside = tail.find((rank) => rank >= ranks);
+  if (outside === undefined) return tail;
+  throw new RangeError(
+    `--tail_worker_log names rank ${outside}, and the ranks are 0 to ${ranks - 1}`,
+  );
 }

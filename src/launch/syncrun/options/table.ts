@@ -1,40 +1,102 @@
 /** The options of `syncrun`, which are those of MindSpore's msrun, and its help text. */
 
-export interface OptionEntry {
+import { MASTER_PORT } from '../../processes/index.js';
+import { START_TIMEOUT } from '../../world/timer.js';
+import { logName } from './log-name.js';
+import * as values from './values.js';
+
+interface OptionEntry<T> {
   /** What stands for the value in the help text. */
   readonly value: string;
-  /** Text of the default; parsed as if it had been given. */
+  /** Text of the default; read as if it had been given. */
   readonly default: string;
-  /** True when the option may stand alone, which means True. */
-  readonly flag: boolean;
+  readonly read: values.Reader<T>;
   readonly help: string;
 }
 
-const entry = (value: string, fallback: string, help: string, flag = false): OptionEntry => ({
-  value,
-  default: fallback,
-  flag,
-  help,
-});
+const entry = <T>(
+  value: string,
+  fallback: string | number,
+  read: values.Reader<T>,
+  help: string,
+): OptionEntry<T> => ({ value, default: String(fallback), read, help });
+
+/** An option that may stand alone, which means True. */
+const flag = (help: string) => entry('True|False', 'False', values.boolean, help);
+
+/** More than any machine runs, and few enough to count. */
+const MAX_WORKERS = 65_536;
+const workers = values.integer(1, MAX_WORKERS);
+const launcher = values.choice(['threads', 'processes']);
 
 export const OPTIONS = {
-  launcher: entry('KIND', '', 'threads, or processes over MPICH (default threads on one host)'),
-  worker_num: entry('N', '8', 'ranks in all'),
-  local_worker_num: entry('N', '8', 'ranks on this host; of the two, one alone sets both'),
-  master_addr: entry('ADDRESS', '127.0.0.1', 'where the hosts of one world meet'),
-  master_port: entry('PORT', '8118', 'where the hosts of one world meet, 1 to 65535'),
-  node_rank: entry('N', '-1', 'number of this host; 0 is where the hosts meet; -1: any'),
-  log_dir: entry('FOLDER', '.', 'folder of worker_RANK.log; made when missing'),
-  join: entry('True|False', 'False', 'wait for the ranks; else they run in the background', true),
-  cluster_time_out: entry('SECONDS', '600', 'time for all ranks to start; negative: for ever'),
-  tail_worker_log: entry('RANKS', '-1', 'with --join, ranks shown here as well; -1: all; or 0,2'),
-  worker_log_name: entry('NAME', '', 'logs are NAME_RANK.log; {ip} and {hostname} are filled in'),
-  bind_core: entry('True|False', 'False', 'pins ranks that are processes to cores', true),
-  secret_file: entry('FILE', '', 'what several hosts must know in common (default SYNCBN_SECRET)'),
-} as const satisfies Record<string, OptionEntry>;
+  launcher: entry(
+    'KIND',
+    '',
+    launcher,
+    'threads, or processes over MPICH (default threads on one host)',
+  ),
+  worker_num: entry('N', 8, workers, 'ranks in all'),
+  local_worker_num: entry('N', 8, workers, 'ranks on this host; of the two, one alone sets both'),
+  master_addr: entry('ADDRESS', '127.0.0.1', values.address, 'where the hosts of one world meet'),
+  master_port: entry(
+    'PORT',
+    MASTER_PORT,
+    values.integer(1, 65_535),
+    'where the hosts of one world meet',
+  ),
+  node_rank: entry(
+    'N',
+    -1,
+    values.integer(-1),
+    'number of this host; 0 is where the hosts meet; -1: any',
+  ),
+  log_dir: entry('FOLDER', '.', values.folder, 'folder of worker_RANK.log; made when missing'),
+  join: flag('wait for the ranks; else they run in the background'),
+  cluster_time_out: entry(
+    'SECONDS',
+    START_TIMEOUT,
+    values.seconds,
+    'time for all ranks to start; negative: for ever',
+  ),
+  tail_worker_log: entry(
+    'RANKS',
+    -1,
+    values.rankList,
+    'with --join, ranks shown here as well; -1: all; or 0,2',
+  ),
+  worker_log_name: entry(
+    'NAME',
+    '',
+    logName,
+    'logs are NAME_RANK.log; {ip} and {hostname} are filled in',
+  ),
+  bind_core: flag('pins ranks that are processes to cores'),
+  secret_file: entry(
+    'FILE',
+    '',
+    values.file,
+    'what several hosts must know in common (default SYNCBN_SECRET)',
+  ),
+} as const;
 
 export type OptionName = keyof typeof OPTIONS;
 export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
+
+/** Options that were given, as texts. */
+export type Given = Partial<Record<OptionName, string>>;
+export type Values = { readonly [Name in OptionName]: ReturnType<(typeof OPTIONS)[Name]['read']> };
+
+/** @throws RangeError for a text that does not do */
+export function valuesOf(given: Given): Values {
+  const read = (name: OptionName) => OPTIONS[name].read(given[name] ?? OPTIONS[name].default, name);
+  return Object.fromEntries(OPTION_NAMES.map((name) => [name, read(name)])) as Values;
+}
+
+/** Whether the option may stand alone. */
+export function isFlag(name: OptionName): boolean {
+  return OPTIONS[name].read === values.boolean;
+}
 
 const INTRODUCTION = `Usage: syncrun [options] script [arguments of the script]
 

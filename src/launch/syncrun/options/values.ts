@@ -1,32 +1,71 @@
-/** Values of options as they were given: whole numbers, seconds, True and False. */
+/** Readers of options: from a text to a value, or an error that names option, rule and text. */
 
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
 import { suggestion } from './nearest.js';
-import type { OptionName } from './table.js';
 
-/** Options that were given, as texts. */
-export type Given = Partial<Record<OptionName, string>>;
+/** @throws RangeError for a text that does not do */
+export type Reader<T> = (text: string, name: string) => T;
 
-export function integer(name: OptionName, text: string, least: number): number {
-  const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`--${name} must be an integer of ${least} or more, got '${text}'`);
-  }
-  return value;
+export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Reader<number> {
+  const rule =
+    most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+  return (text, name) => {
+    const value = /^[+-]?\d+$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= least && value <= most) return value;
+    throw new RangeError(`--${name} must be an integer ${rule}, got '${text}'`);
+  };
 }
 
-export function seconds(name: OptionName, text: string): number {
+export const seconds: Reader<number> = (text, name) => {
   const value = text.trim() === '' ? Number.NaN : Number(text);
-  if (!Number.isFinite(value) || value === 0) {
-    throw new RangeError(
-      `--${name} must be a number of seconds, negative for no limit, and not 0, got '${text}'`,
-    );
-  }
-  return value;
-}
+  if (Number.isFinite(value) && value !== 0) return value;
+  throw new RangeError(
+    `--${name} must be a number of seconds, negative for no limit, and not 0, got '${text}'`,
+  );
+};
 
-export function boolean(name: OptionName, text: string): boolean {
+export const boolean: Reader<boolean> = (text, name) => {
   if (/^(true|1)$/i.test(text)) return true;
   if (/^(false|0)$/i.test(text)) return false;
   const meant = suggestion(text, ['True', 'False']);
   throw new RangeError(`--${name} must be True or False, got '${text}'${meant}`);
+};
+
+/** One of `words`; null: the empty text, which leaves the choice open. */
+export function choice<T extends string>(words: readonly T[]): Reader<T | null> {
+  return (text, name) => {
+    if (text === '') return null;
+    const found = words.find((word) => word === text);
+    if (found !== undefined) return found;
+    throw new RangeError(
+      `--${name} must be ${words.join(' or ')}, got '${text}'${suggestion(text, words)}`,
+    );
+  };
 }
+
+/** Ranks with commas between; null: -1, all of them. */
+export const rankList: Reader<readonly number[] | null> = (text, name) => {
+  if (text.trim() === '-1') return null;
+  const words = text.split(',').map((word) => word.trim());
+  if (words.every((word) => /^\d+$/.test(word))) return [...new Set(words.map(Number))];
+  throw new RangeError(`--${name} must be -1 or ranks with commas between, as 0,2, got '${text}'`);
+};
+
+const HOST_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i;
+
+/** A host's name or address; one of IPv6 may stand in brackets. */
+export const address: Reader<string> = (text, name) => {
+  const bare = text.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(bare) !== 0 || HOST_NAME.test(bare)) return bare;
+  throw new RangeError(`--${name} must be a host's name or address, got '${text}'`);
+};
+
+/** The absolute path of a folder. */
+export const folder: Reader<string> = (text, name) => {
+  if (text !== '') return resolve(text);
+  throw new RangeError(`--${name} must not be empty`);
+};
+
+/** The absolute path of a file; null: none. */
+export const file: Reader<string | null> = (text) => (text === '' ? null : resolve(text));

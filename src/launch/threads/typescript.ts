@@ -4,35 +4,27 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { TsxModules } from '../threads/protocol.js';
 
 /** Extensions that Node strips of types by itself, from 22.18 on. */
 const STRIPPED = ['.ts', '.mts', '.cts'];
 /** Extensions that only tsx can read. */
 const TRANSFORMED = ['.tsx', '.jsx'];
 
-interface Tsx {
-  /** URL of what the package exports as `entry` to `import`. */
-  urlOf(entry: string): string;
+/** URLs of tsx's modules. */
+export interface Tsx {
+  /** What a process must `--import`. */
+  readonly loader: string;
+  /** What a thread must register: tsx's own `--import` works in main threads only. */
+  readonly esm: string;
+  readonly cjs: string;
 }
 
 /**
- * The modules of tsx that a thread must register to run `script`, or null where it needs none.
+ * The tsx that runs `script`, or null when it needs none.
  * Looked up from the script's folder, from the current folder, and from this package.
  * @throws Error with the command that installs tsx, when it is needed and not there
  */
-export function findTsx(script: URL): TsxModules | null {
-  const tsx = locateTsx(script);
-  if (tsx === null) return null;
-  return { esm: tsx.urlOf('./esm/api'), cjs: tsx.urlOf('./cjs/api') };
-}
-
-/** URL of what a process must `--import` to run `script`; otherwise as {@link findTsx}. */
-export function findTsxLoader(script: URL): string | null {
-  return locateTsx(script)?.urlOf('.') ?? null;
-}
-
-function locateTsx(script: URL): Tsx | null {
+export function findTsx(script: URL): Tsx | null {
   const extension = extname(script.pathname);
   const native = Boolean((process.features as { typescript?: unknown }).typescript);
   if (STRIPPED.includes(extension) ? native : !TRANSFORMED.includes(extension)) return null;
@@ -56,6 +48,7 @@ function resolveTsx(base: URL): Tsx | null {
     return null;
   }
   const { exports } = JSON.parse(readFileSync(manifest, 'utf8'));
-  const file = (entry: string) => exports[entry].import?.default ?? exports[entry];
-  return { urlOf: (entry) => new URL(file(entry), pathToFileURL(manifest)).href };
+  const urlOf = (entry: string) =>
+    new URL(exports[entry].import?.default ?? exports[entry], pathToFileURL(manifest)).href;
+  return { loader: urlOf('.'), esm: urlOf('./esm/api'), cjs: urlOf('./cjs/api') };
 }
