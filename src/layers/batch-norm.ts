@@ -4,44 +4,56 @@
  */
 
 import type { DType, FloatArray } from '../core/dtype.js';
-import { layoutOf } from '../core/layout.js';
+import { type Layout, layoutOf } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import { soloGroup } from '../group/solo.js';
-import { tellingPeers } from '../group/tell-peers.js';
-import { isInitialized } from '../group/world.js';
-import { backward, type Saved } from '../ops/backward.js';
-import { forward, normalize, setStatistics } from '../ops/forward.js';
-import { Keeper } from '../ops/kept.js';
-import type { Affine, Scope } from '../ops/scope.js';
-import { reserve } from '../ops/workspace.js';
 import { type BackwardOptions, ForwardContext, type ForwardOptions } from './context.js';
 import { checkGradient, checkInput, checkInputShape } from './pass-checks.js';
 import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
-import { allFinite, type RunningStatistics } from './running-statistics.js';
-import type { BatchNormSetup, Parts } from './setup.js';
+import type { RunningStatistics } from './running-statistics.js';
+import type { BatchNormSetup } from './setup.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
+import {
+  type Affine,
+  type BatchOptions,
+  type Saved,
+  Synchronization,
+  setParts,
+} from './synchronization.js';
 
-/** What a forward call fills in for its backward call. */
-type Pass = { -readonly [K in keyof Saved]: Saved[K] };
+const TRAINING: BatchOptions = { leastCount: 2 };
+const INFERENCE: BatchOptions = { track: false };
 
 export abstract class BatchNorm {
   readonly numFeatures: number;
   readonly eps: number;
-  /** Batches that left the running statistics as they were, for NaN or infinity in them. */
-  skippedUpdates = 0;
   readonly #setup: BatchNormSetup;
   #training: boolean;
   #last: ForwardContext | null = null;
-  readonly #keeper = new Keeper();
+  readonly #synchronization: Synchronization;
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
     this.numFeatures = setup.numFeatures;
     this.eps = setup.eps;
     this.#training = setup.training;
+    const { weight, bias, numFeatures: channels } = setup;
+    const track = (moments: Moments) => this.track(moments);
+    this.#synchronization = new Synchronization({ ...setup, channels, track });
+    const running = () => this.running;
+    setParts(this, {
+      synchronization: this.#synchronization,
+      weight,
+      bias,
+      get running() {
+        return running();
+      },
+      group: () => this.#group(),
+      batchOptions: () => this.#batchOptions(),
+      checkShape: (shape) => checkInputShape(shape, setup),
+    });
   }
 
   /** Whether a call takes the batch's statistics (true) or the running ones. */
@@ -64,6 +76,11 @@ export abstract class BatchNorm {
     return this.#setup.label;
   }
 
+  /** Batches that left the running statistics as they were, for NaN or infinity in them. */
+  get skippedUpdates(): number {
+    return this.#synchronization.skippedUpdates;
+  }
+
   get channelsLast(): boolean {
     return this.#setup.channelsLast;
   }
@@ -83,8 +100,8 @@ export abstract class BatchNorm {
 
   /** The trained parameters. */
   parameters(): Parameter[] {
-    const { scale, shift } = this.#setup;
-    return [scale, shift].filter((p): p is Parameter => p?.trainable === true);
+    const { weight, bias } = this.#setup;
+    return [weight, bias].filter((p): p is Parameter => p?.trainable === true);
   }
 
   /** A copy of parameters and buffers, by name. */
@@ -120,21 +137,20 @@ export abstract class BatchNorm {
     x: Tensor,
     options: ForwardOptions = {},
   ): { output: Tensor; context: ForwardContext } {
-    const group = this.statisticsGroup();
-    const { out, y, pass } = this.#tellingPeers(
+    const group = this.#group();
+    const own = this.#synchronization;
+    const { out, y, values, layout } = own.failing(
       () => group,
       'forward',
       () => this.#startForward(x, options, group),
     );
-    const context = new ForwardContext(pass, x, group ?? soloGroup);
-    try {
-      if (group === null) this.#fixedPass(y, pass);
-      else this.#batchPass(y, pass, group);
-    } catch (error) {
-      this.#recycle(context);
-      throw error;
-    }
+    const affine = this.#affine();
+    const saved =
+      group === null
+        ? this.#forwardByRunning(y, values, layout, affine)
+        : own.forward(y, values, layout, affine, group, this.#batchOptions());
     storeFloats(y, out);
+    const context = new ForwardContext(saved, x, values);
     if ((group === null || !this.#training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
   }
@@ -148,107 +164,49 @@ export abstract class BatchNorm {
    */
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
     const context = options.context ?? this.#last;
-    const { saved, out, values, dx } = this.#tellingPeers(
-      () => context?.group ?? this.statisticsGroup(),
+    const own = this.#synchronization;
+    const { saved, out, values, dx } = own.failing(
+      () => (context === null ? this.#group() : context.group),
       'backward',
       () => {
         const { saved, out } = this.#checkBackward(dy, context, options);
         return { saved, out, values: dy.toFloats(), dx: floatsFor(out) };
       },
     );
-    const sums = backward(dx, values, saved, this.#scope(context!.group));
+    const sums = own.backward(dx, values, context!.x, saved);
+    context!.saved = null;
     storeFloats(dx, out);
-    this.#recycle(context!);
-    const { scale, shift } = this.#setup;
-    fillGradient(scale, sums.dyXhat, options.accumulate === true);
-    fillGradient(shift, sums.dy, options.accumulate === true);
+    const { weight, bias } = this.#setup;
+    fillGradient(weight, sums.dyXhat, options.accumulate === true);
+    fillGradient(bias, sums.dy, options.accumulate === true);
     return out;
   }
 
-  /** What an adapter needs of the layer, which then normalises by itself. */
-  parts(): Parts {
-    const { scale, shift, reproducible } = this.#setup;
-    return { running: this.running, scale, shift, reproducible };
-  }
-
   /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
-  statisticsGroup(): ProcessGroup | null {
+  #group(): ProcessGroup | null {
     return this.usesBatchStatistics() ? this.batchGroup() : null;
   }
 
-  /**
-   * Takes in a batch's moments over the group, as `forward` does in training. All ranks hold the
-   * same moments here, so all throw, skip and update alike.
-   * @throws RangeError for a count of 1, and by `onNonFinite: 'throw'`
-   */
-  learn(moments: Moments): void {
-    this.#admit(moments.count);
-    if (moments.count === 0) return;
-    if (allFinite(moments, this.#setup.dtype) || this.#setup.onNonFinite === 'propagate') {
-      this.track(moments);
-      return;
-    }
-    if (this.#setup.onNonFinite === 'throw') {
-      throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
-    }
-    this.skippedUpdates++;
-  }
-
-  /** @throws RangeError unless an input may have this shape */
-  checkShape(shape: readonly number[]): void {
-    checkInputShape(shape, this.#setup);
-  }
-
-  #scope(group: ProcessGroup): Scope {
-    const { label, reproducible } = this.#setup;
-    return { group, label, reproducible };
+  #batchOptions(): BatchOptions {
+    return this.#training ? TRAINING : INFERENCE;
   }
 
   #affine(): Affine {
-    const { scale, shift, eps } = this.#setup;
-    const weight = scale === null ? null : scale.data.toFloats();
-    return { weight, bias: shift === null ? null : shift.data.toFloats(), eps };
+    const { weight, bias, eps } = this.#setup;
+    const values = weight === null ? null : weight.data.toFloats();
+    return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps };
   }
 
-  /** Normalises by the running statistics. */
-  #fixedPass(y: FloatArray, { x, layout, kept }: Pass): void {
+  #forwardByRunning(y: FloatArray, x: FloatArray, layout: Layout, affine: Affine): Saved {
     const { mean, variance } = this.running!;
-    const affine = this.#affine();
-    const values = mean.toFloats();
-    setStatistics(kept.statistics, values, values, variance.toFloats(), affine.eps);
-    normalize(y, x, kept.statistics, affine, layout);
-  }
-
-  /** Normalises by the statistics of the group's batch, which running statistics learn. */
-  #batchPass(y: FloatArray, pass: Pass, group: ProcessGroup): void {
-    const { x, layout, kept } = pass;
-    const admit = (count: number) => this.#admit(count);
-    const scope = this.#scope(group);
-    const affine = this.#affine();
-    const normalized = forward(y, x, layout, affine, scope, kept.statistics, admit);
-    if (this.#training) this.learn(normalized.moments);
-    pass.count = normalized.moments.count;
-    pass.channelsPerBlock = normalized.channelsPerBlock;
+    const own = this.#synchronization;
+    return own.forwardBy(y, x, layout, affine, mean.toFloats(), variance.toFloats());
   }
 
   /** Ends a context. */
   #recycle(context: ForwardContext): void {
-    if (context.saved !== null) this.#keeper.give(context.saved.kept);
+    if (context.saved !== null) this.#synchronization.release(context.saved);
     context.saved = null;
-  }
-
-  /** Every rank of the group knows the count, so all throw alike. */
-  #admit(count: number): void {
-    if (count !== 1 || !this.#training) return;
-    throw new RangeError(
-      `${this.label}: training needs more than one value per channel over the group, got 1`,
-    );
-  }
-
-  /** Runs a check; where it fails, the group's other ranks fail too instead of waiting. */
-  #tellingPeers<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
-    const known = () => (isInitialized() ? groupOf() : null);
-    return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
   /** Checks what a forward call is given, and takes all the memory that it needs. */
@@ -256,21 +214,17 @@ export abstract class BatchNorm {
     x: Tensor,
     { out: given }: ForwardOptions,
     group: ProcessGroup | null,
-  ): { out: Tensor; y: FloatArray; pass: Pass } {
+  ): { out: Tensor; y: FloatArray; values: FloatArray; layout: Layout } {
     checkInput(x, group, this.#setup);
-    const { label, numFeatures } = this;
+    const { label } = this;
     const apart = !(given instanceof Tensor) || !overlaps(given, x);
     if (!apart && this.#training && this.usesBatchStatistics()) {
       throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
     }
-    reserve(numFeatures, group?.size ?? 1);
+    this.#synchronization.reserve(group);
     const out = checkOut(given, x, apart ? [] : [x], label);
-    const y = floatsFor(out);
     const layout = layoutOf(x.shape, this.channelsLast);
-    const values = x.toFloats();
-    const kept = this.#keeper.take(numFeatures, this.#affine().weight);
-    const pass = { x: values, layout, kept, count: null, channelsPerBlock: numFeatures };
-    return { out, y, pass };
+    return { out, y: floatsFor(out), values: x.toFloats(), layout };
   }
 
   #checkBackward(

@@ -1,5 +1,6 @@
 /** What the passes of a layer take beside tensors, and what a forward call hands to its backward call. */
 
+import type { FloatArray } from '../core/dtype.js';
 import type { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
@@ -25,11 +26,15 @@ export class ForwardContext {
   /** Null once the backward call has used it, and where y was written over x. */
   saved: Saved | null;
   readonly input: Tensor;
-  readonly group: ProcessGroup;
+  /** The input's elements as kernels read them. */
+  readonly x: FloatArray;
+  /** Ranks that the backward call meets; null: none. */
+  readonly group: ProcessGroup | null;
 
-  constructor(saved: Saved | null, input: Tensor, group: ProcessGroup) {
+  constructor(saved: Saved, input: Tensor, x: FloatArray) {
     this.saved = saved;
     this.input = input;
-    this.group = group;
+    this.x = x;
+    this.group = saved.group;
   }
 }

@@ -111,8 +111,8 @@ export class GlobalBatchNorm extends BatchNorm {
       ...common,
       numFeatures,
       training: false,
-      scale: gamma,
-      shift: beta,
+      weight: gamma,
+      bias: beta,
       ranks: { accept: (rank) => rank === 2 || rank === 4, text: '2 or 4' },
     });
     this.gamma = gamma;

@@ -69,8 +69,8 @@ export class SyncBatchNorm extends BatchNorm {
       ...common,
       numFeatures,
       training: true,
-      scale: weight,
-      shift: bias,
+      weight,
+      bias,
       ranks: { accept: (rank) => rank >= 2, text: '2 or more' },
     });
     this.weight = weight;

@@ -5,23 +5,25 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
+import type { ProcessGroup } from '../group/process-group.js';
 import type { ChannelRange, GradientSums } from '../kernels/kernels.js';
 import { packProducts, packSums } from '../kernels/plane-sums.js';
 import { defaultKernels } from '../kernels/select.js';
 import { gatherSums } from './forward.js';
-import type { Kept, Statistics } from './kept.js';
+import type { Kept } from './kept.js';
 import type { Scope } from './scope.js';
 import { room } from './workspace.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
-/** What the forward pass has left for the backward pass. */
+/** What the forward pass has left for the backward pass, beside x. */
 export interface Saved {
   readonly kept: Kept;
-  readonly x: FloatArray;
   readonly layout: Layout;
-  /** Values per channel over the group; null when the statistics did not come from the batch. */
-  readonly count: number | null;
+  /** Ranks whose batch the statistics are of; null for given ones. */
+  readonly group: ProcessGroup | null;
+  /** Values per channel over the group; 0 without one. */
+  readonly count: number;
   /** Channels of a block, as the group agreed in the forward pass; all where sums are exact. */
   readonly channelsPerBlock: number;
 }
@@ -35,22 +37,28 @@ export interface Saved {
  * with both sums and n over the group; without the two sums for fixed statistics, which send
  * nothing.
  */
-export function backward(dx: FloatArray, dy: FloatArray, saved: Saved, scope: Scope): GradientSums {
+export function backward(
+  dx: FloatArray,
+  dy: FloatArray,
+  x: FloatArray,
+  saved: Saved,
+  scope: Scope,
+): GradientSums {
   const kernels = defaultKernels();
-  const { x, layout, count } = saved;
+  const { layout, count } = saved;
   const sums = room(kernels, 'sums', 2 * layout.channels);
   const means = room(kernels, 'means', 2 * layout.channels);
   const { statistics, weight } = saved.kept;
   const by = { mean: statistics.mean, invstd: statistics.invstd, weight, bias: null };
   const own = { dy: sums.first, dyXhat: sums.second };
-  const group = count === null ? null : { dy: means.first, dyXhat: means.second };
+  const group = saved.group === null ? null : { dy: means.first, dyXhat: means.second };
   const step = saved.channelsPerBlock;
   for (let from = 0; from < layout.channels; from += step) {
     const block = { from, to: Math.min(layout.channels, from + step) };
     kernels.gradientSums(own, dy, x, by, layout, block);
     if (group !== null) {
-      if (scope.reproducible) reproducibleMeans(group, dy, saved, statistics, scope);
-      else groupMeans(means.all, sums.all, count as number, block, scope);
+      if (scope.reproducible) reproducibleMeans(group, dy, x, saved, scope);
+      else groupMeans(means.all, sums.all, count, block, scope);
     }
     kernels.inputGradient(dx, dy, x, by, group, layout, block);
   }
@@ -98,16 +106,17 @@ function meansOf(
 function reproducibleMeans(
   means: GradientSums,
   dy: FloatArray,
-  { x, layout, count }: Saved,
-  { mean, invstd }: Statistics,
+  x: FloatArray,
+  { layout, count, kept }: Saved,
   scope: Scope,
 ): void {
   const { channels } = layout;
+  const { mean, invstd } = kept.statistics;
   const { values } = gatherSums(2 * channels, 0, scope, (out) => {
     packSums(out, dy, layout);
     packProducts(out.subarray(out.length >> 1), dy, x, mean, layout);
   });
-  const divisor = Math.max(count as number, 1);
+  const divisor = Math.max(count, 1);
   for (let c = 0; c < channels; c++) {
     means.dy[c] = values[c] / divisor;
     means.dyXhat[c] = (values[channels + c] * invstd[c]) / divisor;

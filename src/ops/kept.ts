@@ -45,45 +45,61 @@ export interface Kept {
   readonly weight: FloatArray | null;
 }
 
+type Lent = { -readonly [K in keyof Kept]: Kept[K] };
+/** The memory of one {@link Kept}. */
+type Place = { readonly statistics: Statistics; readonly weight: FloatArray };
+
 /** The {@link Kept} of one layer. */
 export class Keeper {
-  readonly #free: Kept[] = [];
-  /** Those in use, the oldest first. */
-  readonly #lent: { -readonly [K in keyof Kept]: Kept[K] }[] = [];
+  readonly #channels: number;
+  readonly #dtype: 'float32' | 'float64';
+  readonly #free: Place[] = [];
+  /** Those in use and their memory, the oldest first. */
+  readonly #lent: { kept: Lent; place: Place }[] = [];
 
-  /** One for `channels` channels with a copy of `weight`. @throws RangeError without memory, at first */
-  take(channels: number, weight: FloatArray | null): Kept {
-    if (this.#free.length + this.#lent.length === 0) {
-      this.#free.push(allocate(channels, weight), allocate(channels, weight));
-    }
-    const kept = this.#free.pop() ?? this.#takeBack();
-    if (weight !== null) kept.weight?.set(weight);
-    this.#lent.push(kept);
+  /** @param dtype of weights */
+  constructor(channels: number, dtype: 'float32' | 'float64') {
+    this.#channels = channels;
+    this.#dtype = dtype;
+  }
+
+  /** Takes the memory, once. @throws RangeError where there is none */
+  reserve(): void {
+    if (this.#free.length + this.#lent.length > 0) return;
+    this.#free.push(this.#allocate(), this.#allocate());
+  }
+
+  /** One with a copy of `weight`. @throws RangeError as `reserve`, at first */
+  take(weight: FloatArray | null): Kept {
+    this.reserve();
+    const place = this.#free.pop() ?? this.#takeBack();
+    if (weight !== null) place.weight.set(weight);
+    const kept = { statistics: place.statistics, weight: weight && place.weight };
+    this.#lent.push({ kept, place });
     return kept;
   }
 
-  /** Takes one back, whose numbers nobody needs any more. */
+  /** Takes one back that nothing needs any more. */
   give(kept: Kept): void {
-    const place = this.#lent.indexOf(kept);
-    if (place >= 0) this.#free.push(...this.#lent.splice(place, 1));
+    const at = this.#lent.findIndex((lent) => lent.kept === kept);
+    if (at >= 0) this.#free.push(...this.#lent.splice(at, 1).map(({ place }) => place));
   }
 
   /** Takes the oldest one's memory, which gets some ordinary memory instead. */
-  #takeBack(): Kept {
-    const oldest = this.#lent.shift()!;
-    const { statistics, weight } = oldest;
-    oldest.statistics = statistics.copy();
-    oldest.weight = weight?.slice() ?? null;
-    return { statistics, weight };
+  #takeBack(): Place {
+    const { kept, place } = this.#lent.shift()!;
+    kept.statistics = place.statistics.copy();
+    kept.weight = kept.weight?.slice() ?? null;
+    return place;
   }
-}
 
-function allocate(channels: number, weight: FloatArray | null): Kept {
-  const kernels = defaultKernels();
-  const dtype = weight instanceof Float64Array ? 'float64' : 'float32';
-  const numbers = kernels.allocate('float64', 1 + wireLength(channels) + channels);
-  return {
-    statistics: new Statistics(numbers, channels),
-    weight: weight && kernels.allocate(dtype, channels),
-  };
+  #allocate(): Place {
+    const kernels = defaultKernels();
+    const channels = this.#channels;
+    const numbers = kernels.allocate('float64', 1 + wireLength(channels) + channels);
+    return {
+      statistics: new Statistics(numbers, channels),
+      weight: kernels.allocate(this.#dtype, channels),
+    };
+  }
 }

@@ -9,6 +9,7 @@ import { type CollectiveScript, runCollectives } from './collectives.js';
 import { warnings } from './engine.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
+import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
 import { type LayerScript, runLayer, runLayers } from './run-layer.js';
 import { runParallel, trainModel } from './run-parallel.js';
@@ -32,6 +33,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
+  door: (data: DoorScript) => runDoor(data),
   groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => runLayer(data),
   layers: (data: LayerScript[]) => runLayers(data),

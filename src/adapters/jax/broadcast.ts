@@ -3,9 +3,10 @@
 import { type numpy as np, tree } from '@jax-js/jax';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
-import { drive, read, result, type Steps } from './drive.js';
+import { drive, result, type Steps } from '../shared/drive.js';
 import { flatten, unflatten } from './flat.js';
 import { call, Held } from './held.js';
+import { read } from './read.js';
 import type { Tree } from './stage.js';
 
 export interface BroadcastTreeOptions {

@@ -3,6 +3,7 @@
 import { type numpy as np, tree } from '@jax-js/jax';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import { checkOptionNames } from '../../layers/checks.js';
+import { partsOf } from '../../layers/synchronization.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
 /** Throws unless a network can be made of `layers` and `options`. */
@@ -39,7 +40,7 @@ function checkEntry(key: string, layer: unknown, name: string): void {
   if (layer.dtype !== 'float32') {
     throw new RangeError(`${name}: '${key}' has dtype ${layer.dtype}; jax-js computes in float32`);
   }
-  if (layer.parts().reproducible) {
+  if (partsOf(layer).synchronization.reproducible) {
     throw new RangeError(
       `${name}: '${key}' cannot be reproducible; jax-js' own sums depend on how a batch is split`,
     );

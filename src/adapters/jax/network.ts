@@ -11,13 +11,15 @@ import type { GroupLike } from '../../group/world.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
 import type { SyncBatchNorm } from '../../layers/sync-batch-norm.js';
+import { partsOf } from '../../layers/synchronization.js';
+import { drive, type Steps } from '../shared/drive.js';
+import { runningStatistics, statisticsRows } from '../shared/statistics.js';
 import { checkEntries, checkParameters, flowOf } from './checks.js';
-import { drive, read, type Steps } from './drive.js';
 import { call, Held } from './held.js';
-import { localStatistics, unpackStatistics } from './normalization.js';
+import { localStatistics, packRows, unpackStatistics } from './normalization.js';
+import { read } from './read.js';
 import { InnerSegment, LastSegment, type Named, type StatisticsOf } from './segment.js';
 import type { Flow, Stage, Tree } from './stage.js';
-import { packStatistics, runningStatistics } from './statistics.js';
 import { type LossAndGradients, type Segments, trainingStep } from './training-step.js';
 
 /** Stages and normalisations by name, in the order in which they run. */
@@ -186,17 +188,17 @@ export class Network<E extends Layers, L extends Tree> {
           `${name}: ${layer.label} with useBatchStatistics: true cannot predict alone`,
         );
       }
-      const fixed = layer.parts().running === null ? null : runningStatistics(layer);
-      return packStatistics(fixed, layer, device);
+      return packRows(statisticsRows(runningStatistics(layer), layer), layer, device);
     });
   }
 }
 
 function inferenceStatistics(packed: np.Array): StatisticsOf {
   return (x, layer) => {
-    layer.checkShape(x.shape);
+    const { running, checkShape } = partsOf(layer);
+    checkShape(x.shape);
     const given = unpackStatistics(packed);
-    return layer.parts().running === null ? localStatistics(x, given, layer) : given;
+    return running === null ? localStatistics(x, given, layer) : given;
   };
 }
 

@@ -2,7 +2,7 @@
  * The arithmetic of a normalisation inside a traced function. Statistics come in as inputs, so
  * that autodiff yields the cotangents of mean and invstd: the two sums that backward all-reduces.
  *
- *     y   = ((x - high) - low) * invstd * scale + shift          mean = high + low
+ *     y   = ((x - high) - low) * invstd * weight + bias          mean = high + low
  *     dx += dmean / n - invstd^3 * dinvstd / n * (x - mean)      the statistics' own part
  *
  * The mean comes as two float32 numbers: x - high is exact where it is small, and low holds what
@@ -11,8 +11,9 @@
  * While jax-js traces, references are bookkeeping only: one too many leaks nothing.
  */
 
-import { numpy as np } from '@jax-js/jax';
+import { type Device, numpy as np } from '@jax-js/jax';
 import type { BatchNorm } from '../../layers/batch-norm.js';
+import { partsOf } from '../../layers/synchronization.js';
 import { describe, type Tree } from './stage.js';
 
 /** What a normalisation takes beside x and trained parameters; each of shape (C). */
@@ -21,14 +22,19 @@ export type Statistics = {
   low: np.Array;
   invstd: np.Array;
   /** Used where the layer has no trained ones. */
-  scale: np.Array;
-  shift: np.Array;
+  weight: np.Array;
+  bias: np.Array;
 };
+
+/** An array of rows of C numbers; see shared/statistics.ts. */
+export function packRows(rows: Float32Array, { numFeatures }: BatchNorm, device: Device): np.Array {
+  return np.array(rows, { shape: [rows.length / numFeatures, numFeatures], device });
+}
 
 /** The rows of `packed`, shape (5, C); consumes it. */
 export function unpackStatistics(packed: np.Array): Statistics {
-  const [high, low, invstd, scale, shift] = packed;
-  return { high, low, invstd, scale, shift };
+  const [high, low, invstd, weight, bias] = packed;
+  return { high, low, invstd, weight, bias };
 }
 
 /** `values` of shape (C) so that it broadcasts along the channel axis of `x`. */
@@ -42,30 +48,30 @@ export function centered(x: np.Array, high: np.Array, low: np.Array, layer: Batc
   return x.ref.sub(alongChannels(high, x, layer)).sub(alongChannels(low, x, layer));
 }
 
-/** y of x; takes scale and shift from the parameters where the layer trains them. */
+/** y of x; takes weight and bias from the parameters where the layer trains them. */
 export function normalize(
   x: np.Array,
   parameters: Tree,
   { high, low, invstd, ...fixed }: Statistics,
   layer: BatchNorm,
 ): np.Array {
-  const [scale, shift] = affineOf(layer, parameters, fixed);
-  const factor = alongChannels(invstd.mul(scale), x, layer);
+  const [weight, bias] = affineOf(layer, parameters, fixed);
+  const factor = alongChannels(invstd.mul(weight), x, layer);
   return centered(x, high, low, layer)
     .mul(factor)
-    .add(alongChannels(shift, x, layer));
+    .add(alongChannels(bias, x, layer));
 }
 
 function affineOf(
   layer: BatchNorm,
   parameters: Tree,
-  fixed: { scale: np.Array; shift: np.Array },
+  fixed: { weight: np.Array; bias: np.Array },
 ): [np.Array, np.Array] {
-  const { scale, shift } = layer.parts();
+  const { weight, bias } = partsOf(layer);
   const trained = parameters as Record<string, np.Array>;
   return [
-    scale?.trainable === true ? trained[scale.name].ref : fixed.scale,
-    shift?.trainable === true ? trained[shift.name].ref : fixed.shift,
+    weight?.trainable === true ? trained[weight.name].ref : fixed.weight,
+    bias?.trainable === true ? trained[bias.name].ref : fixed.bias,
   ];
 }
 
@@ -104,7 +110,7 @@ function sumOfChannels(x: np.Array, layer: BatchNorm): np.Array {
 }
 
 function checkInput(x: np.Array, layer: BatchNorm): void {
-  layer.checkShape(x.shape);
+  partsOf(layer).checkShape(x.shape);
   if (x.dtype !== np.float32) {
     throw new RangeError(`${layer.label}: expected an input of float32, got ${describe(x)}`);
   }

@@ -5,27 +5,29 @@
  */
 
 import { type Device, numpy as np, tree } from '@jax-js/jax';
-import { packedLength, viewPacked } from '../../core/moments.js';
+import { emptyMoments } from '../../core/moments.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
-import { exchangeMoments, exchangeSums } from '../../ops/exchange.js';
-import { checkParameters, flowOf } from './checks.js';
-import { read, result, type Steps } from './drive.js';
-import { flatten, unflatten } from './flat.js';
-import { call, Held } from './held.js';
-import { Peers } from './peers.js';
-import type { Gradients, InnerSegment, LastSegment, Named, Segment, Start } from './segment.js';
-import type { Flow, Tree } from './stage.js';
+import { partsOf } from '../../layers/synchronization.js';
+import { result, type Steps } from '../shared/drive.js';
+import { Peers } from '../shared/peers.js';
 import {
   type Applied,
   batchStatistics,
-  packCorrection,
-  packMoments,
-  packStatistics,
+  correctionRows,
+  ownMoments,
   runningStatistics,
-} from './statistics.js';
+  statisticsRows,
+} from '../shared/statistics.js';
+import { checkParameters, flowOf } from './checks.js';
+import { flatten, unflatten } from './flat.js';
+import { call, Held } from './held.js';
+import { packRows } from './normalization.js';
+import { read } from './read.js';
+import type { Gradients, InnerSegment, LastSegment, Named, Segment, Start } from './segment.js';
+import type { Flow, Tree } from './stage.js';
 
 /** A network cut at its normalisations. */
 export interface Segments {
@@ -77,7 +79,7 @@ export function* trainingStep(
 
 /** The groups of the collectives to come, in their order. */
 function meetings({ inner }: Segments, group: ProcessGroup | null): ProcessGroup[] {
-  const layers = inner.map(({ next }) => next[1].statisticsGroup());
+  const layers = inner.map(({ next }) => partsOf(next[1]).group());
   return [...layers, ...[...layers].reverse(), group].filter(
     (met): met is ProcessGroup => met !== null && met.size > 1,
   );
@@ -138,7 +140,9 @@ class TrainingStep {
       }
       const applied = yield* this.#statistics(segment.next, flow.x, values);
       this.#applied.push(applied);
-      statistics = this.#held.hold(packStatistics(applied, segment.next[1], this.#device));
+      const layer = segment.next[1];
+      const rows = statisticsRows(applied, layer);
+      statistics = this.#held.hold(packRows(rows, layer, this.#device));
     }
     this.#start(last, flow, statistics);
   }
@@ -158,26 +162,22 @@ class TrainingStep {
     x: np.Array,
     values: Float32Array | null,
   ): Steps<Applied> {
-    const group = layer.statisticsGroup();
-    if (group === null) return runningStatistics(layer);
+    const { group: groupOf, batchOptions, synchronization } = partsOf(layer);
+    const group = groupOf();
+    if (group === null) return runningStatistics(layer)!;
     const channels = layer.numFeatures;
-    const packed =
-      values === null
-        ? new Float64Array(packedLength(channels))
-        : packMoments(values, x.size / channels);
-    const moments = yield* this.#meet(group, viewPacked(packed, channels), () =>
-      exchangeMoments(group, packed, channels, labelOf(name, layer)),
-    );
-    if (layer.training) layer.learn(moments);
-    this.#peers.leave();
+    const own = values === null ? emptyMoments(channels) : ownMoments(values, x.size / channels);
+    const options = { ...batchOptions(), label: labelOf(name, layer) };
+    const moments = yield* this.#meet(group, () => synchronization.startMerge(own, group, options));
     return batchStatistics(moments, layer, group);
   }
 
-  /** The result of a collective over `group`; of a group of one, which has none, `alone`. */
-  *#meet<T>(group: ProcessGroup, alone: T, collective: () => Work<T>): Steps<T> {
-    if (group.size === 1) return alone;
-    this.#peers.meet(group);
-    return yield* result(collective());
+  /** The result of a collective over `group`, if it has others. */
+  *#meet<T>(group: ProcessGroup, collective: () => Work<T>): Steps<T> {
+    if (group.size > 1) this.#peers.meet(group);
+    const met = yield* result(collective());
+    this.#peers.leave();
+    return met;
   }
 
   *#backward(): Steps<void> {
@@ -220,10 +220,12 @@ class TrainingStep {
       if (inputs !== null && !Array.isArray(inputs)) sums.set(yield* read(inputs.sums.ref));
       // From the mean loss of this rank's samples to the sum, which has one scale on all ranks.
       for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
-      yield* this.#meet(group, sums, () => exchangeSums(group, sums, labelOf(name, layer)));
-      this.#peers.leave();
+      const { synchronization } = partsOf(layer);
+      const label = labelOf(name, layer);
+      yield* this.#meet(group, () => synchronization.startSum(sums, group, { label }));
     }
-    return this.#held.hold(packCorrection(sums, applied, this.#samples, this.#device));
+    const rows = correctionRows(sums, applied, this.#samples);
+    return this.#held.hold(packRows(rows, layer, this.#device));
   }
 
   /** Loss and gradients of this rank's samples alone. */
@@ -245,8 +247,7 @@ class TrainingStep {
       for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
     }
     sums[sums.length - 1] = this.#samples;
-    yield* this.#meet(group, sums, () => exchangeSums(group, sums, label));
-    this.#peers.leave();
+    yield* this.#meet(group, () => group.allReduce(sums, { label }));
     const samples = sums[sums.length - 1];
     const means = sums.map((sum) => (samples === 0 ? 0 : sum / samples));
     const gradients = unflatten(means.subarray(1), parameters);

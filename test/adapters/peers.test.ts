@@ -2,7 +2,7 @@
 
 import type { ProcessGroup } from 'syncbn';
 import { beforeEach, expect, test } from 'vitest';
-import { Peers } from '../../src/adapters/jax/peers.js';
+import { Peers } from '../../src/adapters/shared/peers.js';
 
 let told: string[] = [];
 beforeEach(() => {

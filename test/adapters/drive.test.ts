@@ -2,7 +2,8 @@
 
 import { init, numpy as np } from '@jax-js/jax';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { drive, read, result, type Steps } from '../../src/adapters/jax/drive.js';
+import { read } from '../../src/adapters/jax/read.js';
+import { drive, result, type Steps } from '../../src/adapters/shared/drive.js';
 import { finished } from '../../src/ops/chain.js';
 
 beforeAll(() => init('wasm'));
