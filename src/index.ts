@@ -21,7 +21,15 @@ export {
   type ThreadWorldHandle,
   type ThreadWorldOptions,
 } from './group/thread/world.js';
-export type { CollectiveArray, ReduceOp, Work } from './group/transport.js';
+export type {
+  Collective,
+  CollectiveArray,
+  CollectiveKind,
+  ReduceOp,
+  Transport,
+  Work,
+  World,
+} from './group/transport.js';
 export {
   createGroup,
   destroyGroup,

@@ -127,6 +127,14 @@ export class ProcessGroup {
     return this.#transport?.mostBlocks ?? 1;
   }
 
+  /**
+   * Whether collectives of the group may be waited for by blocking. Where this is false, as on a
+   * browser's main thread, `wait` throws and `done` serves.
+   */
+  get mayBlock(): boolean {
+    return this.#transport?.mayBlock ?? true;
+  }
+
   /** Frees the transport; used by `destroyGroup` and `release`. */
   close(): void {
     this.#transport?.close();

@@ -12,6 +12,8 @@ const FINISHED: Work<void> = {
 /** Carries collectives of a group with one member. */
 export class SoloTransport implements Transport {
   readonly mostBlocks = Number.POSITIVE_INFINITY;
+  /** Nothing is ever waited for. */
+  readonly mayBlock = true;
   readonly #rank: number;
 
   /** @param rank world rank of the one member */
@@ -31,6 +33,7 @@ export class SoloTransport implements Transport {
 /** The world of a program that no launcher started. */
 export class SoloWorld implements World {
   readonly kind = 'solo';
+  readonly mayBlock = true;
   readonly rank = 0;
   readonly size = 1;
   readonly hostRanks = [0];

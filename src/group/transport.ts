@@ -37,8 +37,8 @@ export interface Collective {
 /** A collective under way. */
 export interface Work<T> {
   /**
-   * Blocks until the collective is over and returns its result. For Node and workers: a browser's
-   * main thread must not block, and gets an error that says so.
+   * Blocks until the collective is over and returns its result.
+   * @throws TypeError where the world can only be awaited, such as on a browser's main thread
    */
   wait(): T;
   /** The same without blocking. */
@@ -49,6 +49,8 @@ export interface Work<T> {
 export interface Transport {
   /** Pieces that one exchange may be cut into before its latency outweighs what that saves. */
   readonly mostBlocks: number;
+  /** Whether a work's `wait` may be called on this thread; else there is `done` alone. */
+  readonly mayBlock: boolean;
   /** Starts a collective; collectives of one group run in the order of their starts. */
   start(call: Collective): Work<void>;
   /** Frees what the group held. Outstanding works fail. */
@@ -59,6 +61,8 @@ export interface Transport {
 export interface World {
   /** 'solo', 'thread' or 'mpi'. */
   readonly kind: string;
+  /** Whether this rank may wait for a collective by blocking; else it awaits each. */
+  readonly mayBlock: boolean;
   readonly rank: number;
   readonly size: number;
   /** World ranks on this rank's host, in rising order. */

@@ -18,10 +18,11 @@ const DEFAULT_TIMEOUT = 600;
 
 export interface InitOptions {
   /**
-   * The world to join; made by `createThreadWorld` and sent to this thread. Default: the one that
-   * the launcher gave to this thread or process; without a launcher, a world of one.
+   * The world to join: a handle that `createThreadWorld` made and that was sent to this thread, or
+   * a {@link World} of another kind. Default: the one that the launcher gave to this thread or
+   * process; without a launcher, a world of one.
    */
-  world?: ThreadWorldHandle;
+  world?: ThreadWorldHandle | World;
   /** Seconds that a collective may take when it names no other; above 0. Default: the world's. */
   timeout?: number;
 }
@@ -53,16 +54,21 @@ async function join(options: InitOptions): Promise<void> {
   if (timeout !== undefined && !(timeout > 0)) {
     throw new RangeError(`init: timeout must be above 0 seconds, got ${timeout}`);
   }
-  const handle = options.world ?? launchedThread();
   const world =
-    handle !== null
-      ? new ThreadWorld(handle)
-      : ((await launchedProcess(timeout)) ?? new SoloWorld(timeout ?? DEFAULT_TIMEOUT));
+    worldOf(options.world ?? launchedThread()) ??
+    (await launchedProcess(timeout)) ??
+    new SoloWorld(timeout ?? DEFAULT_TIMEOUT);
   const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
+}
+
+/** The world of a handle; a world as it is. */
+function worldOf(given: ThreadWorldHandle | World | null): World | null {
+  if (given === null) return null;
+  return 'connect' in given ? given : new ThreadWorld(given);
 }
 
 /** The handle that `syncrun` and `launch` put into a worker's data, or null. */

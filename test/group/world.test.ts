@@ -15,6 +15,7 @@ import {
   WORLD_GROUP,
 } from 'syncbn';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { worldsOf } from '../harness/groups-in-process.js';
 
 /** Every function of the table with arguments that would be right. */
 const CALLS: [string, () => unknown][] = [
@@ -58,6 +59,13 @@ describe('init and release', () => {
     release();
     expect(isInitialized()).toBe(false);
     expect(() => getRank()).toThrow(/call init\(\) first/);
+  });
+
+  it('take a world that the program brings, with its deadline', async () => {
+    const [world] = worldsOf(1, { timeout: 7 });
+    await init({ world });
+    expect(getProcessGroupRanks()).toEqual([0]);
+    expect(createGroup('own', [0]).mayBlock).toBe(true);
   });
 
   it('start anew: old groups are gone', async () => {

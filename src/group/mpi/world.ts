@@ -29,6 +29,7 @@ const DEFERENCE_MS = 3000;
 
 export class MpiWorld implements World, Ending {
   readonly kind = 'mpi';
+  readonly mayBlock = true;
   readonly rank: number;
   readonly size: number;
   readonly hostRanks: readonly number[];

@@ -43,6 +43,7 @@ const COPY_BYTES = 65536;
 export class MpiTransport implements Transport, Carrier {
   /** Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks. */
   readonly mostBlocks = 1;
+  readonly mayBlock = true;
   readonly waiting: Waiting;
   readonly group: MpiGroup;
   readonly #mpi: Mpi;

@@ -106,6 +106,10 @@ export class ThreadTransport implements Transport, Carrier {
     this.#waiting.block(work);
   }
 
+  get mayBlock(): boolean {
+    return this.#waiting.mayBlock;
+  }
+
   settle(work: ThreadWork): Promise<void> {
     return this.#waiting.settle(work);
   }

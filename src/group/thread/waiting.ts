@@ -5,6 +5,7 @@
  */
 
 import { coreCount } from '../../core/platform.js';
+import { mustAwait, threadMayBlock } from '../may-block.js';
 import { RANK, type Segment } from './segment.js';
 
 /** Something of this rank that may move on when a bell rings. */
@@ -35,6 +36,7 @@ const SPINS_CROWDED = 200;
 const CHECK_MS = 100;
 
 export class Waiting {
+  readonly mayBlock = threadMayBlock();
   readonly #segment: Segment;
   readonly #rank: number;
   readonly #bell: number;
@@ -62,6 +64,7 @@ export class Waiting {
 
   /** Blocks until `awaited` has settled. */
   block(awaited: Awaited): void {
+    if (!this.mayBlock) throw mustAwait();
     for (let spin = 0; spin < this.#spins; spin++) {
       this.#advanceAll();
       if (awaited.settled) return;
@@ -123,14 +126,7 @@ export class Waiting {
 
   /** Whether the bell rang before it was time for a check. */
   #sleep(bell: number): boolean {
-    try {
-      return Atomics.wait(this.#segment.words, this.#bell, bell, CHECK_MS) !== 'timed-out';
-    } catch (cause) {
-      throw new TypeError(
-        'wait: this thread must not block (a browser forbids it on the main thread); await done() instead',
-        { cause },
-      );
-    }
+    return Atomics.wait(this.#segment.words, this.#bell, bell, CHECK_MS) !== 'timed-out';
   }
 
   /** The same without blocking. */

@@ -95,6 +95,10 @@ export class ThreadWorld implements World {
     this.#waiting = new Waiting(this.#segment, this.rank);
   }
 
+  get mayBlock(): boolean {
+    return this.#waiting.mayBlock;
+  }
+
   connect(name: string, ranks: readonly number[]): Transport {
     if (ranks.length === 1) return new SoloTransport(this.rank);
     const area = openArea(this.#segment, name, ranks, this.rank);
