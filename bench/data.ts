@@ -1,7 +1,7 @@
 /** Seeded data, the same for a rank wherever it is made, and the check against float64. */
 
 import { allocateFloats, type FloatArray } from '../src/core/dtype.js';
-import { type Layout, layoutOf, sizeOf, valuesPerChannel } from '../src/core/layout.js';
+import { type Layout, layoutOf, sizeOf } from '../src/core/layout.js';
 import { combine, emptyMoments } from '../src/core/moments.js';
 import { plainKernels } from '../src/kernels/plain.js';
 import { shapeNamed, type Task } from './shapes.js';
@@ -55,7 +55,7 @@ export function fillData(data: LayerData, task: Task, rank: number): void {
 /** A rank's numbers in arrays of their own. */
 export function dataOf(task: Task, rank: number): LayerData {
   const shape = shapeNamed(task.shape, task.channelsLast);
-  const { channels } = layoutOf(shape, task.channelsLast);
+  const { channels } = layoutOf(shape, task.channelsLast, task.dtype);
   const array = (length: number) => allocateFloats(task.dtype, length);
   const [x, dy] = [array(sizeOf(shape)), array(sizeOf(shape))];
   const data = { x, dy, weight: array(channels), bias: array(channels) };
@@ -68,7 +68,7 @@ export function dataOf(task: Task, rank: number): LayerData {
  * @param ranks those whose samples are normalised together
  */
 export function reference(task: Task, rank: number, ranks: readonly number[]): LayerResults {
-  const layout = layoutOf(shapeNamed(task.shape, task.channelsLast), task.channelsLast);
+  const layout = layoutOf(shapeNamed(task.shape, task.channelsLast), task.channelsLast, task.dtype);
   const all = { from: 0, to: layout.channels };
   const { x, dy, weight, bias } = dataOf(task, rank);
   const total = momentsOf(task, ranks, layout);
@@ -95,9 +95,9 @@ export function reference(task: Task, rank: number, ranks: readonly number[]): L
 function momentsOf(task: Task, ranks: readonly number[], layout: Layout) {
   const total = emptyMoments(layout.channels);
   for (const rank of ranks) {
-    const own = { ...emptyMoments(layout.channels), count: valuesPerChannel(layout) };
+    const own = emptyMoments(layout.channels);
     const all = { from: 0, to: layout.channels };
-    plainKernels.moments(own.mean, own.m2, dataOf(task, rank).x, layout, all);
+    own.count = plainKernels.moments(own.mean, own.m2, dataOf(task, rank).x, layout, all);
     combine(total, own);
   }
   return total;

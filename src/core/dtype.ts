@@ -38,8 +38,11 @@ export function allocate(dtype: DType, length: number): TensorData {
   return dtype === 'float32' ? new Float32Array(length) : new Uint16Array(length);
 }
 
+/** Element types that are computed in. */
+export type ComputeDType = 'float32' | 'float64';
+
 /** The type that `dtype` is computed in: itself, or float32 for the 16-bit types. */
-export function computeDType(dtype: DType): 'float32' | 'float64' {
+export function computeDType(dtype: DType): ComputeDType {
   return dtype === 'float64' ? 'float64' : 'float32';
 }
 

@@ -1,9 +1,11 @@
 /**
- * Where the channels of an array lie.
+ * Where the channels of an array lie, and what its elements are.
  *
  * Both layouts are one form: `samples` x `channels` x `plane` (channels first) or
  * `samples` x `plane` x `channels` (channels last), row major.
  */
+
+import type { ComputeDType } from './dtype.js';
 
 /** An array's shape as the kernels see it. All sizes are element counts. */
 export interface Layout {
@@ -13,22 +15,28 @@ export interface Layout {
   /** Product of the trailing axes: values of one (sample, channel) plane. 1 for shape (N, C). */
   readonly plane: number;
   readonly channelsLast: boolean;
+  /** Element type, by name: two bytes do not tell float16 from bfloat16. */
+  readonly dtype: ComputeDType;
 }
 
-/** Values per channel on this rank. */
-export function valuesPerChannel(layout: Layout): number {
-  return layout.samples * layout.plane;
+/** Values per channel of the array. */
+export function valuesPerChannel({ samples, plane }: { samples: number; plane: number }): number {
+  return samples * plane;
 }
 
 /**
  * The layout of `shape`: (N, C, +), or (N, +, C) with `channelsLast`. Any number of trailing axes.
  * The caller has checked that there are at least two axes.
  */
-export function layoutOf(shape: readonly number[], channelsLast: boolean): Layout {
+export function layoutOf(
+  shape: readonly number[],
+  channelsLast: boolean,
+  dtype: ComputeDType,
+): Layout {
   const channelAxis = channelsLast ? shape.length - 1 : 1;
   let plane = 1;
   for (let axis = 1; axis < shape.length; axis++) if (axis !== channelAxis) plane *= shape[axis];
-  return { samples: shape[0], channels: shape[channelAxis], plane, channelsLast };
+  return { samples: shape[0], channels: shape[channelAxis], plane, channelsLast, dtype };
 }
 
 /** Number of elements of `shape`. */

@@ -1,15 +1,17 @@
 /**
- * The seam between the algorithm and the arithmetic of one rank. Four stages, each over a run of
- * channels [from, to), so that a caller can work block by block, and what is done between the
- * stages with the channels' statistics. Per-channel arrays are indexed by the channel itself and as long as the layout
- * has channels. `x`, `y`, `dy` and `dx` have samples * channels * plane elements of one type; y
- * may be x, and dx may be dy or x.
+ * The seam between the algorithm and the arithmetic of one rank: four stages, exact sums for
+ * results that do not depend on how a batch is split, and what is done between the stages with the
+ * channels' statistics. Kernels are handed in (`Scope.kernels` of ops/); nothing looks them up.
  *
- * All arrays may be of any origin. Those from `allocate` are used where they lie; others are
- * copied in and out by pieces. Nothing is kept of an array after a call.
+ * - A stage takes a run of channels [from, to), so that a caller can work block by block.
+ * - `x`, `y`, `dy` and `dx` have samples * channels * plane elements of the layout's `dtype`; y
+ *   may be x, and dx may be dy or x. weight and bias are float32 or float64, of any layout.
+ * - Per-channel arrays are indexed by the channel itself, and as long as the layout has channels.
+ * - All arrays may be of any origin. Those from `allocate` are used in place; others are copied in
+ *   and out by pieces. Nothing is kept of an array after a call.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 
 /** A run of channels: `from` is the first, `to` the one past the last. */
@@ -48,7 +50,7 @@ export interface Kernels {
    */
   allocate(dtype: 'float32', length: number): Float32Array;
   allocate(dtype: 'float64', length: number): Float64Array;
-  allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
+  allocate(dtype: ComputeDType, length: number): FloatArray;
 
   /** Gives back an array of `allocate`, which must not be used any more. Others: no effect. */
   release(array: FloatArray): void;
@@ -64,16 +66,19 @@ export interface Kernels {
    * How many channels a backward call should do at a time: as many as stay in the cache between the
    * two passes over them, or all where blocks gain nothing. At least 1.
    */
-  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64'): number;
+  channelsPerBlock(layout: Layout): number;
 
-  /** Writes the mean and M2 of each channel's values; both 0 where there are no values. */
+  /**
+   * Writes the mean and M2 of each channel's values; both 0 when there are no values.
+   * @returns values per channel
+   */
   moments(
     mean: Float64Array,
     m2: Float64Array,
     x: FloatArray,
     layout: Layout,
     range: ChannelRange,
-  ): void;
+  ): number;
 
   /** Writes y = (x - mean) * invstd * weight + bias. */
   normalize(
@@ -110,8 +115,35 @@ export interface Kernels {
   ): void;
 
   /**
+   * Packs the exact sum of each channel's values, `PACKED_SUM` numbers a channel; see
+   * core/exact-sum.ts. The terms are the sums over one (sample, channel) plane each, in float64 and
+   * in a fixed order: batches are split by sample, so the bits do not depend on the split, nor on
+   * the kernels of a rank.
+   * @returns values per channel
+   */
+  exactSums(out: Float64Array, x: FloatArray, layout: Layout): number;
+
+  /** The same of (x - mean)^2. */
+  exactSquares(out: Float64Array, x: FloatArray, mean: Float64Array, layout: Layout): void;
+
+  /** The same of dy, for all channels, and after them of dy * (x - mean), for all channels. */
+  exactGradientSums(
+    out: Float64Array,
+    dy: FloatArray,
+    x: FloatArray,
+    mean: Float64Array,
+    layout: Layout,
+  ): void;
+
+  /**
+   * Merges the packed sums of `ranks` ranks, `stride` numbers apart, and writes their values, as
+   * many as `values` is long.
+   */
+  mergeExact(values: Float64Array, packed: Float64Array, ranks: number, stride: number): void;
+
+  /**
    * Merges the moments of `ranks` ranks, in rank order (core/moments.ts), and returns their count.
-   * @param mean as m2, written for all channels; both 0 where the count is
+   * @param mean as m2, written for all channels; both 0 when the count is
    * @param gathered for each rank its packed moments, `stride` numbers apart
    */
   mergeMoments(
@@ -125,13 +157,13 @@ export interface Kernels {
   /** Writes 1 / sqrt(m2 / count + eps); count is above 0. */
   inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void;
 
-  /** Divides `values`, a whole array, by `divisor`, in place; the number behind it may change. */
+  /** Divides `values`, a whole array, by `divisor`, in place. One element past the end may be overwritten. */
   divide(values: Float64Array, divisor: number): void;
 
   /**
    * running = (1 - share) * running + share * (batch / divisor), in float64 and rounded once, for
-   * arrays of one length. `running` must be a whole array, of `allocate` or any other: the number
-   * behind it may change.
+   * arrays of one length. `running` must be a whole array, of `allocate` or any other: one element
+   * past the end may be overwritten.
    */
   moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void;
 }

@@ -4,27 +4,17 @@
  * Normalization" (2015), and of docs/derivation.md for the gradient.
  */
 
-import { allocateFloats, type FloatArray } from '../core/dtype.js';
+import { allocateFloats, type ComputeDType, type FloatArray } from '../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
-
-/**
- * Visits the planes of one channel: from `start` to before `end`, `stride` apart.
- * The order is by sample, then by position, in both layouts.
- */
-export function forEachPlane(
-  { samples, channels, plane, channelsLast }: Layout,
-  channel: number,
-  visit: (start: number, end: number, stride: number) => void,
-): void {
-  const stride = channelsLast ? channels : 1;
-  const first = channelsLast ? channel : channel * plane;
-  for (let sample = 0; sample < samples; sample++) {
-    const start = sample * channels * plane + first;
-    visit(start, start + plane * stride, stride);
-  }
-}
+import {
+  exactGradientSums,
+  exactSquares,
+  exactSums,
+  forEachPlane,
+  mergeExact,
+} from './plane-sums.js';
 
 function moments(
   mean: Float64Array,
@@ -32,7 +22,7 @@ function moments(
   x: FloatArray,
   layout: Layout,
   { from, to }: ChannelRange,
-): void {
+): number {
   const count = valuesPerChannel(layout);
   for (let c = from; c < to; c++) {
     let sum = 0;
@@ -47,6 +37,7 @@ function moments(
     mean[c] = center;
     m2[c] = squares;
   }
+  return count;
 }
 
 function normalize(
@@ -114,8 +105,8 @@ function inputGradient(
 /** Ordinary arrays, released by the collector. */
 function allocate(dtype: 'float32', length: number): Float32Array;
 function allocate(dtype: 'float64', length: number): Float64Array;
-function allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
-function allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+function allocate(dtype: ComputeDType, length: number): FloatArray;
+function allocate(dtype: ComputeDType, length: number): FloatArray {
   return allocateFloats(dtype, length);
 }
 
@@ -166,6 +157,10 @@ export const plainKernels: Kernels = {
   normalize,
   gradientSums,
   inputGradient,
+  exactSums,
+  exactSquares,
+  exactGradientSums,
+  mergeExact,
   mergeMoments,
   inverseDeviations,
   divide,

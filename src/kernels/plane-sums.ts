@@ -1,26 +1,41 @@
 /**
  * The atoms of reproducible statistics: sums over one (sample, channel) plane, in a fixed order,
- * in float64. Batches are split by sample, so a plane is never cut, whatever the split.
+ * in float64, whose exact sum the kernels pack. A plane is never cut, however a batch is split.
  */
 
 import type { FloatArray } from '../core/dtype.js';
 import { ExactSum, PACKED_SUM } from '../core/exact-sum.js';
-import type { Layout } from '../core/layout.js';
-import { forEachPlane } from './plain.js';
+import { type Layout, valuesPerChannel } from '../core/layout.js';
 
 const sum = new ExactSum();
 
-/** Packs the exact sum of x over each channel into `out`, PACKED_SUM numbers a channel. */
-export function packSums(out: Float64Array, x: FloatArray, layout: Layout): void {
+/**
+ * Visits the planes of one channel: from `start` to before `end`, `stride` apart.
+ * The order is by sample, then by position, in both layouts.
+ */
+export function forEachPlane(
+  { samples, channels, plane, channelsLast }: Layout,
+  channel: number,
+  visit: (start: number, end: number, stride: number) => void,
+): void {
+  const stride = channelsLast ? channels : 1;
+  const first = channelsLast ? channel : channel * plane;
+  for (let sample = 0; sample < samples; sample++) {
+    const start = sample * channels * plane + first;
+    visit(start, start + plane * stride, stride);
+  }
+}
+
+export function exactSums(out: Float64Array, x: FloatArray, layout: Layout): number {
   packPlanes(out, layout, () => (start, end, stride) => {
     let atom = 0;
     for (let i = start; i < end; i += stride) atom += x[i];
     return atom;
   });
+  return valuesPerChannel(layout);
 }
 
-/** Packs the exact sum of (x - mean)^2 over each channel. */
-export function packSquares(
+export function exactSquares(
   out: Float64Array,
   x: FloatArray,
   mean: Float64Array,
@@ -34,15 +49,16 @@ export function packSquares(
   });
 }
 
-/** Packs the exact sum of dy * (x - mean) over each channel. */
-export function packProducts(
+export function exactGradientSums(
   out: Float64Array,
   dy: FloatArray,
   x: FloatArray,
   mean: Float64Array,
   layout: Layout,
 ): void {
-  packPlanes(out, layout, (c) => (start, end, stride) => {
+  exactSums(out, dy, layout);
+  const products = out.subarray(layout.channels * PACKED_SUM);
+  packPlanes(products, layout, (c) => (start, end, stride) => {
     const center = mean[c];
     let atom = 0;
     for (let i = start; i < end; i += stride) atom += dy[i] * (x[i] - center);
@@ -50,8 +66,7 @@ export function packProducts(
   });
 }
 
-/** Reads the values of packed sums of `ranks` ranks, `stride` numbers a rank, merged. */
-export function mergePacked(
+export function mergeExact(
   values: Float64Array,
   packed: Float64Array,
   ranks: number,

@@ -223,7 +223,7 @@ export abstract class BatchNorm {
     }
     this.#synchronization.reserve(group);
     const out = checkOut(given, x, apart ? [] : [x], label);
-    const layout = layoutOf(x.shape, this.channelsLast);
+    const layout = layoutOf(x.shape, this.channelsLast, this.#setup.dtype);
     return { out, y: floatsFor(out), values: x.toFloats(), layout };
   }
 

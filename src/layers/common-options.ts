@@ -1,6 +1,7 @@
 /** Options that both layers take, and their checks. */
 
-import { checkDType, computeDType, type DType } from '../core/dtype.js';
+import { type ComputeDType, checkDType, computeDType, type DType } from '../core/dtype.js';
+import { currentKernels, type Kernels } from '../ops/kernels.js';
 import { checkBoolean, checkChoice, checkEps } from './checks.js';
 
 /** What a layer does with a batch that holds NaN or infinity. */
@@ -40,11 +41,12 @@ export const COMMON_OPTIONS = [
 export interface CommonSetup {
   /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
   readonly label: string;
-  readonly dtype: 'float32' | 'float64';
+  readonly dtype: ComputeDType;
   readonly eps: number;
   readonly channelsLast: boolean;
   readonly reproducible: boolean;
   readonly onNonFinite: NonFiniteRule;
+  readonly kernels: Kernels;
 }
 
 /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
@@ -67,5 +69,6 @@ export function commonSetup(options: CommonOptions, label: string): CommonSetup 
     channelsLast: checkBoolean(channelsLast, `${label}: channelsLast`),
     reproducible: checkBoolean(reproducible, `${label}: reproducible`),
     onNonFinite: checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`),
+    kernels: currentKernels(),
   };
 }

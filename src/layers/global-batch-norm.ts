@@ -105,8 +105,9 @@ export class GlobalBatchNorm extends BatchNorm {
         common,
         name,
       );
-    const gamma = new Parameter('gamma', inKernels(make('gammaInit', 'ones')), affine);
-    const beta = new Parameter('beta', inKernels(make('betaInit', 'zeros')), affine);
+    const { kernels } = common;
+    const gamma = new Parameter('gamma', inKernels(make('gammaInit', 'ones'), kernels), affine);
+    const beta = new Parameter('beta', inKernels(make('betaInit', 'zeros'), kernels), affine);
     super({
       ...common,
       numFeatures,
@@ -125,6 +126,7 @@ export class GlobalBatchNorm extends BatchNorm {
     this.running = new RunningStatistics(
       make('movingMeanInit', 'zeros'),
       make('movingVarInit', 'ones'),
+      kernels,
     );
   }
 

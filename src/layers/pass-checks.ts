@@ -1,7 +1,7 @@
 /** Checks of what a layer's passes are given: TypeError for a wrong type, RangeError for a wrong value. */
 
 import { computeDType, type DType } from '../core/dtype.js';
-import { formatShape, layoutOf, sameShape } from '../core/layout.js';
+import { formatShape, sameShape } from '../core/layout.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
@@ -30,7 +30,7 @@ export function checkInputShape(shape: readonly number[], expected: Expected): v
       `${label}: expected an input with ${ranks.text} axes, got shape ${formatShape(shape)}`,
     );
   }
-  const { channels } = layoutOf(shape, channelsLast);
+  const channels = shape[channelsLast ? shape.length - 1 : 1];
   if (channels !== numFeatures) {
     const axis = channelsLast ? 'the last axis' : 'axis 1';
     throw new RangeError(

@@ -61,10 +61,10 @@ export class SyncBatchNorm extends BatchNorm {
     } = options;
     checkBoolean(affine, `${label}: affine`);
     const common = commonSetup(options, label);
-    const { dtype } = common;
+    const { dtype, kernels } = common;
     const [ones, zeros] = [Tensor.ones([numFeatures], dtype), Tensor.zeros([numFeatures], dtype)];
-    const weight = affine ? new Parameter('weight', inKernels(ones)) : null;
-    const bias = affine ? new Parameter('bias', inKernels(zeros)) : null;
+    const weight = affine ? new Parameter('weight', inKernels(ones, kernels)) : null;
+    const bias = affine ? new Parameter('bias', inKernels(zeros, kernels)) : null;
     super({
       ...common,
       numFeatures,
@@ -78,7 +78,9 @@ export class SyncBatchNorm extends BatchNorm {
     this.affine = affine;
     this.momentum = momentum === null ? null : checkMomentum(momentum, label);
     this.trackRunningStats = checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
-    this.running = this.trackRunningStats ? RunningStatistics.standard(numFeatures, dtype) : null;
+    this.running = this.trackRunningStats
+      ? RunningStatistics.standard(numFeatures, dtype, kernels)
+      : null;
     this.numBatchesTracked = this.trackRunningStats ? Tensor.zeros([], 'float64') : null;
     this.#group = processGroup === null ? null : findGroup(processGroup, label);
   }

@@ -20,7 +20,7 @@
  *   no rank waits for one that gave up.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import { type Moments, packedLength, viewPacked } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
@@ -34,12 +34,14 @@ import { chain, finished } from '../ops/chain.js';
 import { exchangeMoments, exchangeSums } from '../ops/exchange.js';
 import { forward, normalize, setStatistics } from '../ops/forward.js';
 import { Keeper } from '../ops/kept.js';
+import { currentKernels, type Kernels } from '../ops/kernels.js';
 import type { Affine, Scope } from '../ops/scope.js';
 import { reserve } from '../ops/workspace.js';
 import type { NonFiniteRule } from './common-options.js';
 import { allFinite, type RunningStatistics } from './running-statistics.js';
 
 export type { GradientSums, Saved } from '../ops/backward.js';
+export type { Kernels } from '../ops/kernels.js';
 export type { Affine } from '../ops/scope.js';
 
 export interface SynchronizationOptions {
@@ -48,7 +50,7 @@ export interface SynchronizationOptions {
   /** Number of channels C. */
   readonly channels: number;
   /** Of weights and of running statistics, which a finite batch must fit. Default 'float32'. */
-  readonly dtype?: 'float32' | 'float64';
+  readonly dtype?: ComputeDType;
   /** What a batch with NaN or infinity does to the running statistics. Default 'skip'. */
   readonly onNonFinite?: NonFiniteRule;
   /** Whether results must not depend on how the batch is split over ranks. Default false. */
@@ -58,6 +60,8 @@ export interface SynchronizationOptions {
    * count above 0. The arrays are valid during the call only. Default: nothing learns.
    */
   readonly track?: (moments: Moments) => void;
+  /** Default: those of this thread. */
+  readonly kernels?: Kernels;
 }
 
 /** Options of a call that takes the group's batch. */
@@ -81,6 +85,7 @@ export class Synchronization {
   /** Batches that left the running statistics as they were, for NaN or infinity in them. */
   skippedUpdates = 0;
   readonly #options: SynchronizationOptions;
+  readonly #kernels: Kernels;
   readonly #keeper: Keeper;
 
   constructor(options: SynchronizationOptions) {
@@ -88,7 +93,8 @@ export class Synchronization {
     this.channels = options.channels;
     this.reproducible = options.reproducible ?? false;
     this.#options = options;
-    this.#keeper = new Keeper(options.channels, options.dtype ?? 'float32');
+    this.#kernels = options.kernels ?? currentKernels();
+    this.#keeper = new Keeper(this.#kernels, options.channels, options.dtype ?? 'float32');
   }
 
   /**
@@ -134,7 +140,7 @@ export class Synchronization {
   ): Saved {
     const kept = this.#keeper.take(affine.weight);
     setStatistics(kept.statistics, mean, mean, variance, affine.eps);
-    normalize(y, x, kept.statistics, affine, layout);
+    normalize(y, x, kept.statistics, affine, layout, this.#kernels);
     return { kept, layout, group: null, count: 0, channelsPerBlock: this.channels };
   }
 
@@ -163,7 +169,7 @@ export class Synchronization {
    * @throws RangeError when memory is exhausted
    */
   reserve(group: ProcessGroup | null): void {
-    reserve(this.channels, group?.size ?? 1);
+    reserve(this.#kernels, this.channels, group?.size ?? 1);
     this.#keeper.reserve();
   }
 
@@ -234,7 +240,7 @@ export class Synchronization {
   }
 
   #scope(group: ProcessGroup, { label = this.label }: BatchOptions = {}): Scope {
-    return { group, label, reproducible: this.reproducible };
+    return { kernels: this.#kernels, group, label, reproducible: this.reproducible };
   }
 }
 

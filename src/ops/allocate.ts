@@ -3,7 +3,7 @@
 import { checkDType, computeDType, type DType } from '../core/dtype.js';
 import { sizeOf } from '../core/layout.js';
 import { Tensor } from '../core/tensor.js';
-import { defaultKernels } from '../kernels/select.js';
+import { currentKernels, type Kernels } from './kernels.js';
 
 /**
  * A tensor of zeros in the kernels' memory. The layers take any tensor; these save them copying.
@@ -18,7 +18,7 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
   // Checks the shape before anything is allocated for it.
   const ordinary = dtype === 'float16' || dtype === 'bfloat16';
   if (ordinary || !Array.isArray(shape) || !shape.every(isSize)) return Tensor.zeros(shape, dtype);
-  const kernels = defaultKernels();
+  const kernels = currentKernels();
   const data = kernels.allocate(dtype, sizeOf(shape));
   return new Tensor(data, shape, dtype, () => kernels.release(data));
 }
@@ -27,10 +27,10 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
  * A tensor of float32 or float64 with the elements of `tensor`, where kernels need no copies; `tensor`
  * itself where memory is exhausted. Its memory returns when nothing refers to it any more.
  */
-export function inKernels(tensor: Tensor): Tensor {
+export function inKernels(tensor: Tensor, kernels: Kernels): Tensor {
   const { data, shape, dtype } = tensor;
   try {
-    const own = defaultKernels().allocate(computeDType(dtype), data.length);
+    const own = kernels.allocate(computeDType(dtype), data.length);
     own.set(data);
     return new Tensor(own, shape, dtype);
   } catch {

@@ -7,8 +7,6 @@ import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { ChannelRange, GradientSums } from '../kernels/kernels.js';
-import { packProducts, packSums } from '../kernels/plane-sums.js';
-import { defaultKernels } from '../kernels/select.js';
 import { gatherSums } from './forward.js';
 import type { Kept } from './kept.js';
 import type { Scope } from './scope.js';
@@ -44,7 +42,7 @@ export function backward(
   saved: Saved,
   scope: Scope,
 ): GradientSums {
-  const kernels = defaultKernels();
+  const { kernels } = scope;
   const { layout, count } = saved;
   const sums = room(kernels, 'sums', 2 * layout.channels);
   const means = room(kernels, 'means', 2 * layout.channels);
@@ -80,10 +78,10 @@ function groupMeans(
     return;
   }
   // The two kinds of sums of a part of the channels lie apart: side by side for the wire.
-  const sent = room(defaultKernels(), 'sent', 2 * length).all;
+  const sent = room(scope.kernels, 'sent', 2 * length).all;
   sent.set(sums.subarray(from, to));
   sent.set(sums.subarray(channels + from, channels + to), length);
-  const received = room(defaultKernels(), 'received', 2 * length).all;
+  const received = room(scope.kernels, 'received', 2 * length).all;
   meansOf(received, sent, count, scope);
   means.set(received.subarray(0, length), from);
   means.set(received.subarray(length), channels + from);
@@ -94,12 +92,12 @@ function meansOf(
   out: Float64Array,
   sums: Float64Array,
   count: number,
-  { group, label }: Scope,
+  { kernels, group, label }: Scope,
 ): void {
   if (group.size > 1) group.allReduce(sums, { out, label }).wait();
   else out.set(sums);
   // An empty group has no element that would read its means; 1 keeps NaN out of them.
-  defaultKernels().divide(out, Math.max(count, 1));
+  kernels.divide(out, Math.max(count, 1));
 }
 
 /** The same from exact sums, for all channels. */
@@ -112,9 +110,9 @@ function reproducibleMeans(
 ): void {
   const { channels } = layout;
   const { mean, invstd } = kept.statistics;
-  const { values } = gatherSums(2 * channels, 0, scope, (out) => {
-    packSums(out, dy, layout);
-    packProducts(out.subarray(out.length >> 1), dy, x, mean, layout);
+  const { values } = gatherSums(2 * channels, scope, (out) => {
+    scope.kernels.exactGradientSums(out, dy, x, mean, layout);
+    return 0;
   });
   const divisor = Math.max(count, 1);
   for (let c = 0; c < channels; c++) {

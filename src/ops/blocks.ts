@@ -6,18 +6,14 @@
  */
 
 import type { Layout } from '../core/layout.js';
-import { defaultKernels } from '../kernels/select.js';
+import type { Kernels } from './kernels.js';
 
 /**
  * Channels of a block that suit this rank; one without values takes what others do.
  * @param mostBlocks blocks that the group's collectives are quick enough for
  */
-export function blockVote(
-  mostBlocks: number,
-  layout: Layout,
-  dtype: 'float32' | 'float64',
-): number {
+export function blockVote(kernels: Kernels, mostBlocks: number, layout: Layout): number {
   if (layout.samples * layout.plane === 0) return Number.POSITIVE_INFINITY;
   const least = Math.ceil(layout.channels / mostBlocks);
-  return Math.max(least, defaultKernels().channelsPerBlock(layout, dtype));
+  return Math.max(least, kernels.channelsPerBlock(layout));
 }

@@ -5,12 +5,11 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import { PACKED_SUM } from '../core/exact-sum.js';
-import { type Layout, valuesPerChannel } from '../core/layout.js';
+import type { Layout } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
-import { mergePacked, packSquares, packSums } from '../kernels/plane-sums.js';
-import { defaultKernels } from '../kernels/select.js';
-import { type Agreement, mergeOverGroup } from './group-moments.js';
+import { mergeOverGroup } from './group-moments.js';
 import type { Statistics } from './kept.js';
+import type { Kernels } from './kernels.js';
 import type { Affine, Scope } from './scope.js';
 
 /** What a forward call leaves beside its output. */
@@ -40,24 +39,17 @@ export function forward(
     const moments = reproducibleForward(y, x, layout, affine, scope, statistics, admit);
     return { moments, channelsPerBlock: channels };
   }
-  const kernels = defaultKernels();
+  const { kernels } = scope;
   const { mean, m2, invstd } = statistics;
-  const dtype = x instanceof Float64Array ? 'float64' : 'float32';
-  kernels.moments(mean, m2, x, layout, { from: 0, to: channels });
+  const own = kernels.moments(mean, m2, x, layout, { from: 0, to: channels });
   const { count, channelsPerBlock } =
     scope.group.size === 1
-      ? alone(layout, dtype)
-      : mergeOverGroup(kernels, statistics, layout, dtype, scope);
+      ? { count: own, channelsPerBlock: kernels.channelsPerBlock(layout) }
+      : mergeOverGroup(statistics, own, layout, scope);
   admit(count);
   kernels.inverseDeviations(invstd, m2, Math.max(count, 1), affine.eps);
-  normalize(y, x, statistics, affine, layout);
+  normalize(y, x, statistics, affine, layout, scope.kernels);
   return { moments: { count, mean, m2 }, channelsPerBlock };
-}
-
-/** Alone a rank takes its own blocks. */
-function alone(layout: Layout, dtype: 'float32' | 'float64'): Agreement {
-  const channelsPerBlock = defaultKernels().channelsPerBlock(layout, dtype);
-  return { count: valuesPerChannel(layout), channelsPerBlock };
 }
 
 /**
@@ -74,35 +66,36 @@ function reproducibleForward(
   admit: (count: number) => void,
 ): Moments {
   const { channels } = layout;
-  const { count, values } = gatherSums(channels, valuesPerChannel(layout), scope, (out) =>
-    packSums(out, x, layout),
-  );
+  const { kernels } = scope;
+  const { count, values } = gatherSums(channels, scope, (out) => kernels.exactSums(out, x, layout));
   admit(count);
   const mean = values.map((sum) => (count === 0 ? 0 : sum / count));
-  const m2 = gatherSums(channels, 0, scope, (out) => packSquares(out, x, mean, layout)).values;
+  const m2 = gatherSums(channels, scope, (out) => {
+    kernels.exactSquares(out, x, mean, layout);
+    return 0;
+  }).values;
   const variance = m2.map((sum) => (count === 0 ? 0 : sum / count));
   setStatistics(statistics, mean, m2, variance, affine.eps);
-  normalize(y, x, statistics, affine, layout);
+  normalize(y, x, statistics, affine, layout, scope.kernels);
   return { count, mean: statistics.mean, m2: statistics.m2 };
 }
 
 /**
- * Exact sums over the group of what `pack` writes for this rank, and the sum of the counts.
+ * Exact sums over the group of what `pack` writes for this rank, and the sum of the counts that it
+ * returns.
  * One all-gather of 8C + 1 numbers.
  */
 export function gatherSums(
   channels: number,
-  count: number,
-  { group, label }: Scope,
-  pack: (out: Float64Array) => void,
+  { kernels, group, label }: Scope,
+  pack: (out: Float64Array) => number,
 ): { count: number; values: Float64Array } {
   const stride = channels * PACKED_SUM + 1;
   const packed = new Float64Array(stride);
-  pack(packed);
-  packed[stride - 1] = count;
+  packed[stride - 1] = pack(packed);
   const gathered = group.allGather(packed, { label }).wait();
   const values = new Float64Array(channels);
-  mergePacked(values, gathered, group.size, stride);
+  kernels.mergeExact(values, gathered, group.size, stride);
   let total = 0;
   for (let rank = 1; rank <= group.size; rank++) total += gathered[rank * stride - 1];
   return { count: total, values };
@@ -130,7 +123,8 @@ export function normalize(
   { mean, invstd }: Statistics,
   { weight, bias }: Affine,
   layout: Layout,
+  kernels: Kernels,
 ): void {
   const by = { mean, invstd, weight, bias };
-  defaultKernels().normalize(y, x, by, layout, { from: 0, to: layout.channels });
+  kernels.normalize(y, x, by, layout, { from: 0, to: layout.channels });
 }

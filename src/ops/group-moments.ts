@@ -1,8 +1,7 @@
 /** The moments of this rank, and then of its group: the one meeting of the ranks in a forward call. */
 
-import { type Layout, valuesPerChannel } from '../core/layout.js';
+import type { Layout } from '../core/layout.js';
 import { packedLength } from '../core/moments.js';
-import type { Kernels } from '../kernels/kernels.js';
 import { blockVote } from './blocks.js';
 import { GATHER_RANKS, reduceMoments, smallestVote } from './exchange.js';
 import type { Statistics } from './kept.js';
@@ -17,18 +16,17 @@ export interface Agreement {
   readonly channelsPerBlock: number;
 }
 
-/** Merges mean and M2 over the group, in place. */
+/** Merges mean and M2 over the group, in place. @param own values per channel on this rank */
 export function mergeOverGroup(
-  kernels: Kernels,
   { packed, mean, m2 }: Statistics,
+  own: number,
   layout: Layout,
-  dtype: 'float32' | 'float64',
-  { group, label }: Scope,
+  { kernels, group, label }: Scope,
 ): Agreement {
   const { channels } = layout;
   const { length } = packed;
-  packed[0] = valuesPerChannel(layout);
-  packed[packedLength(channels)] = blockVote(group.mostBlocks, layout, dtype);
+  packed[0] = own;
+  packed[packedLength(channels)] = blockVote(kernels, group.mostBlocks, layout);
   if (group.size > GATHER_RANKS) {
     const merged = reduceMoments(group, packed, channels, label).wait();
     mean.set(merged.mean);

@@ -4,9 +4,9 @@
  * keep more of them waiting, the oldest moves to ordinary memory.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../core/dtype.js';
 import { packedLength } from '../core/moments.js';
-import { defaultKernels } from '../kernels/select.js';
+import type { Kernels } from './kernels.js';
 
 /** What a rank sends to others in a forward call: packed moments, and a vote on blocks. */
 export function wireLength(channels: number): number {
@@ -52,13 +52,15 @@ type Place = { readonly statistics: Statistics; readonly weight: FloatArray };
 /** The {@link Kept} of one layer. */
 export class Keeper {
   readonly #channels: number;
-  readonly #dtype: 'float32' | 'float64';
+  readonly #dtype: ComputeDType;
+  readonly #kernels: Kernels;
   readonly #free: Place[] = [];
   /** Those in use and their memory, the oldest first. */
   readonly #lent: { kept: Lent; place: Place }[] = [];
 
   /** @param dtype of weights */
-  constructor(channels: number, dtype: 'float32' | 'float64') {
+  constructor(kernels: Kernels, channels: number, dtype: ComputeDType) {
+    this.#kernels = kernels;
     this.#channels = channels;
     this.#dtype = dtype;
   }
@@ -94,7 +96,7 @@ export class Keeper {
   }
 
   #allocate(): Place {
-    const kernels = defaultKernels();
+    const kernels = this.#kernels;
     const channels = this.#channels;
     const numbers = kernels.allocate('float64', 1 + wireLength(channels) + channels);
     return {

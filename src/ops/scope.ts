@@ -2,6 +2,7 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import type { ProcessGroup } from '../group/process-group.js';
+import type { Kernels } from './kernels.js';
 
 /** Scale and shift of the channels, and what keeps the root away from 0. */
 export interface Affine {
@@ -10,8 +11,9 @@ export interface Affine {
   readonly eps: number;
 }
 
-/** The ranks over which a pass runs, and how. */
+/** What a pass runs on, over which ranks, and how. */
 export interface Scope {
+  readonly kernels: Kernels;
   readonly group: ProcessGroup;
   /** What collectives and errors call the layer. */
   readonly label: string;

@@ -5,7 +5,6 @@
  */
 
 import type { Kernels } from '../kernels/kernels.js';
-import { defaultKernels } from '../kernels/select.js';
 import { GATHER_RANKS } from './exchange.js';
 import { wireLength } from './kept.js';
 
@@ -30,18 +29,19 @@ export function room(kernels: Kernels, use: Use, length: number): Room {
  * tensors, so that they do not run out of it between two collectives.
  * @throws RangeError when memory is exhausted
  */
-export function reserve(channels: number, ranks: number): void {
-  ownedBy(defaultKernels()).reserve(channels, ranks);
+export function reserve(kernels: Kernels, channels: number, ranks: number): void {
+  ownedBy(kernels).reserve(channels, ranks);
 }
 
-let owned: Rooms | null = null;
+const owned = new WeakMap<Kernels, Rooms>();
+/** The last one asked for; nearly always the only one. */
+let last: Rooms | null = null;
 
 function ownedBy(kernels: Kernels): Rooms {
-  if (owned?.kernels !== kernels) {
-    owned?.release();
-    owned = new Rooms(kernels);
-  }
-  return owned;
+  if (last?.kernels === kernels) return last;
+  last = owned.get(kernels) ?? new Rooms(kernels);
+  owned.set(kernels, last);
+  return last;
 }
 
 /** Room for this many numbers at first; it doubles from here. */
@@ -69,10 +69,6 @@ class Growing {
     if (this.#array === null || this.#array.length < length) this.#grow(length);
   }
 
-  release(): void {
-    if (this.#array !== null) this.#kernels.release(this.#array);
-  }
-
   #view(length: number): Room {
     this.reserve(length);
     const all = this.#array!.subarray(0, length);
@@ -88,7 +84,7 @@ class Growing {
       'float64',
       2 ** Math.ceil(Math.log2(Math.max(length, LEAST))),
     );
-    this.release();
+    if (this.#array !== null) this.#kernels.release(this.#array);
     this.#array = larger;
     this.#views.clear();
   }
@@ -124,9 +120,5 @@ class Rooms {
     sent.reserve(2 * channels);
     const wire = wireLength(channels);
     received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
-  }
-
-  release(): void {
-    for (const use of USES) this.#growing[use].release();
   }
 }

@@ -19,8 +19,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
         [4, 196, true],
         [300, 1, false],
       ] as const) {
-        const layout = { samples, channels: 24, plane, channelsLast };
-        const c = makeCase(kernels, source, layout, dtype);
+        const layout = { samples, channels: 24, plane, channelsLast, dtype };
+        const c = makeCase(kernels, source, layout);
         for (const share of [0.2, 0.5, 0.61, 0.69, 0.8]) {
           // One number for all channels: a sum of equal ones is rounded the same way everywhere.
           const value = 1 + 0.4 * Math.sin(1000 * random());
@@ -28,9 +28,9 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
             c.x[i] = (Math.sin(12.9898 * i + share) * 43758.5453) % 1 < 2 * share - 1 ? value : 0;
           }
           kernels.moments(c.mean, c.m2, c.x, layout, all(layout));
-          const oracle = makeCase(plainKernels, foreign, layout, 'float64');
+          const oracle = makeCase(plainKernels, foreign, { ...layout, dtype: 'float64' });
           oracle.x.set(c.x);
-          plainKernels.moments(oracle.mean, oracle.m2, oracle.x, layout, all(layout));
+          plainKernels.moments(oracle.mean, oracle.m2, oracle.x, oracle.layout, all(layout));
           expect(
             worstError(c.m2, oracle.m2, 0),
             JSON.stringify({ layout, share, value }),
@@ -48,8 +48,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
         [3, 100, true],
         [3, 100, false],
       ] as const) {
-        const layout = { samples, channels: 70, plane, channelsLast };
-        const c = makeCase(kernels, source, layout, dtype);
+        const layout = { samples, channels: 70, plane, channelsLast, dtype };
+        const c = makeCase(kernels, source, layout);
         for (let i = 0; i < c.x.length; i++) {
           const channel = channelsLast ? i % 70 : Math.floor(i / plane) % 70;
           if (channel % 16 === 3 || channel > 40) c.x[i] += 30;
@@ -69,8 +69,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
           [8, 784, true],
           [4096, 1, false],
         ] as const) {
-          const layout = { samples, channels: 3, plane, channelsLast };
-          const c = makeCase(kernels, source, layout, dtype, ratio * 0.1, 0.1);
+          const layout = { samples, channels: 3, plane, channelsLast, dtype };
+          const c = makeCase(kernels, source, layout, ratio * 0.1, 0.1);
           runStages(kernels, c, [all(layout)]);
           const oracle = oracleOf(c);
           expect(worstError(c.m2, oracle.m2, 0), `m2 at ${ratio}`).toBeLessThanOrEqual(1e-7);
@@ -88,8 +88,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
         [64, 49, false],
         [2, 4096, true],
       ] as const) {
-        const layout = { samples, channels: 2, plane, channelsLast };
-        const c = makeCase(kernels, source, layout, dtype, 500, 1);
+        const layout = { samples, channels: 2, plane, channelsLast, dtype };
+        const c = makeCase(kernels, source, layout, 500, 1);
         // A few values far from all others, among them those that the kernels look at first.
         const step = channelsLast ? 2 : 1;
         for (let n = 0; n < samples; n++) {
@@ -111,8 +111,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
           [9, 49],
           [9, 1],
         ]) {
-          const layout = { samples, channels: 3, plane, channelsLast: false };
-          const c = makeCase(kernels, source, layout, dtype, 0, scale);
+          const layout = { samples, channels: 3, plane, channelsLast: false, dtype };
+          const c = makeCase(kernels, source, layout, 0, scale);
           runStages(kernels, c, [all(layout)]);
           const oracle = oracleOf(c);
           expect(worstError(c.m2, oracle.m2, 0)).toBeLessThanOrEqual(1e-6);
@@ -124,8 +124,8 @@ export function describeAccuracy(name: string, make: () => Kernels, source: Sour
     test('find no spread in equal values', () => {
       const kernels = make();
       for (const value of [0, 3.25, 1e6]) {
-        const layout = { samples: 9, channels: 3, plane: 65, channelsLast: false };
-        const c = makeCase(kernels, source, layout, dtype);
+        const layout = { samples: 9, channels: 3, plane: 65, channelsLast: false, dtype };
+        const c = makeCase(kernels, source, layout);
         c.x.fill(value);
         runStages(kernels, c, [all(layout)]);
         expect([...c.mean]).toEqual([value, value, value]);

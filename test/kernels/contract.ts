@@ -1,11 +1,12 @@
 /** What every implementation of the kernels must do: the plain float64 ones are the oracle. */
 
 import { describe, expect, test } from 'vitest';
+import { PACKED_SUM } from '../../src/core/exact-sum.js';
 import { mergeRanks, packedLength } from '../../src/core/moments.js';
 import type { Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { seeded } from './arrays.js';
-import { all, expectNear, makeCase, oracleOf, runStages, type Source } from './cases.js';
+import { all, expectNear, foreign, makeCase, oracleOf, runStages, type Source } from './cases.js';
 import { layoutsOf } from './layouts.js';
 
 /** The contract, for one implementation and one origin of arrays. */
@@ -13,8 +14,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
   describe.each(['float32', 'float64'] as const)(`${name} on %s`, (dtype) => {
     test.each([false, true])('agree with the plain kernels, channels last: %s', (channelsLast) => {
       const kernels = make();
-      for (const layout of layoutsOf(channelsLast)) {
-        const c = makeCase(kernels, source, layout, dtype);
+      for (const layout of layoutsOf(channelsLast, dtype)) {
+        const c = makeCase(kernels, source, layout);
         runStages(kernels, c, [all(layout)]);
         expectNear(c, oracleOf(c));
       }
@@ -28,8 +29,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
         [9, 1],
         [3, 3],
       ]) {
-        const layout = { samples, channels: 23, plane, channelsLast };
-        const c = makeCase(kernels, source, layout, dtype);
+        const layout = { samples, channels: 23, plane, channelsLast, dtype };
+        const c = makeCase(kernels, source, layout);
         const parts = [
           [0, 1],
           [1, 9],
@@ -50,8 +51,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
       const kernels = make();
       for (const plane of [3, 49, 65]) {
         for (const samples of [2, 9]) {
-          const layout = { samples, channels: 5, plane, channelsLast: false };
-          const c = makeCase(kernels, source, layout, dtype);
+          const layout = { samples, channels: 5, plane, channelsLast: false, dtype };
+          const c = makeCase(kernels, source, layout);
           for (const array of [c.y, c.dx, c.mean, c.m2]) array.fill(77);
           runStages(kernels, c, [{ from: 2, to: 3 }]);
           const outside = (_: number, i: number) => Math.floor(i / plane) % 5 !== 2;
@@ -71,8 +72,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
           [9, 49],
           [5, 3],
         ]) {
-          const layout = { samples, channels: 7, plane, channelsLast };
-          const c = makeCase(kernels, source, layout, dtype);
+          const layout = { samples, channels: 7, plane, channelsLast, dtype };
+          const c = makeCase(kernels, source, layout);
           runStages(kernels, c, [all(layout)]);
           const [y, dx] = [c.y.slice(), c.dx.slice()];
           const [x, dy] = [c.x.slice(), c.dy.slice()];
@@ -91,8 +92,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
     test('take no weight, no bias, and statistics that did not come from the batch', () => {
       const kernels = make();
       for (const plane of [1, 49, 100]) {
-        const layout = { samples: 9, channels: 4, plane, channelsLast: false };
-        const c = makeCase(kernels, source, layout, dtype);
+        const layout = { samples: 9, channels: 4, plane, channelsLast: false, dtype };
+        const c = makeCase(kernels, source, layout);
         runStages(kernels, c, [all(layout)]);
         const oracle = oracleOf(c);
         const bare = { weight: null, bias: null };
@@ -111,8 +112,8 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
         for (const channelsLast of [false, true]) {
           for (const plane of [1, 49, 65]) {
             for (let at = 0; at < 9 * plane; at += plane === 1 ? 1 : 5) {
-              const layout = { samples: 9, channels: 3, plane, channelsLast };
-              const c = makeCase(kernels, source, layout, dtype);
+              const layout = { samples: 9, channels: 3, plane, channelsLast, dtype };
+              const c = makeCase(kernels, source, layout);
               const [n, p] = [Math.floor(at / plane), at % plane];
               c.x[channelsLast ? (n * plane + p) * 3 + 1 : (n * 3 + 1) * plane + p] = bad;
               runStages(kernels, c, [all(layout)]);
@@ -123,6 +124,45 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
               expect(clean).toBe(2 * 9 * plane);
             }
           }
+        }
+      }
+    });
+
+    test('pack exact sums with the bits of the plain kernels', () => {
+      const kernels = make();
+      for (const channelsLast of [false, true]) {
+        for (const [samples, channels, plane] of [
+          [0, 3, 2],
+          [1, 1, 1],
+          [3, 5, 4],
+          [9, 4, 49],
+          [2, 33, 65],
+          [130, 2, 1],
+        ]) {
+          const layout = { samples, channels, plane, channelsLast, dtype };
+          const c = makeCase(kernels, source, layout, 3, 1e3);
+          if (c.x.length > 40) c.x[37] = Number.NEGATIVE_INFINITY;
+          kernels.moments(c.mean, c.m2, c.x, layout, all(layout));
+          const pack = (by: Kernels, arrays: Source) => {
+            const packed = arrays(by, 'float64', 4 * channels * PACKED_SUM) as Float64Array;
+            const third = packed.subarray(2 * channels * PACKED_SUM);
+            expect(by.exactSums(packed, c.x, layout)).toBe(samples * plane);
+            by.exactSquares(packed.subarray(channels * PACKED_SUM), c.x, c.mean, layout);
+            by.exactGradientSums(third, c.dy, c.x, c.mean, layout);
+            return packed;
+          };
+          const packed = pack(kernels, source);
+          expect([...packed]).toEqual([...pack(plainKernels, foreign)]);
+          // As if they were of two ranks, of which the second one repeats the first one.
+          const stride = packed.length + 1;
+          const gathered = source(kernels, 'float64', 2 * stride) as Float64Array;
+          for (const rank of [0, 1]) gathered.set(packed, rank * stride);
+          const [values, want] = [kernels, plainKernels].map((by) => {
+            const out = source(kernels, 'float64', 4 * channels) as Float64Array;
+            by.mergeExact(out, gathered, 2, stride);
+            return [...out];
+          });
+          expect(values).toEqual(want);
         }
       }
     });
@@ -180,9 +220,9 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
         [16, 49],
         [300, 1],
       ]) {
-        const layout = { samples, channels: 5, plane, channelsLast: false };
-        const once = makeCase(kernels, source, layout, dtype);
-        const again = makeCase(kernels, source, layout, dtype);
+        const layout = { samples, channels: 5, plane, channelsLast: false, dtype };
+        const once = makeCase(kernels, source, layout);
+        const again = makeCase(kernels, source, layout);
         runStages(kernels, once, [all(layout)]);
         runStages(kernels, again, [all(layout)]);
         expect(again).toEqual(once);

@@ -109,7 +109,13 @@ describe('the heap', () => {
 
   test('takes foreign arrays far larger than its memory may be', () => {
     const kernels = make(32);
-    const layout = { samples: 2, channels: 3, plane: 300_000, channelsLast: false };
+    const layout = {
+      samples: 2,
+      channels: 3,
+      plane: 300_000,
+      channelsLast: false,
+      dtype: 'float32',
+    } as const;
     const x = new Float32Array(1_800_000).map((_, i) => (i % 7) - 3);
     const [mean, m2] = [new Float64Array(3), new Float64Array(3)];
     kernels.moments(mean, m2, x, layout, { from: 0, to: 3 });
@@ -136,7 +142,7 @@ describe('reserved memory', () => {
         const kernels = new WasmKernels(createEngine({ maxPages: 640, relaxed }));
         const cases = layoutsOf(channels).flatMap((layout) =>
           (['float32', 'float64'] as const).map((dtype) =>
-            makeCase(kernels, source, layout, dtype),
+            makeCase(kernels, source, { ...layout, dtype }),
           ),
         );
         kernels.reserve(channels);
@@ -148,8 +154,14 @@ describe('reserved memory', () => {
 
   test('that is not there is an error with sizes, which leaves what was reserved before', () => {
     const kernels = make(64);
-    const layout = { samples: 9, channels: 256, plane: 49, channelsLast: false };
-    const c = makeCase(kernels, foreign, layout, 'float32');
+    const layout = {
+      samples: 9,
+      channels: 256,
+      plane: 49,
+      channelsLast: false,
+      dtype: 'float32',
+    } as const;
+    const c = makeCase(kernels, foreign, layout);
     kernels.reserve(256);
     const held = exhaust(kernels);
     for (const array of held) expect(kernels.heap.owns(array)).toBe(true);

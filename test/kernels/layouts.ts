@@ -1,5 +1,6 @@
 /** Layouts around every boundary of the kernels' loops. */
 
+import type { ComputeDType } from '../../src/core/dtype.js';
 import type { Layout } from '../../src/core/layout.js';
 
 /** Sizes of planes around every unroll boundary, and those of real layers. */
@@ -7,11 +8,11 @@ const PLANES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 49, 63, 64, 65, 127, 19
 const CHANNELS = [1, 3, 8, 33, 64, 2048];
 const SAMPLES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 65, 130];
 
-export function layoutsOf(channelsLast: boolean): Layout[] {
+export function layoutsOf(channelsLast: boolean, dtype: ComputeDType): Layout[] {
   const layouts: Layout[] = [];
   const add = (samples: number, channels: number, plane: number) => {
     if (samples * channels * plane <= 600_000) {
-      layouts.push({ samples, channels, plane, channelsLast });
+      layouts.push({ samples, channels, plane, channelsLast, dtype });
     }
   };
   for (const plane of PLANES) for (const samples of [2, 9]) add(samples, 3, plane);

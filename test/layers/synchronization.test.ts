@@ -121,7 +121,13 @@ describe.each(['kernels', 'own'] as const)('arithmetic by %s', (arithmetic) => {
 describe('given statistics', () => {
   it('normalise and go back without a group, in place', () => {
     const layer = new Synchronization({ label: 'Norm', channels: 1, dtype: 'float64' });
-    const layout = { samples: 3, channels: 1, plane: 1, channelsLast: false };
+    const layout = {
+      samples: 3,
+      channels: 1,
+      plane: 1,
+      channelsLast: false,
+      dtype: 'float64',
+    } as const;
     const [x, dy] = [Float64Array.of(1, 2, 3), Float64Array.of(1, 0, -1)];
     const affine = { weight: Float64Array.of(4), bias: Float64Array.of(1), eps: 0 };
     const y = x.slice();

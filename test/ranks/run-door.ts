@@ -59,7 +59,7 @@ export function runDoor(script: DoorScript): DoorReport {
     },
   );
   const run = script.arithmetic === 'kernels' ? byKernels : byItself;
-  const layout = { samples, channels, plane, channelsLast: false };
+  const layout = { samples, channels, plane, channelsLast: false, dtype: 'float32' } as const;
   const passes = run(layer, script, layout, group, options);
   return { ...passes, tracked, skipped: layer.skippedUpdates };
 }

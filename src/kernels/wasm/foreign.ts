@@ -1,33 +1,34 @@
 /**
- * The stages over arrays outside the kernels' memory: piece by piece through two windows, never
+ * The stages over arrays outside the kernels' memory: piece by piece through two staging arrays, never
  * copied whole. Per-channel arguments are pointers already, to the first channel of the run.
- * Results go out through the window that their input came in by.
+ * Results go out through the array that their input came in by.
  */
 
 import type { FloatArray } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import type { Stages } from './engine.js';
 import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
-import { PARTS, WINDOW_BYTES, type Windows } from './windows.js';
+import { PARTS, STAGING_BYTES, type Staging } from './staging.js';
+import { BYTES } from './variant.js';
 
 /** Chooses the kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
 type Choose = (rows: number, values: number, bytes: number) => Stages;
 
 export class Foreign {
-  readonly #windows: Windows;
+  readonly #staging: Staging;
   readonly #choose: Choose;
 
-  constructor(windows: Windows, choose: Choose) {
-    this.#windows = windows;
+  constructor(staging: Staging, choose: Choose) {
+    this.#staging = staging;
     this.#choose = choose;
   }
 
   moments(mean: number, m2: number, x: FloatArray, layout: Layout, from: number, to: number): void {
-    const bytes = x.BYTES_PER_ELEMENT;
-    const partMean = this.#windows.channel(PARTS[0], to - from, 8);
-    const partM2 = this.#windows.channel(PARTS[1], to - from, 8);
-    const means = this.#windows.view(mean, to - from);
-    const squares = this.#windows.view(m2, to - from);
+    const bytes = BYTES[layout.dtype];
+    const partMean = this.#staging.channel(PARTS[0], to - from, 8);
+    const partM2 = this.#staging.channel(PARTS[1], to - from, 8);
+    const means = this.#staging.view(mean, to - from);
+    const squares = this.#staging.view(m2, to - from);
     for (const piece of this.#pieces(layout, from, to, bytes)) {
       const at = this.#load(0, x, piece);
       const { channels, rows, width, values, before } = piece;
@@ -61,7 +62,7 @@ export class Foreign {
     from: number,
     to: number,
   ): void {
-    const bytes = x.BYTES_PER_ELEMENT;
+    const bytes = BYTES[layout.dtype];
     for (const piece of this.#pieces(layout, from, to, bytes)) {
       const at = this.#load(0, x, piece);
       const { channels, rows, width, values } = piece;
@@ -78,7 +79,7 @@ export class Foreign {
         width * bytes,
         values,
       );
-      copyOut(y, this.#windows.tensor(0, x), piece);
+      copyOut(y, this.#staging.tensor(0, x), piece);
     }
   }
 
@@ -93,11 +94,11 @@ export class Foreign {
     from: number,
     to: number,
   ): void {
-    const bytes = x.BYTES_PER_ELEMENT;
-    const partDy = this.#windows.channel(PARTS[0], to - from, 8);
-    const partDyXhat = this.#windows.channel(PARTS[1], to - from, 8);
-    const sums = this.#windows.view(sumDy, to - from).fill(0);
-    const products = this.#windows.view(sumDyXhat, to - from).fill(0);
+    const bytes = BYTES[layout.dtype];
+    const partDy = this.#staging.channel(PARTS[0], to - from, 8);
+    const partDyXhat = this.#staging.channel(PARTS[1], to - from, 8);
+    const sums = this.#staging.view(sumDy, to - from).fill(0);
+    const products = this.#staging.view(sumDyXhat, to - from).fill(0);
     for (const piece of this.#pieces(layout, from, to, bytes)) {
       const dyAt = this.#load(0, dy, piece);
       const xAt = this.#load(1, x, piece);
@@ -132,7 +133,7 @@ export class Foreign {
     from: number,
     to: number,
   ): void {
-    const bytes = x.BYTES_PER_ELEMENT;
+    const bytes = BYTES[layout.dtype];
     const [mean, invstd, weight, meanDy, meanDyXhat] = parameters;
     for (const piece of this.#pieces(layout, from, to, bytes)) {
       const dyAt = this.#load(0, dy, piece);
@@ -153,18 +154,18 @@ export class Foreign {
         width * bytes,
         values,
       );
-      copyOut(dx, this.#windows.tensor(0, dy), piece);
+      copyOut(dx, this.#staging.tensor(0, dy), piece);
     }
   }
 
   #pieces(layout: Layout, from: number, to: number, bytes: number): Generator<Piece> {
-    return piecesOf(layout, { from, to }, WINDOW_BYTES / bytes);
+    return piecesOf(layout, { from, to }, STAGING_BYTES / bytes);
   }
 
-  /** Copies a piece into window `index`; its pointer. */
+  /** Copies a piece into staging array `index`; its pointer. */
   #load(index: number, array: FloatArray, piece: Piece): number {
-    const window = this.#windows.tensor(index, array);
-    copyIn(window, array, piece);
-    return window.byteOffset;
+    const staged = this.#staging.tensor(index, array);
+    copyIn(staged, array, piece);
+    return staged.byteOffset;
   }
 }

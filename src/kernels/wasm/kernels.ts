@@ -1,39 +1,39 @@
 /**
  * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
- * memory go in by pointer, all others through windows (foreign.ts). After `reserve` no call allocates.
+ * memory go in by pointer, all others through staging arrays (foreign.ts). After `reserve` no call allocates.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../../core/layout.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from '../kernels.js';
 import { plainKernels } from '../plain.js';
 import type { Engine, Stages } from './engine.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
-import { byRows, channelsPerBlock, rowsOf } from './variant.js';
-import { SLOTS, Windows } from './windows.js';
+import { SLOTS, Staging } from './staging.js';
+import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
 
 export class WasmKernels implements Kernels {
   readonly name: string;
   readonly heap: Heap;
   readonly #engine: Engine;
-  readonly #windows: Windows;
+  readonly #staging: Staging;
   readonly #foreign: Foreign;
 
   constructor(engine: Engine) {
     this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
     this.heap = new Heap(engine);
     this.#engine = engine;
-    this.#windows = new Windows(this.heap);
-    this.#foreign = new Foreign(this.#windows, (rows, values, bytes) =>
+    this.#staging = new Staging(this.heap);
+    this.#foreign = new Foreign(this.#staging, (rows, values, bytes) =>
       this.#stages(rows, values, bytes),
     );
   }
 
   allocate(dtype: 'float32', length: number): Float32Array;
   allocate(dtype: 'float64', length: number): Float64Array;
-  allocate(dtype: 'float32' | 'float64', length: number): FloatArray;
-  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
+  allocate(dtype: ComputeDType, length: number): FloatArray;
+  allocate(dtype: ComputeDType, length: number): FloatArray {
     return this.heap.allocate(dtype, length);
   }
 
@@ -43,11 +43,11 @@ export class WasmKernels implements Kernels {
 
   reserve(channels: number): void {
     this.heap.reserveScratch(channels);
-    this.#windows.reserve(channels);
+    this.#staging.reserve(channels);
   }
 
-  channelsPerBlock(layout: Layout, dtype: 'float32' | 'float64'): number {
-    return channelsPerBlock(layout, dtype === 'float32' ? 4 : 8);
+  channelsPerBlock(layout: Layout): number {
+    return channelsPerBlock(layout);
   }
 
   moments(
@@ -56,17 +56,18 @@ export class WasmKernels implements Kernels {
     x: FloatArray,
     layout: Layout,
     { from, to }: ChannelRange,
-  ): void {
-    if (valuesPerChannel(layout) === 0) {
+  ): number {
+    const count = valuesPerChannel(layout);
+    if (count === 0) {
       mean.fill(0, from, to);
       m2.fill(0, from, to);
-      return;
+      return count;
     }
-    const windows = this.#windows;
-    const meanAt = windows.output(SLOTS.out0, mean, from, to);
-    const m2At = windows.output(SLOTS.out1, m2, from, to);
+    const staging = this.#staging;
+    const meanAt = staging.output(SLOTS.out0, mean, from, to);
+    const m2At = staging.output(SLOTS.out1, m2, from, to);
     if (this.heap.owns(x)) {
-      const bytes = x.BYTES_PER_ELEMENT;
+      const bytes = BYTES[layout.dtype];
       const { rows, values } = rowsOf(layout);
       const xAt = x.byteOffset + from * values * bytes;
       const stages = this.#stages(rows, values, bytes);
@@ -74,8 +75,9 @@ export class WasmKernels implements Kernels {
     } else {
       this.#foreign.moments(meanAt, m2At, x, layout, from, to);
     }
-    windows.deliver(SLOTS.out0, mean, from, to);
-    windows.deliver(SLOTS.out1, m2, from, to);
+    staging.deliver(SLOTS.out0, mean, from, to);
+    staging.deliver(SLOTS.out1, m2, from, to);
+    return count;
   }
 
   normalize(
@@ -86,12 +88,12 @@ export class WasmKernels implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
-    const windows = this.#windows;
-    const bytes = x.BYTES_PER_ELEMENT;
-    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
-    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
-    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
-    const bias = windows.input(SLOTS.bias, by.bias, from, to, bytes);
+    const staging = this.#staging;
+    const bytes = BYTES[layout.dtype];
+    const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
+    const bias = staging.input(SLOTS.bias, by.bias, from, to, bytes);
     if (this.heap.owns(x) && this.heap.owns(y)) {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
@@ -126,13 +128,13 @@ export class WasmKernels implements Kernels {
       sums.dyXhat.fill(0, from, to);
       return;
     }
-    const windows = this.#windows;
-    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
-    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
-    const sumDy = windows.output(SLOTS.out0, sums.dy, from, to);
-    const sumDyXhat = windows.output(SLOTS.out1, sums.dyXhat, from, to);
+    const staging = this.#staging;
+    const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const sumDy = staging.output(SLOTS.out0, sums.dy, from, to);
+    const sumDyXhat = staging.output(SLOTS.out1, sums.dyXhat, from, to);
     if (this.heap.owns(x) && this.heap.owns(dy)) {
-      const bytes = x.BYTES_PER_ELEMENT;
+      const bytes = BYTES[layout.dtype];
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
@@ -151,8 +153,8 @@ export class WasmKernels implements Kernels {
     } else {
       this.#foreign.gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
     }
-    windows.deliver(SLOTS.out0, sums.dy, from, to);
-    windows.deliver(SLOTS.out1, sums.dyXhat, from, to);
+    staging.deliver(SLOTS.out0, sums.dy, from, to);
+    staging.deliver(SLOTS.out1, sums.dyXhat, from, to);
   }
 
   inputGradient(
@@ -165,13 +167,13 @@ export class WasmKernels implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
-    const windows = this.#windows;
-    const bytes = x.BYTES_PER_ELEMENT;
-    const mean = windows.input(SLOTS.mean, by.mean, from, to, 8);
-    const invstd = windows.input(SLOTS.invstd, by.invstd, from, to, 8);
-    const weight = windows.input(SLOTS.weight, by.weight, from, to, bytes);
-    const meanDy = windows.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
-    const meanDyXhat = windows.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
+    const staging = this.#staging;
+    const bytes = BYTES[layout.dtype];
+    const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
+    const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
+    const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
+    const meanDy = staging.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
+    const meanDyXhat = staging.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
     if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
@@ -195,6 +197,11 @@ export class WasmKernels implements Kernels {
       this.#foreign.inputGradient(dx, dy, x, parameters, layout, from, to);
     }
   }
+
+  readonly exactSums = plainKernels.exactSums;
+  readonly exactSquares = plainKernels.exactSquares;
+  readonly exactGradientSums = plainKernels.exactGradientSums;
+  readonly mergeExact = plainKernels.mergeExact;
 
   mergeMoments(
     mean: Float64Array,

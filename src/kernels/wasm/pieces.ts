@@ -1,4 +1,4 @@
-/** Cuts a run of channels into pieces that fit a window, and copies them in and out. */
+/** Cuts a run of channels into pieces that fit a staging array, and copies them in and out. */
 
 import type { FloatArray } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
@@ -16,7 +16,7 @@ export interface Piece {
   /** Index of the first element, and elements from one row to the next, in the whole array. */
   readonly start: number;
   readonly stride: number;
-  /** Elements of a row of the piece; in a window the rows lie side by side. */
+  /** Elements of a row of the piece; in a staging array the rows are contiguous. */
   readonly width: number;
   /** Values per channel of the pieces of the same channels that came before. */
   readonly before: number;
@@ -42,7 +42,7 @@ export function* piecesOf(
     let before = 0;
     for (let row = 0; row < rows; row += rowStep) {
       const rowCount = Math.min(rowStep, rows - row);
-      // A channel wider than the window is alone in its pieces, and goes through by parts.
+      // A channel wider than the array is alone in its pieces, and goes through by parts.
       for (let value = 0; value < values; value += valueStep) {
         const part = Math.min(valueStep, values - value);
         const start = row * stride + channel * values + value;
@@ -54,28 +54,28 @@ export function* piecesOf(
   }
 }
 
-/** Copies a piece of `array` into `window`. */
-export function copyIn(window: FloatArray, array: FloatArray, piece: Piece): void {
+/** Copies a piece of `array` into `staged`. */
+export function copyIn(staged: FloatArray, array: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
   // Rows of all channels lie one after another: one copy, not one for each pixel.
   if (width === stride) {
-    window.set(array.subarray(start, start + rows * width));
+    staged.set(array.subarray(start, start + rows * width));
     return;
   }
   for (let row = 0; row < rows; row++) {
     const at = start + row * stride;
-    window.set(array.subarray(at, at + width), row * width);
+    staged.set(array.subarray(at, at + width), row * width);
   }
 }
 
-/** Copies a piece out of `window`. */
-export function copyOut(array: FloatArray, window: FloatArray, piece: Piece): void {
+/** Copies a piece out of `staged`. */
+export function copyOut(array: FloatArray, staged: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
   if (width === stride) {
-    array.set(window.subarray(0, rows * width), start);
+    array.set(staged.subarray(0, rows * width), start);
     return;
   }
   for (let row = 0; row < rows; row++) {
-    array.set(window.subarray(row * width, (row + 1) * width), start + row * stride);
+    array.set(staged.subarray(row * width, (row + 1) * width), start + row * stride);
   }
 }

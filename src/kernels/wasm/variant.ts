@@ -8,7 +8,11 @@
  * | row | channels last, and (N, C) | the same | none: strips of channels lose 2 to 6 times |
  */
 
+import type { ComputeDType } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
+
+/** Bytes of an element. */
+export const BYTES: Record<ComputeDType, 4 | 8> = { float32: 4, float64: 8 };
 
 /** An array as rows: `rows` of them, each channel with `values` side by side in a row. */
 export interface Rows {
@@ -48,8 +52,9 @@ const RUN_BYTES = 48 << 10;
 const LARGEST_BLOCK_BYTES = 1640 << 10;
 
 /** Channels of one block of a backward call; all of them where a row has one value of each. */
-export function channelsPerBlock(layout: Layout, bytes: number): number {
+export function channelsPerBlock(layout: Layout): number {
   const { channels, samples, plane } = layout;
+  const bytes = BYTES[layout.dtype];
   if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
   if (channels * channelBytes <= WHOLE_BYTES) return Math.max(1, channels);

@@ -1,15 +1,15 @@
 /**
- * Windows: places in the kernels' memory through which foreign arrays pass by pieces. One for each
- * per-channel argument, and two for x and dy, whose result goes out through the same window.
+ * Staging: places in the kernels' memory through which foreign arrays pass by pieces. One for each
+ * per-channel argument, and two for x and dy, whose result goes out through the same one.
  */
 
 import type { FloatArray } from '../../core/dtype.js';
 import type { Heap } from './heap.js';
 
-/** Bytes of a window for tensors: what stays in the cache on its way. */
-export const WINDOW_BYTES = 128 << 10;
+/** Bytes of an array for tensors: what stays in the cache on its way. */
+export const STAGING_BYTES = 128 << 10;
 
-/** Per-channel arguments of a call, and their windows. */
+/** Per-channel arguments of a call, and their places. */
 export const SLOTS = {
   mean: 0,
   invstd: 1,
@@ -25,33 +25,33 @@ const ARGUMENTS = Object.keys(SLOTS).length;
 /** Slots for the sums of one piece. */
 export const PARTS = [ARGUMENTS, ARGUMENTS + 1] as const;
 
-/** A window of a per-channel argument, as either type. */
-interface ChannelWindow {
+/** The staging array of a per-channel argument, as either type. */
+interface ChannelPlace {
   readonly float64: Float64Array;
   readonly float32: Float32Array;
 }
 
-export class Windows {
+export class Staging {
   readonly #heap: Heap;
   readonly #tensors: Float32Array[] = [];
-  readonly #channels: (ChannelWindow | undefined)[] = [];
+  readonly #channels: (ChannelPlace | undefined)[] = [];
 
   constructor(heap: Heap) {
     this.#heap = heap;
   }
 
-  /** Takes the memory of all windows, for runs of up to `channels` channels. @throws RangeError */
+  /** Takes the memory of all arrays, for runs of up to `channels` channels. @throws RangeError */
   reserve(channels: number): void {
     for (const index of [0, 1]) this.#tensor(index);
     for (let slot = 0; slot < ARGUMENTS + PARTS.length; slot++) this.channel(slot, channels, 8);
   }
 
-  /** Window `index` (0 or 1) for values of the type of `like`. */
+  /** Array `index` (0 or 1) for values of the type of `like`. */
   tensor(index: number, like: FloatArray): FloatArray {
-    const window = this.#tensor(index);
+    const staged = this.#tensor(index);
     return like instanceof Float32Array
-      ? window
-      : new Float64Array(window.buffer, window.byteOffset, WINDOW_BYTES / 8);
+      ? staged
+      : new Float64Array(staged.buffer, staged.byteOffset, STAGING_BYTES / 8);
   }
 
   /** The `length` float64 at `pointer`. */
@@ -59,12 +59,12 @@ export class Windows {
     return this.#heap.view(pointer, length);
   }
 
-  /** Window of a per-channel argument: `length` values or more, float64 or float32. */
+  /** Array of a per-channel argument: `length` values or more, float64 or float32. */
   channel(slot: number, length: number, bytes: number): FloatArray {
-    let window = this.#channels[slot];
-    if (window === undefined || window.float64.length < length)
-      window = this.#enlarge(slot, length);
-    return bytes === 8 ? window.float64 : window.float32;
+    let staged = this.#channels[slot];
+    if (staged === undefined || staged.float64.length < length)
+      staged = this.#enlarge(slot, length);
+    return bytes === 8 ? staged.float64 : staged.float32;
   }
 
   /** Pointer to value `from` of a per-channel array, copied in up to `to` where it is foreign. */
@@ -73,9 +73,9 @@ export class Windows {
     if (array.BYTES_PER_ELEMENT === bytes && this.#heap.owns(array)) {
       return array.byteOffset + from * bytes;
     }
-    const window = this.channel(slot, to - from, bytes);
-    for (let c = from; c < to; c++) window[c - from] = array[c];
-    return window.byteOffset;
+    const staged = this.channel(slot, to - from, bytes);
+    for (let c = from; c < to; c++) staged[c - from] = array[c];
+    return staged.byteOffset;
   }
 
   /** Pointer to where value `from` of a per-channel result is written. */
@@ -84,15 +84,15 @@ export class Windows {
     return this.channel(slot, to - from, 8).byteOffset;
   }
 
-  /** Copies a result out of its window, where `output` gave one. */
+  /** Copies a result out of its array, if `output` gave one. */
   deliver(slot: number, array: Float64Array, from: number, to: number): void {
     if (this.#heap.owns(array)) return;
-    const window = this.channel(slot, to - from, 8);
-    for (let c = from; c < to; c++) array[c] = window[c - from];
+    const staged = this.channel(slot, to - from, 8);
+    for (let c = from; c < to; c++) array[c] = staged[c - from];
   }
 
-  /** Another window for a slot; the old one stays where there is no memory for it. */
-  #enlarge(slot: number, length: number): ChannelWindow {
+  /** Another array for a slot; the old one stays when there is no memory for it. */
+  #enlarge(slot: number, length: number): ChannelPlace {
     const float64 = this.#heap.allocate('float64', Math.max(length, 256)) as Float64Array;
     const float32 = new Float32Array(float64.buffer, float64.byteOffset, 2 * float64.length);
     const old = this.#channels[slot];
@@ -103,7 +103,7 @@ export class Windows {
   }
 
   #tensor(index: number): Float32Array {
-    this.#tensors[index] ??= this.#heap.allocate('float32', WINDOW_BYTES / 4) as Float32Array;
+    this.#tensors[index] ??= this.#heap.allocate('float32', STAGING_BYTES / 4) as Float32Array;
     return this.#tensors[index];
   }
 }
