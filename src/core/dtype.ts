@@ -5,6 +5,8 @@
  * patterns in a Uint16Array (Node 20 has no Float16Array) and rounded to nearest, ties to even.
  */
 
+import { show } from './show.js';
+
 /** Names of the element types that a tensor may have. */
 export const DTYPES = ['float32', 'float64', 'float16', 'bfloat16'] as const;
 
@@ -25,9 +27,7 @@ export function isDType(value: unknown): value is DType {
 /** Throws RangeError unless `value` names an element type; `what` opens the message. */
 export function checkDType(value: unknown, what: string): DType {
   if (!isDType(value)) {
-    throw new RangeError(
-      `${what}: dtype must be one of ${DTYPES.join(', ')}, got ${String(value)}`,
-    );
+    throw new RangeError(`${what}: dtype must be one of ${DTYPES.join(', ')}, got ${show(value)}`);
   }
   return value;
 }

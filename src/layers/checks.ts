@@ -1,5 +1,7 @@
 /** Checks of constructor arguments: TypeError for a wrong type, RangeError for a wrong value. */
 
+import { show, showText } from '../core/show.js';
+
 /** Throws unless `value` is an integer of `least` or more. */
 export function checkInteger(value: unknown, least: number, what: string): number {
   if (!Number.isInteger(value)) {
@@ -59,11 +61,8 @@ export function checkOptionNames(options: object, known: readonly string[], laye
   }
   const unknown = Object.keys(options).find((name) => !known.includes(name));
   if (unknown !== undefined) {
-    throw new TypeError(`${layer}: unknown option '${unknown}'; known are ${known.join(', ')}`);
+    throw new TypeError(
+      `${layer}: unknown option '${showText(unknown)}'; known are ${known.join(', ')}`,
+    );
   }
-}
-
-function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  return value !== null && typeof value === 'object' ? value.constructor.name : String(value);
 }

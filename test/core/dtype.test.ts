@@ -180,11 +180,17 @@ describe('element types', () => {
 
   it('are known by name', () => {
     for (const dtype of DTYPES) expect(checkDType(dtype, 'here')).toBe(dtype);
-    for (const other of ['int8', '', undefined, 32, null]) {
+    for (const [other, shown] of [
+      ['int8', "'int8'"],
+      ['', "''"],
+      [undefined, 'undefined'],
+      [32, '32'],
+      [null, 'null'],
+    ]) {
       expect(isDType(other)).toBe(false);
       expect(() => checkDType(other, 'here')).toThrow(
         new RangeError(
-          `here: dtype must be one of float32, float64, float16, bfloat16, got ${String(other)}`,
+          `here: dtype must be one of float32, float64, float16, bfloat16, got ${shown}`,
         ),
       );
     }

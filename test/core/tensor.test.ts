@@ -77,7 +77,7 @@ describe('a Tensor', () => {
     [
       'an unknown type',
       () => new untyped(new Float32Array(1), [1], 'int8'),
-      /Tensor: dtype must be one of .*, got int8/,
+      /Tensor: dtype must be one of .*, got 'int8'/,
       RangeError,
     ],
   ])('cannot be made of %s', (_, make, message, kind) => {
@@ -139,7 +139,7 @@ describe('Tensor.from', () => {
     [
       'an unknown type',
       [[1], [1], 'half'],
-      /Tensor\.from: dtype must be one of .*, got half/,
+      /Tensor\.from: dtype must be one of .*, got 'half'/,
       RangeError,
     ],
   ])('refuses %s', (_, args, message, kind) => {
@@ -166,7 +166,7 @@ describe('filled tensors', () => {
     expect(() => untyped.zeros(3)).toThrow(
       new TypeError('Tensor: shape must be a list of sizes, got number 3'),
     );
-    expect(() => untyped.zeros([1], 'int')).toThrow(/dtype must be one of .*, got int$/);
+    expect(() => untyped.zeros([1], 'int')).toThrow(/dtype must be one of .*, got 'int'$/);
     expect(() => untyped.full([1], '3')).toThrow(
       new TypeError('Tensor.full: the value must be a number, got string 3'),
     );
@@ -200,7 +200,7 @@ describe('views and copies', () => {
     const half = Tensor.from([0.1], [1], 'float16');
     expect(half.clone('float64').data[0]).toBe(half.toFloats()[0]);
     expect(half.clone().data).toEqual(half.data);
-    expect(() => half.clone('x' as DType)).toThrow(/dtype must be one of .*, got x$/);
+    expect(() => half.clone('x' as DType)).toThrow(/dtype must be one of .*, got 'x'$/);
   });
 
   it('toFloats is a copy for 16-bit types only', () => {

@@ -48,7 +48,7 @@ const COMMON: Case[] = [
   [
     { dtype: 'int8' },
     RangeError,
-    'dtype must be one of float32, float64, float16, bfloat16, got int8',
+    "dtype must be one of float32, float64, float16, bfloat16, got 'int8'",
   ],
   [{ dtype: 32 }, RangeError, 'dtype must be one of float32, float64, float16, bfloat16, got 32'],
   [{ channelsLast: 'yes' }, TypeError, "channelsLast must be true or false, got 'yes'"],
