@@ -4,16 +4,19 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import type { ResourceLimits, Transferable } from 'node:worker_threads';
-import { RankFailedError } from '../../core/errors.js';
-import { Ranks, type WorldEnd } from '../world/ranks.js';
+import {
+  checkWorldOptions,
+  holdWorld,
+  type RunningWorld,
+  type WorldOptions,
+} from '../world/launch.js';
+import { Ranks } from '../world/ranks.js';
 import { START_TIMEOUT } from '../world/timer.js';
 import type { RankOutput } from './protocol.js';
 import { type RankEvents, threadStarter } from './rank-thread.js';
 import { findTsx } from './typescript.js';
 
-export interface LaunchOptions extends RankEvents {
-  /** Ranks to start; an integer of 1 or more. */
-  workerNum: number;
+export interface LaunchOptions extends WorldOptions, RankEvents {
   /** What the script finds behind `process.argv[1]`. Default: nothing. */
   args?: readonly string[];
   /**
@@ -23,35 +26,12 @@ export interface LaunchOptions extends RankEvents {
   data?: unknown;
   /** Where the ranks' output goes besides `onOutput`. Default: 'console', unless that is given. */
   output?: 'console' | 'ignore';
-  /** Seconds that a collective may take, more than 0; Infinity: for ever. Default 600. */
-  timeout?: number;
-  /** Seconds until every rank must have started, more than 0; Infinity: for ever. Default 600. */
-  startTimeout?: number;
   /** Limits of each rank's memory, as `Worker` takes them. Default: Node's. */
   resourceLimits?: ResourceLimits;
 }
 
-/** How a rank ended that did not fail. */
-export interface RankResult<T> {
-  readonly rank: number;
-  /** What the script's `main` returned; undefined for a script without `main`. */
-  readonly result: T;
-}
-
-/** A world that was started. */
-export interface Launch<T> {
-  readonly workerNum: number;
-  /**
-   * One entry for each rank, in rank order, when all have ended. Rejects with a RankFailedError
-   * that names the first rank that failed, and has what it threw as its `cause`; with a plain
-   * Error when `stop` ended the world.
-   */
-  readonly done: Promise<RankResult<T>[]>;
-  /** Sends `message` to the `parentPort` of a rank. @throws RangeError for a rank that is not there */
-  post(rank: number, message: unknown, transferList?: readonly Transferable[]): void;
-  /** Ends every rank at once, whatever it does; resolves when they have ended. */
-  stop(): Promise<void>;
-}
+/** A world that was started; messages go to the `parentPort` of a rank. */
+export type Launch<T> = RunningWorld<T, Transferable>;
 
 /**
  * Starts `workerNum` ranks as threads, each of which runs `script`, a JavaScript or TypeScript
@@ -79,37 +59,8 @@ export function launch<T = unknown>(script: URL | string, options: LaunchOptions
     dataOf: typeof data === 'function' ? (rank) => data(rank) : () => data,
     outputOf: () => output,
   });
-  return control(new Ranks({ size: workerNum, startRank, timeout, startTimeout }), workerNum);
-}
-
-function control<T>(ranks: Ranks, workerNum: number): Launch<T> {
-  const done = ranks.end.then((end) => resultsOf<T>(end));
-  return {
-    workerNum,
-    done,
-    post(rank, message, transferList) {
-      if (!Number.isInteger(rank) || rank < 0 || rank >= workerNum) {
-        throw new RangeError(`post: rank must be 0 to ${workerNum - 1}, got ${String(rank)}`);
-      }
-      ranks.post(rank, message, transferList);
-    },
-    async stop() {
-      // Whoever stops the world knows that it was; only those who ask for `done` need the error.
-      done.catch(() => {});
-      ranks.stop();
-      await ranks.end;
-    },
-  };
-}
-
-function resultsOf<T>({ failure, stopped, results }: WorldEnd): RankResult<T>[] {
-  if (stopped) throw new Error('launch: stop() ended the ranks before they were done');
-  if (failure !== null) {
-    const error = new RankFailedError(failure.rank, failure.text);
-    if (failure.error !== undefined) error.cause = failure.error;
-    throw error;
-  }
-  return results.map((result, rank) => ({ rank, result: result as T }));
+  const ranks = new Ranks({ size: workerNum, startRank, timeout, startTimeout });
+  return holdWorld('launch', ranks, workerNum);
 }
 
 function outputOf({ output, onOutput }: LaunchOptions): RankOutput {
@@ -135,17 +86,10 @@ function locate(script: URL | string): URL {
   return url;
 }
 
-function checkOptions({ workerNum, output, timeout, startTimeout }: LaunchOptions): void {
-  if (!Number.isInteger(workerNum)) {
-    throw new TypeError(`launch: workerNum must be an integer, got ${String(workerNum)}`);
-  }
-  if (workerNum < 1) throw new RangeError(`launch: workerNum must be 1 or more, got ${workerNum}`);
+function checkOptions(options: LaunchOptions): void {
+  checkWorldOptions('launch', options);
+  const { output } = options;
   if (output !== undefined && output !== 'console' && output !== 'ignore') {
     throw new RangeError(`launch: output must be 'console' or 'ignore', got ${String(output)}`);
-  }
-  for (const [name, seconds] of Object.entries({ timeout, startTimeout })) {
-    if (seconds !== undefined && !(seconds > 0)) {
-      throw new RangeError(`launch: ${name} must be more than 0 seconds, got ${seconds}`);
-    }
   }
 }

@@ -1,0 +1,93 @@
+/** What a program holds of a world that it started, whatever its ranks run on. */
+
+import { RankFailedError } from '../../core/errors.js';
+import type { Ranks, WorldEnd } from './ranks.js';
+
+/** How a rank ended that did not fail. */
+export interface RankResult<T> {
+  readonly rank: number;
+  /** What the rank's `main` returned; undefined for a script without `main`. */
+  readonly result: T;
+}
+
+/** A world that was started. `Transfer`: what a message may hand over instead of copying it. */
+export interface RunningWorld<T, Transfer> {
+  readonly workerNum: number;
+  /**
+   * One entry for each rank, in rank order, when all have ended. Rejects with a RankFailedError
+   * that names the first rank that failed, and has what it threw as its `cause`; with a plain
+   * Error when `stop` ended the world.
+   */
+  readonly done: Promise<RankResult<T>[]>;
+  /**
+   * Sends `message` to the script of a rank.
+   * @throws RangeError for a rank that is not there
+   */
+  post(rank: number, message: unknown, transferList?: readonly Transfer[]): void;
+  /** Ends every rank at once, whatever it does; resolves when they have ended. */
+  stop(): Promise<void>;
+}
+
+/** Numbers that every launcher takes. */
+export interface WorldOptions {
+  /** Ranks to start; an integer of 1 or more. */
+  workerNum: number;
+  /** Seconds that a collective may take, more than 0; Infinity: for ever. Default 600. */
+  timeout?: number;
+  /** Seconds until every rank must have started, more than 0; Infinity: for ever. Default 600. */
+  startTimeout?: number;
+}
+
+/**
+ * @throws TypeError for a `workerNum` that is not an integer
+ * @throws RangeError for a number out of range
+ */
+export function checkWorldOptions(caller: string, options: WorldOptions): void {
+  const { workerNum, timeout, startTimeout } = options;
+  if (!Number.isInteger(workerNum)) {
+    throw new TypeError(`${caller}: workerNum must be an integer, got ${String(workerNum)}`);
+  }
+  if (workerNum < 1) {
+    throw new RangeError(`${caller}: workerNum must be 1 or more, got ${workerNum}`);
+  }
+  for (const [name, seconds] of Object.entries({ timeout, startTimeout })) {
+    if (seconds !== undefined && !(seconds > 0)) {
+      throw new RangeError(`${caller}: ${name} must be more than 0 seconds, got ${seconds}`);
+    }
+  }
+}
+
+/** The caller's hold on `ranks`, of which there are `workerNum`. */
+export function holdWorld<T, Transfer>(
+  caller: string,
+  ranks: Ranks,
+  workerNum: number,
+): RunningWorld<T, Transfer> {
+  const done = ranks.end.then((end) => resultsOf<T>(caller, end));
+  return {
+    workerNum,
+    done,
+    post(rank, message, transferList) {
+      if (!Number.isInteger(rank) || rank < 0 || rank >= workerNum) {
+        throw new RangeError(`post: rank must be 0 to ${workerNum - 1}, got ${String(rank)}`);
+      }
+      ranks.post(rank, message, transferList);
+    },
+    async stop() {
+      // Whoever stops the world knows that it was; only those who ask for `done` need the error.
+      done.catch(() => {});
+      ranks.stop();
+      await ranks.end;
+    },
+  };
+}
+
+function resultsOf<T>(caller: string, { failure, stopped, results }: WorldEnd): RankResult<T>[] {
+  if (stopped) throw new Error(`${caller}: stop() ended the ranks before they were done`);
+  if (failure !== null) {
+    const error = new RankFailedError(failure.rank, failure.text);
+    if (failure.error !== undefined) error.cause = failure.error;
+    throw error;
+  }
+  return results.map((result, rank) => ({ rank, result: result as T }));
+}
