@@ -17,6 +17,7 @@ export default defineConfig({
         replacement: source('adapters/tfjs/wasm-gradients/index.ts'),
       },
       { find: /^syncbn\/launch$/, replacement: source('launch/index.ts') },
+      { find: /^syncbn\/browser$/, replacement: source('browser/index.ts') },
     ],
   },
   test: {

@@ -1,6 +1,7 @@
 /**
  * Installs what the tests need besides npm's packages, where it is missing: two MPI libraries with
- * their launchers and C compilers, and the tools that make networks. Runs before `npm test`.
+ * their launchers and C compilers, the tools that make networks, and two browsers. Runs before
+ * `npm test`.
  * Needs Debian or Ubuntu, and root or sudo without a password, or else names the command.
  */
 
@@ -18,6 +19,8 @@ const NEEDED = {
   ip: 'iproute2',
   ps: 'procps',
   unshare: 'util-linux',
+  chromium: 'chromium',
+  'firefox-esr': 'firefox-esr',
 };
 
 const FOLDERS = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];

@@ -4,6 +4,7 @@ import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { openArea } from './area.js';
 import type { Failure } from './failure-record.js';
+import { requireSharedMemory } from './isolation.js';
 import { RANK, Segment, type SegmentMemory } from './segment.js';
 import { ThreadTransport } from './transport.js';
 import { Waiting } from './waiting.js';
@@ -30,6 +31,7 @@ const MEMBER_BYTES = 136 * 1024;
 /**
  * The handles of a new world of `size` threads, one for each rank.
  * @throws RangeError for a size below 1, a time-out that is not above 0 or negative areaBytes
+ * @throws Error on a page that is not cross-origin isolated, with the headers that it needs
  */
 export function createThreadWorld(
   size: number,
@@ -48,6 +50,7 @@ export function createThreadWorld(
       `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
     );
   }
+  requireSharedMemory('createThreadWorld');
   const segment = Segment.create({ size, timeout, areaBytes }).memory;
   return Array.from({ length: size }, (_, rank) => ({ kind: 'thread', rank, segment }));
 }

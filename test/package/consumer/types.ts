@@ -13,6 +13,7 @@ import {
   Tensor,
   type Work,
 } from 'syncbn';
+import { launchWorkers, runRank, type WorkerLaunch } from 'syncbn/browser';
 import { convolve, network } from 'syncbn/jax';
 import { type Launch, launch } from 'syncbn/launch';
 
@@ -25,6 +26,9 @@ averageGradients(layer.parameters());
 const work: Work<Float64Array> = group.allReduce(new Float64Array([getRank(), getGroupSize()]));
 const sum: number = work.wait()[1];
 const start: (script: string, options: { workerNum: number }) => Launch<unknown> = launch;
+const startWorkers = (worker: Worker): WorkerLaunch<number> =>
+  launchWorkers<number>(() => worker, { workerNum: 2, mainHere: ({ a }: { a: number }) => a });
+const rank = () => runRank(async ({ steps }: { steps: number }) => steps);
 const names: (keyof typeof initializers)[] = ['zeros', 'he_uniform'];
 
 // @ts-expect-error channels are a number
@@ -33,7 +37,7 @@ const wrong = () => new SyncBatchNorm('2');
 const unknown = () => new GlobalBatchNorm(2, { processGroup: 'me' });
 
 release();
-const functions = [start, wrong, unknown, network, convolve];
+const functions = [start, startWorkers, rank, wrong, unknown, network, convolve];
 console.log(
   JSON.stringify([y.shape, dx.shape, sum, names, functions.every((f) => typeof f === 'function')]),
 );

@@ -1,0 +1,1 @@
+/** A worker's script that never calls `runRank`. */
