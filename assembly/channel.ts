@@ -1,32 +1,75 @@
-/** Per-channel scalars: the shift of the moments, what normalises, and the exact moments. */
+/** Per-channel scalars: the shift of the sums, their results, and the coefficients of maps. */
+
+import { Call } from './call';
+import { on, SIZE } from './lanes';
 
 /** Below these many values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
 /** From these many values on, looking at eight of them costs next to nothing. */
 const MANY: usize = 1024;
 
-/** The value of a per-channel parameter, or `otherwise` where there is none (pointer 0). */
-export function parameter<T>(pointer: usize, channel: usize, otherwise: f64): f64 {
-  return pointer === 0 ? otherwise : <f64>load<T>(pointer + channel * sizeof<T>());
+/** The float64 of a channel. */
+function numberOf(pointer: usize, channel: usize): f64 {
+  return load<f64>(pointer + channel * 8);
+}
+
+/** The parameter of a channel, or `otherwise` without an array. */
+function parameterOf(pointer: usize, channel: usize, otherwise: f64): f64 {
+  return pointer === 0 ? otherwise : <f64>load<T>(pointer + channel * SIZE);
 }
 
 /**
  * What is subtracted from x before it is scaled: the mean, rounded to T, or 0 where the mean is
  * within two standard deviations of 0 and subtracting it gains no digits.
  */
-export function centerOf<T>(mean: f64, invstd: f64): T {
+function centerOf(mean: f64, invstd: f64): T {
   return abs(mean * invstd) <= 2 ? <T>0 : <T>mean;
 }
 
+/** The coefficients of the channel that {@link setCoefficients} was called for last. */
+export let center: T = 0;
+export let scale: T = 0;
+export let offset: T = 0;
+export let slope: T = 0;
+
 /**
- * The shift of the moments, from eight values spread over a channel: their mean, or 0 where they
- * lie about 0. Squares of differences from it, even as float32, keep the variance. Channels that
- * are summed sooner than looked at try 0 first: the sums themselves show whether that was right.
- * `rows` runs of `bytes` each, `stride` bytes apart, both > 0.
+ * Sets the coefficients of y = (x - center) * scale + offset, or of the gradient,
+ * dx = dy * scale + offset - (x - center) * slope.
  */
-export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): T {
-  const size: usize = sizeof<T>();
-  const count = bytes / size;
+export function setCoefficients<Gradient>(call: Call, channel: usize): void {
+  const mean = numberOf(call.mean, channel);
+  const invstd = numberOf(call.invstd, channel);
+  const s = invstd * parameterOf(call.weight, channel, 1);
+  center = centerOf(mean, invstd);
+  scale = <T>s;
+  // What center and scale lose of the mean goes into the offset.
+  const lost = mean - <f64>center;
+  if (on<Gradient>()) {
+    // Without means both are 0, even where invstd is infinite.
+    const k = call.meanDy === 0 ? 0 : numberOf(call.meanDyXhat, channel) * invstd * s;
+    const level = call.meanDy === 0 ? 0 : numberOf(call.meanDy, channel) * s;
+    slope = <T>k;
+    offset = <T>(lost * k - level);
+  } else {
+    offset = <T>(parameterOf(call.bias, channel, 0) - lost * <f64>scale);
+  }
+}
+
+/**
+ * The shift of the sums over a channel, whose first row is at `x` with `bytes` bytes. Squares of
+ * differences from the shift, even as float32, keep the variance.
+ */
+export function shiftOf<Gradient>(call: Call, channel: usize, x: usize, bytes: usize): T {
+  if (on<Gradient>()) return gradientShiftOf(call, channel, x, bytes);
+  return momentsShiftOf(x, call.rows, call.stride, bytes);
+}
+
+/**
+ * From eight values spread over a channel: their mean, or 0 where they lie about 0. Channels that
+ * are summed sooner than looked at try 0 first: the sums themselves show whether that was right.
+ */
+function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
+  const count = bytes / SIZE;
   if (rows * count >= FEW && rows * count < MANY) return 0;
   // Vectors with one value in all lanes: scalar minima of WebAssembly take four times as long.
   let sum = i64x2.splat(0);
@@ -35,7 +78,7 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
   for (let i: usize = 0; i < 8; i++) {
     // Rows upwards, places within them in another order.
     const place = (((i * 10) & 14) + 1) * count;
-    const value = v128.load_splat<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * size);
+    const value = v128.load_splat<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * SIZE);
     sum = v128.add<T>(sum, value);
     low = v128.pmin<T>(low, value);
     high = v128.pmax<T>(high, value);
@@ -48,6 +91,24 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
 }
 
 /**
+ * Of sum(dy * (x - mean)): the mean, rounded to T, or 0 where four values show that x spreads at
+ * least a quarter as far as the mean is from 0. `invstd` alone would not do: it holds eps.
+ */
+function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T {
+  const mean = numberOf(call.mean, channel);
+  if (centerOf(mean, numberOf(call.invstd, channel)) !== 0) return <T>mean;
+  const rows = call.rows;
+  const stride = call.stride;
+  const count = bytes / SIZE;
+  const middle = x + (rows >> 1) * stride + (count >> 1) * SIZE;
+  const a = abs(<f64>load<T>(x + (count >> 2) * SIZE) - mean);
+  const b = abs(<f64>load<T>(x + (count - 1 - (count >> 2)) * SIZE) - mean);
+  const c = abs(<f64>load<T>(middle) - mean);
+  const d = abs(<f64>load<T>(x + (rows - 1) * stride + (count >> 1) * SIZE) - mean);
+  return abs(mean) <= 4 * max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
+}
+
+/**
  * Whether sums of differences from a shift give M2 to full precision:
  *
  *     mean = shift + sum / n,    M2 = squares - sum^2 / n
@@ -56,7 +117,7 @@ export function shiftOf<T>(x: usize, rows: usize, stride: usize, bytes: usize): 
  * relative error of the squares' sum is left in M2. `most`, d^2 at most, keeps that within 1e-6.
  * They lose them, too, where squares overflow or underflow. NaN and infinity are not sound either.
  */
-export function sound<T>(count: f64, sum: f64, squares: f64, most: f64): bool {
+export function sound(count: f64, sum: f64, squares: f64, most: f64): bool {
   // Times the count, since a division takes as long as all the rest.
   const product = sum * sum;
   const spread = squares * count - product;
@@ -65,81 +126,47 @@ export function sound<T>(count: f64, sum: f64, squares: f64, most: f64): bool {
   return squares === 0 && sum === 0;
 }
 
-/** Mean and M2 by two float64 passes; slow, for values that float32 squares can not hold. */
-export function exactMoments<T>(
-  mean: usize,
-  m2: usize,
-  x: usize,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
-): void {
-  const size: usize = sizeof<T>();
-  const count = <f64>rows * <f64>(bytes / size);
-  let sum: f64 = 0;
-  for (let r: usize = 0; r < rows; r++) {
-    const start = x + r * stride;
-    for (let p = start; p < start + bytes; p += size) sum += <f64>load<T>(p);
-  }
-  const center = sum / count;
-  let squares: f64 = 0;
-  for (let r: usize = 0; r < rows; r++) {
-    const start = x + r * stride;
-    for (let p = start; p < start + bytes; p += size) {
-      const d = <f64>load<T>(p) - center;
-      squares += d * d;
-    }
-  }
-  store<f64>(mean, center);
-  store<f64>(m2, squares);
+/** Writes the two results of a channel. */
+export function put(call: Call, channel: usize, first: f64, second: f64): void {
+  store<f64>(call.first + channel * 8, first);
+  store<f64>(call.second + channel * 8, second);
 }
 
-/**
- * What is subtracted from x in sum(dy * (x - mean)): the mean, rounded to T, or 0 where four
- * values show that x spreads at least a quarter as far as the mean is from 0. `invstd` alone would
- * not do: it holds eps.
- */
-export function gradientShiftOf<T>(
-  x: usize,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
-  mean: f64,
-  invstd: f64,
-): T {
-  if (centerOf<T>(mean, invstd) !== 0) return <T>mean;
-  const size: usize = sizeof<T>();
-  const count = bytes / size;
-  const middle = x + (rows >> 1) * stride + (count >> 1) * size;
-  const a = abs(<f64>load<T>(x + (count >> 2) * size) - mean);
-  const b = abs(<f64>load<T>(x + (count - 1 - (count >> 2)) * size) - mean);
-  const c = abs(<f64>load<T>(middle) - mean);
-  const d = abs(<f64>load<T>(x + (rows - 1) * stride + (count >> 1) * size) - mean);
-  return abs(mean) <= 4 * max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
+/** Writes mean and M2 of a channel whose first row is at `x` from float64 sums; slow. */
+export function putExactMoments(call: Call, channel: usize, x: usize): void {
+  const mean = exactSum(call, x, 0, 0, 0) / (<f64>call.rows * <f64>call.values);
+  put(call, channel, mean, exactSum(call, x, mean, x, mean));
 }
 
-/** sum(dy) and sum(dy * xhat) in float64; slow, for products that float32 can not hold. */
-export function exactGradientSums<T>(
-  sumDy: usize,
-  sumDyXhat: usize,
-  dy: usize,
-  x: usize,
-  mean: f64,
-  invstd: f64,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
+/** Writes sum(dy) and sum(dy * xhat) of a channel from its sums about `shift`. */
+export function putGradientSums(
+  call: Call,
+  channel: usize,
+  at: usize,
+  shift: T,
+  sum: f64,
+  products: f64,
 ): void {
+  const mean = numberOf(call.mean, channel);
+  let centered = products - (mean - <f64>shift) * sum;
+  // Past what float32 holds: once more in float64.
+  if (!(abs(centered) < Infinity)) {
+    sum = exactSum(call, call.dy + at, 0, 0, 0);
+    centered = exactSum(call, call.dy + at, 0, call.x + at, mean);
+  }
+  put(call, channel, sum, centered * numberOf(call.invstd, channel));
+}
+
+/** Sum of (a - aCenter) * (b - bCenter) over a channel in float64, of a alone where b is 0; slow. */
+function exactSum(call: Call, a: usize, aCenter: f64, b: usize, bCenter: f64): f64 {
+  const bytes = call.values * SIZE;
   let sum: f64 = 0;
-  let products: f64 = 0;
-  for (let r: usize = 0; r < rows; r++) {
-    const start = r * stride;
-    for (let at = start; at < start + bytes; at += sizeof<T>()) {
-      const g = <f64>load<T>(dy + at);
-      sum += g;
-      products += g * (<f64>load<T>(x + at) - mean);
+  for (let r: usize = 0; r < call.rows; r++) {
+    const start = r * call.stride;
+    for (let at = start; at < start + bytes; at += SIZE) {
+      const factor = b === 0 ? 1 : <f64>load<T>(b + at) - bCenter;
+      sum += (<f64>load<T>(a + at) - aCenter) * factor;
     }
   }
-  store<f64>(sumDy, sum);
-  store<f64>(sumDyXhat, products * invstd);
+  return sum;
 }

@@ -1,6 +1,5 @@
-/** The base: the heap, float64 and statistics. float32.ts is a build of its own, in two kinds. */
+/** The base: the heap, statistics, and the stages of float64. stages.ts is a build of its own. */
 
-export * from './float64';
 export * from './heap';
-export { scratch } from './scratch';
+export * from './stages';
 export * from './statistics';

@@ -1,12 +1,23 @@
 /**
- * Vectors of 16 bytes over float32 (T = f32, 4 lanes) or float64 (T = f64, 2 lanes).
+ * Vectors of 16 bytes over T, the element type of the build: 4 lanes of float32 or 2 of float64.
  *
- * No decorators: Binaryen inlines functions this small, and the sources stay TypeScript that
- * formatters can read.
+ * No decorators on functions: Binaryen inlines functions this small, and the sources stay
+ * TypeScript that formatters can read.
  */
+
+/** Bytes of an element. */
+export const SIZE: usize = sizeof<T>();
 
 /** Bytes that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
 export const TURN: usize = 64;
+
+/** Flags of generic kernels, such as Near: channels near 0, whose shift or center is 0. */
+export type On = i32;
+export type Off = f32;
+
+export function on<Flag>(): bool {
+  return isInteger<Flag>();
+}
 
 /**
  * Turns until chains of sums are promoted to float64. A chain of equal numbers is rounded the same
@@ -19,38 +30,40 @@ export function depthOf<Near>(): usize {
   return on<Near>() ? 25 : 8;
 }
 
-/** Flags of generic kernels, such as Near: channels near 0, whose shift or center is 0. */
-export type On = i32;
-export type Off = f32;
-
-export function on<Flag>(): bool {
-  return isInteger<Flag>();
-}
-
 /** a * b + c; one rounding where the build has relaxed SIMD, two elsewhere. */
-export function madd<T>(a: v128, b: v128, c: v128): v128 {
+export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<T>(a, b, c);
   return v128.add<T>(v128.mul<T>(a, b), c);
 }
 
 /** c - a * b, rounded like {@link madd}. */
-export function nmadd<T>(a: v128, b: v128, c: v128): v128 {
+export function nmadd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_nmadd<T>(a, b, c);
   return v128.sub<T>(c, v128.mul<T>(a, b));
 }
 
 /** Whether code for channels near zero is worth its size: in float64 it is not. */
-export function hasNear<T>(): bool {
+export function hasNear(): bool {
   return sizeof<T>() === 4;
 }
 
 /** x - center, or x itself in code for channels whose center is 0. */
-export function differ<T, Near>(x: v128, center: v128): v128 {
+export function differ<Near>(x: v128, center: v128): v128 {
   return on<Near>() ? x : v128.sub<T>(x, center);
 }
 
+/** (a + b) + (c + d) */
+export function sumOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  return v128.add<T>(v128.add<T>(a, b), v128.add<T>(c, d));
+}
+
+/** The sum of two products. */
+export function productOf(a: v128, b: v128, c: v128, d: v128): v128 {
+  return madd(a, b, v128.mul<T>(c, d));
+}
+
 /** Two float64 lanes that add up to all lanes of `v`. */
-export function promote<T>(v: v128): v128 {
+export function promote(v: v128): v128 {
   if (sizeof<T>() === 8) return v;
   const high = v128.shuffle<i64>(v, v, 1, 0);
   return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(high));
@@ -67,12 +80,12 @@ export function addTo(p: usize, v: v128): void {
 }
 
 /** One value into lane 0, zeros behind it. */
-export function loadOne<T>(p: usize): v128 {
+export function loadOne(p: usize): v128 {
   return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
 }
 
 /** Lane 0 to memory. */
-export function storeOne<T>(p: usize, v: v128): void {
+export function storeOne(p: usize, v: v128): void {
   if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
   else v128.store32_lane(p, v, 0);
 }

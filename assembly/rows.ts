@@ -8,7 +8,7 @@
  * arrays once. Positions past the last are read (the heap pads its arrays), never used or written.
  */
 
-import { addTo, promote } from './lanes';
+import { addTo, promote, SIZE } from './lanes';
 
 /** Bytes of the positions that are done at a time, at most. */
 const RUN: usize = 4096;
@@ -40,8 +40,8 @@ export function foursOfChain(near: bool): usize {
 }
 
 /** Channels of one run: a multiple of 8 where there are that many. */
-export function channelsOfRun<T>(channels: usize, repeat: usize): usize {
-  const fit = RUN / (repeat * sizeof<T>());
+export function channelsOfRun(channels: usize, repeat: usize): usize {
+  const fit = RUN / (repeat * SIZE);
   return min(channels, max(8, fit & ~7));
 }
 
@@ -86,13 +86,13 @@ export function foldArrays(start: usize, arrays: usize, width: usize, fold: usiz
  * Writes `value` to all positions of a channel. Writes up to 15 bytes past them: callers go
  * through the channels upwards.
  */
-export function spread<T>(target: usize, channel: usize, repeat: usize, value: T): void {
+export function spread(target: usize, channel: usize, repeat: usize, value: T): void {
   if (repeat === 1) {
-    store<T>(target + channel * sizeof<T>(), value);
+    store<T>(target + channel * SIZE, value);
     return;
   }
-  const start = target + channel * repeat * sizeof<T>();
-  const end = start + repeat * sizeof<T>();
+  const start = target + channel * repeat * SIZE;
+  const end = start + repeat * SIZE;
   const v = v128.splat<T>(value);
   for (let p = start; p < end; p += 16) v128.store(p, v);
 }
@@ -122,7 +122,7 @@ export function kindAt(arrays: usize, p: usize): usize {
 }
 
 /** Adds the sums of all positions to the float64 sums of their channels. */
-export function gather<T>(
+export function gather(
   target: usize,
   sums: usize,
   channels: usize,
@@ -130,11 +130,10 @@ export function gather<T>(
   fold: usize,
 ): void {
   if (repeat === 1) {
-    for (; fold > 0; fold--, sums += channels * sizeof<T>()) gatherRow<T>(target, sums, channels);
+    for (; fold > 0; fold--, sums += channels * SIZE) gatherRow(target, sums, channels);
     return;
   }
-  const size: usize = sizeof<T>();
-  const bytes = repeat * size;
+  const bytes = repeat * SIZE;
   for (let c: usize = 0, start = sums; c < channels; c++, start += bytes) {
     let v = i64x2.splat(0);
     let p = start;
@@ -142,23 +141,22 @@ export function gather<T>(
     for (const fours = start + (bytes & ~63); p < fours; p += 64) {
       const a = v128.add<T>(v128.load(p, 0), v128.load(p, 16));
       const b = v128.add<T>(v128.load(p, 32), v128.load(p, 48));
-      v = f64x2.add(v, promote<T>(v128.add<T>(a, b)));
+      v = f64x2.add(v, promote(v128.add<T>(a, b)));
     }
     for (const whole = start + (bytes & ~15); p < whole; ) {
-      v = f64x2.add(v, promote<T>(v128.load(p)));
+      v = f64x2.add(v, promote(v128.load(p)));
       p += 16;
     }
     let sum = load<f64>(target + c * 8) + f64x2.extract_lane(v, 0) + f64x2.extract_lane(v, 1);
-    for (const end = start + bytes; p < end; p += size) sum += <f64>load<T>(p);
+    for (const end = start + bytes; p < end; p += SIZE) sum += <f64>load<T>(p);
     store<f64>(target + c * 8, sum);
   }
 }
 
 /** The same where a position is a channel. */
-function gatherRow<T>(target: usize, sums: usize, channels: usize): void {
-  const size: usize = sizeof<T>();
-  const perVector = 16 / size;
-  const end = sums + (channels & ~(perVector - 1)) * size;
+function gatherRow(target: usize, sums: usize, channels: usize): void {
+  const perVector = 16 / SIZE;
+  const end = sums + (channels & ~(perVector - 1)) * SIZE;
   for (; sums < end; sums += 16) {
     const v = v128.load(sums);
     addTo(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
@@ -170,6 +168,6 @@ function gatherRow<T>(target: usize, sums: usize, channels: usize): void {
   for (let c = channels & (perVector - 1); c > 0; c--) {
     store<f64>(target, load<f64>(target) + <f64>load<T>(sums));
     target += 8;
-    sums += size;
+    sums += SIZE;
   }
 }

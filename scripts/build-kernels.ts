@@ -8,6 +8,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import asc from 'assemblyscript/asc';
+import binaryen from 'binaryen';
 import { CHARACTERS, decode, FREQUENT, orderOf, PAGES } from '../src/core/binary-text.js';
 
 /** Every build: imports one memory, traps instead of calling back, has no assertions. */
@@ -16,6 +17,18 @@ const COMMON = [
   ['--use', 'abort=', '--enable', 'simd', '--enable', 'threads'],
   ['--importMemory', '--initialMemory', '1', '--maximumMemory', '65535'],
 ].flat();
+
+/** Of WebAssembly: what asc is told and what it takes for granted. */
+const FEATURES: number = [
+  binaryen.Features.MutableGlobals,
+  binaryen.Features.SignExt,
+  binaryen.Features.NontrappingFPToInt,
+  binaryen.Features.BulkMemory,
+  binaryen.Features.BulkMemoryOpt,
+  binaryen.Features.SIMD128,
+  binaryen.Features.Atomics,
+  binaryen.Features.RelaxedSIMD,
+].reduce<number>((all, feature) => all | feature, 0);
 
 /** Compiles one entry file of assembly/ into build/NAME.wasm and returns its bytes. */
 async function compile(
@@ -29,7 +42,26 @@ async function compile(
   const memory = shared ? ['--sharedMemory'] : [];
   const { error, stderr } = await asc.main([...files, ...COMMON, ...memory, ...options]);
   if (error) throw new Error(`asc: ${error.message}\n${stderr.toString()}`);
-  return readFileSync(path);
+  const bytes = inlined(readFileSync(path));
+  writeFileSync(path, bytes);
+  return bytes;
+}
+
+/**
+ * The same with every function that has one caller inside it, up to a size that asc does not allow.
+ * V8 unrolls a loop the more, the deeper it is nested in its function: kernels that are split into
+ * small functions are a tenth slower.
+ */
+function inlined(bytes: Buffer): Buffer {
+  const module = binaryen.readBinary(bytes);
+  module.setFeatures(FEATURES);
+  binaryen.setOptimizeLevel(3);
+  binaryen.setShrinkLevel(0);
+  binaryen.setOneCallerInlineMaxSize(1000);
+  module.optimize();
+  const result = Buffer.from(module.emitBinary());
+  module.dispose();
+  return result;
 }
 
 /** The bytes that are most frequent in `binaries`, the most frequent first. */
@@ -69,14 +101,11 @@ function write(path: string, binaries: Record<string, Buffer>): void {
 }
 
 mkdirSync('build', { recursive: true });
-const base = await compile('index', 'base', ['--runtime', 'minimal']);
-const baseline = await compile('float32', 'baseline');
-const relaxed = await compile('float32', 'relaxed', [
-  '--runtime',
-  'stub',
-  '--enable',
-  'relaxed-simd',
-]);
+// The stages of assembly/ are written for an element type T, which a build chooses.
+const float32 = ['--use', 'T=f32', '--runtime', 'stub'];
+const base = await compile('index', 'base', ['--use', 'T=f64', '--runtime', 'minimal']);
+const baseline = await compile('stages', 'baseline', float32);
+const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'relaxed-simd']);
 const reduce = await compile('reduce', 'reduce');
 const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');

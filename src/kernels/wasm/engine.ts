@@ -82,8 +82,34 @@ function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages:
   }
 }
 
-function stagesOf(exports: WebAssembly.Exports, variant: 'plane' | 'row', bits: 32 | 64): Stages {
-  const stage = (name: string) => exports[`${variant}${name}${bits}`] as Stage;
+/** The words of assembly/call.ts. */
+const CALL = [
+  ...['first', 'second', 'out', 'dy', 'x', 'mean', 'invstd', 'weight', 'bias'],
+  ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values'],
+];
+
+/** Of each stage, the words that its arguments go to. */
+const STAGES = {
+  Moments: 'first second x',
+  Normalize: 'out x mean invstd weight bias',
+  GradientSums: 'first second dy x mean invstd',
+  InputGradient: 'out dy x mean invstd weight meanDy meanDyXhat',
+};
+
+function stagesOf(
+  exports: WebAssembly.Exports,
+  variant: 'plane' | 'row',
+  call: Uint32Array,
+): Stages {
+  const stage = (name: keyof typeof STAGES): Stage => {
+    const run = exports[variant + name] as (call: number) => void;
+    const names = `${STAGES[name]} channels rows stride values`.split(' ');
+    const places = names.map((word) => CALL.indexOf(word));
+    return (...args) => {
+      for (let i = 0; i < places.length; i++) call[places[i]] = args[i];
+      run(call.byteOffset);
+    };
+  };
   return {
     moments: stage('Moments'),
     normalize: stage('Normalize'),
@@ -106,17 +132,18 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), {
     scratch: { allocate, release },
   });
+  const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
   return {
     relaxed: useRelaxed,
     memory,
     maxPages,
     plane: {
-      4: stagesOf(float32, 'plane', 32),
-      8: stagesOf(common, 'plane', 64),
+      4: stagesOf(float32, 'plane', call),
+      8: stagesOf(common, 'plane', call),
     },
     row: {
-      4: stagesOf(float32, 'row', 32),
-      8: stagesOf(common, 'row', 64),
+      4: stagesOf(float32, 'row', call),
+      8: stagesOf(common, 'row', call),
     },
     statistics: common as unknown as Statistics,
     // Pointers past 2 GiB come back negative.

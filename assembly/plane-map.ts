@@ -1,0 +1,93 @@
+/**
+ * Stages `normalize` and `input-gradient` over channels-first planes of 16 bytes and more; see
+ * plane-sums.ts. Gradient: the second one.
+ */
+
+import { Call } from './call';
+import { center, offset, scale, setCoefficients, slope } from './channel';
+import { differ, hasNear, madd, nmadd, Off, On, on, SIZE, TURN } from './lanes';
+import { scratch } from './scratch';
+
+/** Bytes of a channel's record: its coefficients. */
+const RECORD: usize = 64;
+const CENTER: usize = 0;
+const SCALE: usize = 16;
+const OFFSET: usize = 32;
+const SLOPE: usize = 48;
+
+/** y or dx of one vector. */
+function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
+  const d = differ<Near>(v128.load(x), c);
+  return on<Gradient>() ? nmadd(d, k, madd(v128.load(dy), s, o)) : madd(d, s, o);
+}
+
+/** One plane. Near: the center is 0. */
+function mapPlane<Gradient, Near>(
+  out: usize,
+  dy: usize,
+  x: usize,
+  record: usize,
+  plane: usize,
+): void {
+  const c = v128.load(record, CENTER);
+  const s = v128.load(record, SCALE);
+  const o = v128.load(record, OFFSET);
+  const k = on<Gradient>() ? v128.load(record, SLOPE) : o;
+  // The last whole vector, over those before it; read first: the output may be an input.
+  const end = out + plane - 16;
+  const last = map<Gradient, Near>(dy + plane - 16, x + plane - 16, c, s, o, k);
+  for (const turns = x + (plane & ~(TURN - 1)); x < turns; ) {
+    v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k), 0);
+    v128.store(out, map<Gradient, Near>(dy + 16, x + 16, c, s, o, k), 16);
+    v128.store(out, map<Gradient, Near>(dy + 32, x + 32, c, s, o, k), 32);
+    v128.store(out, map<Gradient, Near>(dy + 48, x + 48, c, s, o, k), 48);
+    out += TURN;
+    if (on<Gradient>()) dy += TURN;
+    x += TURN;
+  }
+  if (plane & 32) {
+    v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k), 0);
+    v128.store(out, map<Gradient, Near>(dy + 16, x + 16, c, s, o, k), 16);
+    out += 32;
+    if (on<Gradient>()) dy += 32;
+    x += 32;
+  }
+  if (plane & 16) v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k));
+  if (plane & 15) v128.store(end, last);
+}
+
+function mapPlanes<Gradient>(call: Call): void {
+  const plane = call.values * SIZE;
+  const records = scratch(call.channels * RECORD);
+  const end = records + call.channels * RECORD;
+  for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {
+    setCoefficients<Gradient>(call, c);
+    v128.store(record, v128.splat<T>(center), CENTER);
+    v128.store(record, v128.splat<T>(scale), SCALE);
+    v128.store(record, v128.splat<T>(offset), OFFSET);
+    if (on<Gradient>()) v128.store(record, v128.splat<T>(slope), SLOPE);
+  }
+  // The latest samples first: the pass before this one has left them in the caches.
+  for (let n = call.rows; n > 0; ) {
+    let at = --n * call.stride;
+    for (let record = records; record < end; record += RECORD) {
+      // Subtracting a center that is 0 costs a gradient no time: its loads and stores are the limit.
+      if (hasNear() && !on<Gradient>() && load<T>(record, CENTER) === 0) {
+        mapPlane<Gradient, On>(call.out + at, 0, call.x + at, record, plane);
+      } else {
+        mapPlane<Gradient, Off>(call.out + at, call.dy + at, call.x + at, record, plane);
+      }
+      at += plane;
+    }
+  }
+}
+
+/** Writes y = (x - mean) * invstd * weight + bias. */
+export function planeNormalize(call: Call): void {
+  mapPlanes<Off>(call);
+}
+
+/** Writes dx = weight * invstd * (dy - meanDy - xhat * meanDyXhat). */
+export function planeInputGradient(call: Call): void {
+  mapPlanes<On>(call);
+}

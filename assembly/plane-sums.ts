@@ -1,0 +1,295 @@
+/**
+ * Stages `moments` and `gradient-sums` over channels-first planes of 16 bytes and more: sums of
+ * d = x - shift and of d * d, or of dy and of dy * d. Gradient: the second kind.
+ *
+ * Plane c of sample n is the run of `plane` bytes at x + c * plane + n * stride. Planes are visited
+ * in memory's order, since runs shorter than some 20 KB defeat the hardware's prefetching.
+ */
+
+import { Call } from './call';
+import { put, putExactMoments, putGradientSums, shiftOf, sound } from './channel';
+import {
+  addTo,
+  depthOf,
+  differ,
+  hasNear,
+  lastBytes,
+  madd,
+  Off,
+  On,
+  on,
+  pairSum,
+  productOf,
+  promote,
+  SIZE,
+  sumOf,
+  TURN,
+} from './lanes';
+import { scratch } from './scratch';
+
+/** Bytes of a channel's record. */
+const RECORD: usize = 48;
+const SHIFT: usize = 0;
+const SUM: usize = 16;
+const PRODUCTS: usize = 32;
+
+/** Of `sound`: what chains of depthOf turns are off leaves M2 within 1e-6 so. */
+const MOST: f64 = 1.5625;
+
+/** Bytes of a plane until sums over several planes are promoted: chains in which every turn adds. */
+const CHAIN: usize = 16 * 16;
+
+/**
+ * Whether planes are too short for a loop of their own, no longer than one chain: then several
+ * samples go at once, channel by channel. Only float32, whose code is worth its size.
+ */
+function isSmall(plane: usize): bool {
+  return sizeof<T>() === 4 && plane < CHAIN;
+}
+
+/** Whether moments of four planes at once, chain by chain, are faster than each by itself. */
+function isMedium(plane: usize): bool {
+  return sizeof<T>() === 4 && plane < 1024 && (plane & 15) === 0;
+}
+
+/** Adds the sums of one plane to `record`. Near: the shift is 0. */
+function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: usize): void {
+  const shift = v128.load(record, SHIFT);
+  const zero = i64x2.splat(0);
+  let s0 = zero;
+  let s1 = zero;
+  let q0 = zero;
+  let q1 = zero;
+  let q2 = zero;
+  let q3 = zero;
+  let turns = plane / TURN;
+  while (turns > 0) {
+    let chain = min(turns, depthOf<Near>());
+    turns -= chain;
+    do {
+      const d0 = differ<Near>(v128.load(x, 0), shift);
+      const d1 = differ<Near>(v128.load(x, 16), shift);
+      const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
+      const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+      s0 = v128.add<T>(s0, v128.add<T>(g0, g1));
+      q0 = madd(d0, g0, q0);
+      q1 = madd(d1, g1, q1);
+      const d2 = differ<Near>(v128.load(x, 32), shift);
+      const d3 = differ<Near>(v128.load(x, 48), shift);
+      const g2 = on<Gradient>() ? v128.load(dy, 32) : d2;
+      const g3 = on<Gradient>() ? v128.load(dy, 48) : d3;
+      s1 = v128.add<T>(s1, v128.add<T>(g2, g3));
+      q2 = madd(d2, g2, q2);
+      q3 = madd(d3, g3, q3);
+      x += TURN;
+      if (on<Gradient>()) dy += TURN;
+    } while (--chain > 0);
+    if (turns > 0) {
+      addTo(record + SUM, promote(v128.add<T>(s0, s1)));
+      addTo(record + PRODUCTS, promote(sumOf(q0, q1, q2, q3)));
+      s0 = s1 = q0 = q1 = q2 = q3 = zero;
+    }
+  }
+  const tail = plane % TURN;
+  if (tail & 32) {
+    const d0 = differ<Near>(v128.load(x, 0), shift);
+    const d1 = differ<Near>(v128.load(x, 16), shift);
+    const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
+    const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+    s0 = v128.add<T>(s0, g0);
+    q0 = madd(d0, g0, q0);
+    if (on<Gradient>()) s0 = v128.add<T>(s0, g1);
+    else s1 = v128.add<T>(s1, g1);
+    if (on<Gradient>()) q0 = madd(d1, g1, q0);
+    else q1 = madd(d1, g1, q1);
+  }
+  if (tail & 16) {
+    const d2 = differ<Near>(v128.load(x + (tail & 32)), shift);
+    const g2 = on<Gradient>() ? v128.load(dy + (tail & 32)) : d2;
+    s0 = v128.add<T>(s0, g2);
+    if (on<Gradient>()) q0 = madd(d2, g2, q0);
+    else q2 = madd(d2, g2, q2);
+  }
+  if (tail & 15) {
+    // The last vector of the plane: lanes that were counted already are masked, in both factors
+    // (0 * infinity would be NaN).
+    const mask = lastBytes(tail & 15);
+    const d3 = v128.and(differ<Near>(v128.load(x + tail - 16), shift), mask);
+    const g3 = on<Gradient>() ? v128.and(v128.load(dy + tail - 16), mask) : d3;
+    s1 = v128.add<T>(s1, g3);
+    if (on<Gradient>()) q1 = madd(d3, g3, q1);
+    else q3 = madd(d3, g3, q3);
+  }
+  addTo(record + SUM, promote(v128.add<T>(s0, s1)));
+  addTo(record + PRODUCTS, promote(sumOf(q0, q1, q2, q3)));
+}
+
+/** Adds the sums of K planes near 0, `stride` bytes apart, to `record`: i32 four, i16 two. Chain by chain. */
+function smallSums<Gradient, K>(
+  dy: usize,
+  x: usize,
+  stride: usize,
+  record: usize,
+  plane: usize,
+): void {
+  const four = sizeof<K>() === 4;
+  const delta = dy - x;
+  let sum = i64x2.splat(0);
+  let products = sum;
+  let p0 = x;
+  let p1 = p0 + stride;
+  let p2 = four ? p1 + stride : p0;
+  let p3 = four ? p2 + stride : p0;
+  const whole = x + (plane & ~15);
+  for (;;) {
+    for (const end = min(whole, p0 + CHAIN); p0 < end; ) {
+      const d0 = v128.load(p0);
+      const d1 = v128.load(p1);
+      const g0 = on<Gradient>() ? v128.load(p0 + delta) : d0;
+      const g1 = on<Gradient>() ? v128.load(p1 + delta) : d1;
+      if (four) {
+        const d2 = v128.load(p2);
+        const d3 = v128.load(p3);
+        const g2 = on<Gradient>() ? v128.load(p2 + delta) : d2;
+        const g3 = on<Gradient>() ? v128.load(p3 + delta) : d3;
+        sum = v128.add<T>(sum, sumOf(g0, g1, g2, g3));
+        const all = v128.add<T>(productOf(d0, g0, d1, g1), productOf(d2, g2, d3, g3));
+        products = v128.add<T>(products, all);
+      } else {
+        sum = v128.add<T>(sum, v128.add<T>(g0, g1));
+        products = v128.add<T>(products, productOf(d0, g0, d1, g1));
+      }
+      p0 += 16;
+      p1 += 16;
+      p2 += 16;
+      p3 += 16;
+    }
+    if (p0 >= whole) break;
+    addTo(record + SUM, promote(sum));
+    addTo(record + PRODUCTS, promote(products));
+    sum = products = i64x2.splat(0);
+  }
+  const rest = plane & 15;
+  if (rest) {
+    // The last vectors of the planes: lanes that were counted already are masked, see above.
+    const mask = lastBytes(rest);
+    const back = rest - 16;
+    if (on<Gradient>()) {
+      for (let k = sizeof<K>(); k > 0; k--) {
+        const d = v128.and(v128.load(p0 + back), mask);
+        const g = v128.and(v128.load(p0 + back + delta), mask);
+        sum = v128.add<T>(sum, g);
+        products = madd(d, g, products);
+        p0 += stride;
+      }
+    } else {
+      const d0 = v128.and(v128.load(p0 + back), mask);
+      const d1 = v128.and(v128.load(p1 + back), mask);
+      const d2 = four ? v128.and(v128.load(p2 + back), mask) : d0;
+      const d3 = four ? v128.and(v128.load(p3 + back), mask) : d0;
+      const low = productOf(d0, d0, d1, d1);
+      sum = v128.add<T>(sum, four ? sumOf(d0, d1, d2, d3) : v128.add<T>(d0, d1));
+      products = v128.add<T>(products, four ? v128.add<T>(low, productOf(d2, d2, d3, d3)) : low);
+    }
+  }
+  addTo(record + SUM, promote(sum));
+  addTo(record + PRODUCTS, promote(products));
+}
+
+/** The planes of K samples from byte `at` on, channel by channel. */
+function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: usize): void {
+  const stride = call.stride;
+  const end = records + call.channels * RECORD;
+  let dy = on<Gradient>() ? call.dy + at : 0;
+  let x = call.x + at;
+  for (let record = records; record < end; record += RECORD) {
+    if (load<T>(record, SHIFT) !== 0) {
+      for (let k: usize = 0; k < sizeof<K>(); k++) {
+        planeSums<Gradient, Off>(dy + k * stride, x + k * stride, record, plane);
+      }
+    } else {
+      smallSums<Gradient, K>(dy, x, stride, record, plane);
+    }
+    dy += plane;
+    x += plane;
+  }
+}
+
+/** Begins the record of a channel. */
+function begin(record: usize, shift: T): void {
+  const zero = i64x2.splat(0);
+  v128.store(record, v128.splat<T>(shift), SHIFT);
+  v128.store(record, zero, SUM);
+  v128.store(record, zero, PRODUCTS);
+}
+
+/** Sums all planes; returns the channels' records. */
+function sumPlanes<Gradient>(call: Call): usize {
+  const plane = call.values * SIZE;
+  const samples = call.rows;
+  const stride = call.stride;
+  const records = scratch(call.channels * RECORD);
+  const end = records + call.channels * RECORD;
+  for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {
+    begin(record, shiftOf<Gradient>(call, c, call.x + c * plane, plane));
+  }
+  let n: usize = 0;
+  if (isSmall(plane) || (!on<Gradient>() && isMedium(plane))) {
+    for (; n + 4 <= samples; n += 4) smallPlanes<Gradient, i32>(call, n * stride, records, plane);
+    if (isSmall(plane) && n + 2 <= samples) {
+      smallPlanes<Gradient, i16>(call, n * stride, records, plane);
+      n += 2;
+    }
+  }
+  for (; n < samples; n++) {
+    let dy = on<Gradient>() ? call.dy + n * stride : 0;
+    let x = call.x + n * stride;
+    for (let record = records; record < end; record += RECORD) {
+      if (hasNear() && load<T>(record, SHIFT) === 0) {
+        planeSums<Gradient, On>(dy, x, record, plane);
+      } else {
+        planeSums<Gradient, Off>(dy, x, record, plane);
+      }
+      dy += plane;
+      x += plane;
+    }
+  }
+  return records;
+}
+
+/** Writes mean and M2 of each channel. */
+export function planeMoments(call: Call): void {
+  const plane = call.values * SIZE;
+  const count = <f64>call.rows * <f64>call.values;
+  let record = sumPlanes<Off>(call);
+  for (let c: usize = 0, x = call.x; c < call.channels; c++, x += plane, record += RECORD) {
+    let sum = pairSum(record + SUM);
+    let squares = pairSum(record + PRODUCTS);
+    if (!sound(count, sum, squares, MOST)) {
+      // The sampled values misled: once more, from the mean that came out.
+      begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
+      for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
+        planeSums<Off, Off>(0, at, record, plane);
+      }
+      sum = pairSum(record + SUM);
+      squares = pairSum(record + PRODUCTS);
+    }
+    if (sound(count, sum, squares, MOST)) {
+      const delta = sum / count;
+      put(call, c, <f64>load<T>(record, SHIFT) + delta, squares - sum * delta);
+    } else {
+      putExactMoments(call, c, x);
+    }
+  }
+}
+
+/** Writes sum(dy) and sum(dy * xhat) of each channel. */
+export function planeGradientSums(call: Call): void {
+  const plane = call.values * SIZE;
+  let record = sumPlanes<On>(call);
+  for (let c: usize = 0; c < call.channels; c++, record += RECORD) {
+    const sum = pairSum(record + SUM);
+    const products = pairSum(record + PRODUCTS);
+    putGradientSums(call, c, c * plane, load<T>(record, SHIFT), sum, products);
+  }
+}

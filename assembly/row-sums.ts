@@ -1,0 +1,268 @@
+/**
+ * Stages `moments` and `gradient-sums` by rows: see rows.ts for what a row is, plane-sums.ts for
+ * the arithmetic. Gradient: the second one.
+ */
+
+import { Call } from './call';
+import { put, putExactMoments, putGradientSums, sound } from './channel';
+import { differ, hasNear, madd, Off, On, on, productOf, SIZE, sumOf } from './lanes';
+import { putShifts } from './row-shifts';
+import {
+  channelsOfRun,
+  foldArrays,
+  foldOf,
+  foursOf,
+  foursOfChain,
+  gather,
+  kindAt,
+  LINE,
+  markKinds,
+  NEXT,
+  spread,
+} from './rows';
+import { scratch } from './scratch';
+
+/** Where the arrays of positions lie, and behind them the channels' sums. */
+const SUMS: usize = 0;
+const PRODUCTS: usize = NEXT;
+const SHIFT: usize = 2 * NEXT;
+const TOTALS: usize = 3 * NEXT;
+
+/** Of `sound`: chains of 16 turns are off by 3e-7 at worst. */
+const MOST: f64 = 2.25;
+
+/** Adds one vector of four rows, x at p and dy at g, to the sums of its positions. */
+function addVectors<Gradient, Near>(
+  at: usize,
+  p0: usize,
+  p1: usize,
+  p2: usize,
+  p3: usize,
+  g0: usize,
+  g1: usize,
+  g2: usize,
+  g3: usize,
+): void {
+  const shift = on<Near>() ? i64x2.splat(0) : v128.load(at, SHIFT);
+  const d0 = differ<Near>(v128.load(p0), shift);
+  const d1 = differ<Near>(v128.load(p1), shift);
+  const d2 = differ<Near>(v128.load(p2), shift);
+  const d3 = differ<Near>(v128.load(p3), shift);
+  const e0 = on<Gradient>() ? v128.load(g0) : d0;
+  const e1 = on<Gradient>() ? v128.load(g1) : d1;
+  const e2 = on<Gradient>() ? v128.load(g2) : d2;
+  const e3 = on<Gradient>() ? v128.load(g3) : d3;
+  v128.store(at, v128.add<T>(v128.load(at, SUMS), sumOf(e0, e1, e2, e3)), SUMS);
+  const products = v128.add<T>(productOf(d0, e0, d1, e1), productOf(d2, e2, d3, e3));
+  v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), products), PRODUCTS);
+}
+
+/** The same for the lines from `from` to `to` of four rows, `gap` bytes apart. */
+function addLines<Gradient, Near>(
+  arrays: usize,
+  dy: usize,
+  x: usize,
+  gap: usize,
+  from: usize,
+  to: usize,
+): void {
+  const x1 = x + gap;
+  const x2 = x1 + gap;
+  const x3 = x2 + gap;
+  const dy1 = dy + gap;
+  const dy2 = dy1 + gap;
+  const dy3 = dy2 + gap;
+  for (let p = from; p < to; p += LINE) {
+    const at = arrays + p;
+    const a = x + p;
+    const b = x1 + p;
+    const c = x2 + p;
+    const d = x3 + p;
+    const e = dy + p;
+    const f = dy1 + p;
+    const g = dy2 + p;
+    const h = dy3 + p;
+    addVectors<Gradient, Near>(at, a, b, c, d, e, f, g, h);
+    addVectors<Gradient, Near>(
+      at + 16,
+      a + 16,
+      b + 16,
+      c + 16,
+      d + 16,
+      e + 16,
+      f + 16,
+      g + 16,
+      h + 16,
+    );
+    addVectors<Gradient, Near>(
+      at + 32,
+      a + 32,
+      b + 32,
+      c + 32,
+      d + 32,
+      e + 32,
+      f + 32,
+      g + 32,
+      h + 32,
+    );
+    addVectors<Gradient, Near>(
+      at + 48,
+      a + 48,
+      b + 48,
+      c + 48,
+      d + 48,
+      e + 48,
+      f + 48,
+      g + 48,
+      h + 48,
+    );
+  }
+}
+
+/** The same for all positions of four rows. */
+function addFour<Gradient>(arrays: usize, dy: usize, x: usize, gap: usize, width: usize): void {
+  if (!hasNear()) {
+    addLines<Gradient, Off>(arrays, dy, x, gap, 0, width);
+    return;
+  }
+  for (let p: usize = 0; p < width; ) {
+    const kind = kindAt(arrays, p);
+    const end = min(kind & ~1, width);
+    if (kind & 1) addLines<Gradient, On>(arrays, dy, x, gap, p, end);
+    else addLines<Gradient, Off>(arrays, dy, x, gap, p, end);
+    p = end;
+  }
+}
+
+/** The same for one row. */
+function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): void {
+  const end = arrays + width;
+  for (let at = arrays; at < end; at += 16, x += 16) {
+    const d = v128.sub<T>(v128.load(x), v128.load(at, SHIFT));
+    const g = on<Gradient>() ? v128.load(dy) : d;
+    v128.store(at, v128.add<T>(v128.load(at, SUMS), g), SUMS);
+    v128.store(at, madd(d, g, v128.load(at, PRODUCTS)), PRODUCTS);
+    if (on<Gradient>()) dy += 16;
+  }
+}
+
+/** Adds the sums of `rows` rows to the totals; `fold` rows at a time are one. */
+function sumPart<Gradient>(
+  arrays: usize,
+  dy: usize,
+  x: usize,
+  channels: usize,
+  rows: usize,
+  stride: usize,
+  repeat: usize,
+  fold: usize,
+  near: bool,
+): void {
+  const width = channels * repeat * SIZE * fold;
+  const chain = foursOfChain(near);
+  let fours = foursOf(rows, stride);
+  const gap = fours * stride;
+  const rest = rows - 4 * fours;
+  do {
+    memory.fill(arrays + SUMS, 0, width);
+    memory.fill(arrays + PRODUCTS, 0, width);
+    const part = min(chain, fours);
+    fours -= part;
+    for (let i: usize = 0; i < part; i++, dy += stride, x += stride) {
+      addFour<Gradient>(arrays, dy, x, gap, width);
+    }
+    if (fours === 0) {
+      // The rows behind the four quarters.
+      for (let r: usize = 0, at = 3 * gap; r < rest; r++, at += stride) {
+        addOne<Gradient>(arrays, dy + at, x + at, width);
+      }
+    }
+    gather(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
+    gather(arrays + TOTALS + 8 * channels, arrays + PRODUCTS, channels, repeat, fold);
+  } while (fours > 0);
+}
+
+/** Writes the sums of `channels` channels from `first` on to the totals; their shifts are there. */
+function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usize): void {
+  const rows = call.rows;
+  const stride = call.stride;
+  const repeat = call.values;
+  const width = channels * repeat * SIZE;
+  const start = first * repeat * SIZE;
+  const fold = foldOf(rows, stride, width, repeat);
+  const rest = rows % fold;
+  foldArrays(arrays + SHIFT, 1, width, fold);
+  const near = markKinds(arrays, arrays + SHIFT, width * fold);
+  memory.fill(arrays + TOTALS, 0, 16 * channels);
+  let dy = on<Gradient>() ? call.dy + start : 0;
+  let x = call.x + start;
+  sumPart<Gradient>(arrays, dy, x, channels, rows / fold, stride * fold, repeat, fold, near);
+  if (rest === 0) return;
+  if (on<Gradient>()) dy += (rows - rest) * stride;
+  x += (rows - rest) * stride;
+  sumPart<Gradient>(arrays, dy, x, channels, rest, stride, repeat, 1, near);
+}
+
+/**
+ * Writes the moments of a run of channels from their totals. Sums that lost digits are told by
+ * false, or replaced by float64 sums in the `last` try.
+ */
+function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: bool): bool {
+  const bytes = call.values * SIZE;
+  const count = <f64>call.rows * <f64>call.values;
+  const share = 1 / count;
+  let good = true;
+  for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
+    const sum = load<f64>(total);
+    const squares = load<f64>(total + 8 * channels);
+    if (sound(count, sum, squares, MOST)) {
+      const delta = sum * share;
+      const shift = <f64>load<T>(arrays + c * bytes, SHIFT);
+      put(call, first + c, shift + delta, squares - sum * delta);
+    } else if (last) {
+      putExactMoments(call, first + c, call.x + (first + c) * bytes);
+    } else {
+      good = false;
+    }
+  }
+  return good;
+}
+
+/** Writes mean and M2 of each channel. */
+export function rowMoments(call: Call): void {
+  const repeat = call.values;
+  const run = channelsOfRun(call.channels, repeat);
+  const arrays = scratch(TOTALS + 16 * run);
+  const share = 1 / (<f64>call.rows * <f64>repeat);
+  for (let first: usize = 0; first < call.channels; first += run) {
+    const channels = min(run, call.channels - first);
+    putShifts<Off>(call, arrays + SHIFT, first, channels);
+    sumRun<Off>(call, arrays, first, channels);
+    if (putRun(call, arrays, first, channels, false)) continue;
+    // The sampled values misled: once more, from the means that came out.
+    for (let c: usize = 0; c < channels; c++) {
+      const shift = <f64>load<T>(arrays + c * repeat * SIZE, SHIFT);
+      const delta = load<f64>(arrays + c * 8, TOTALS) * share;
+      spread(arrays + SHIFT, c, repeat, <T>(shift + delta));
+    }
+    sumRun<Off>(call, arrays, first, channels);
+    putRun(call, arrays, first, channels, true);
+  }
+}
+
+/** Writes sum(dy) and sum(dy * xhat) of each channel. */
+export function rowGradientSums(call: Call): void {
+  const bytes = call.values * SIZE;
+  const run = channelsOfRun(call.channels, call.values);
+  const arrays = scratch(TOTALS + 16 * run);
+  for (let first: usize = 0; first < call.channels; first += run) {
+    const channels = min(run, call.channels - first);
+    putShifts<On>(call, arrays + SHIFT, first, channels);
+    sumRun<On>(call, arrays, first, channels);
+    for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
+      const products = load<f64>(total + 8 * channels);
+      const shift = load<T>(arrays + c * bytes, SHIFT);
+      putGradientSums(call, first + c, (first + c) * bytes, shift, load<f64>(total), products);
+    }
+  }
+}
