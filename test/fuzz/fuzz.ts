@@ -1,0 +1,48 @@
+/** Runs a call with odd arguments, shrinks those that it answers wrongly, and reports them. */
+
+import fc from 'fast-check';
+import type { Call } from './call.js';
+import { judgeError } from './judge.js';
+import type { Recipe } from './odd.js';
+
+/** Milliseconds that one call may take. */
+const LIMIT_MS = 1000;
+
+/** What is wrong with what the call does with these arguments, or null. */
+export function tryCall(call: Call, recipes: readonly Recipe[]): string | null {
+  const args = recipes.map((made) => made.make());
+  const start = performance.now();
+  const wrong = outcome(call, args);
+  const took = performance.now() - start;
+  if (wrong !== null || took < LIMIT_MS) return wrong;
+  return `took ${Math.round(took)} ms`;
+}
+
+function outcome(call: Call, args: readonly unknown[]): string | null {
+  let result: unknown;
+  try {
+    result = call.run(...(args as never[]));
+  } catch (error) {
+    return judgeError(error, call);
+  }
+  const wrong = call.check?.(result, args) ?? null;
+  return wrong === null ? null : `accepted, with a wrong result: ${wrong}`;
+}
+
+export interface Finding {
+  readonly call: string;
+  /** The smallest arguments that were found. */
+  readonly args: string;
+  readonly wrong: string;
+}
+
+/** Fuzzes one call. @returns what it does wrong, or null after `runs` runs without a fault */
+export function fuzzCall(call: Call, runs: number, seed: number): Finding | null {
+  const property = fc.property(call.args, (recipes) => tryCall(call, recipes) === null);
+  const { failed, counterexample } = fc.check(property, { numRuns: runs, seed });
+  if (!failed || counterexample === null) return null;
+  const [recipes] = counterexample;
+  const args = recipes.map(({ text }) => text).join(', ');
+  const wrong = tryCall(call, recipes) ?? 'wrong at first, right when tried again';
+  return { call: call.name, args, wrong };
+}
