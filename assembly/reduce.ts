@@ -41,7 +41,10 @@ function sumOfFloats(p: usize, stride: usize, members: usize): v128 {
   return v128.shuffle<i64>(rounded, f32x4.demote_f64x2_zero(high), 0, 2);
 }
 
-/** The sum of two members where it is one addition; every bit as {@link combine} makes it. */
+/**
+ * The sum of two members. One addition of float32 rounds as one of float64 that is then rounded:
+ * float64 has more than twice the digits and two.
+ */
 function addTwo<T>(out: usize, one: usize, other: usize, bytes: usize): void {
   const end = out + bytes;
   // A line of the cache at a time: each turn of a loop costs V8 as much as two vectors.
@@ -69,7 +72,7 @@ function reduce<T>(
   bytes: usize,
   op: Op,
 ): void {
-  if (members === 2 && op === SUM && (isInteger<T>() || sizeof<T>() === 8)) {
+  if (members === 2 && op === SUM) {
     addTwo<T>(out, first, first + stride, bytes);
     return;
   }

@@ -3,10 +3,10 @@
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { devNull } from 'node:os';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { FrameMemory } from '../../src/group/mpi/frame-memory.js';
+import type { NativeFrameMemory } from '../../src/group/mpi/frame-memory.js';
 import { loadKoffi } from '../../src/group/mpi/library/koffi.js';
 import { makeWindow, openWindow, type WindowFile } from '../../src/group/mpi/window.js';
-import { WindowFrames, windowBytes } from '../../src/group/rounds/shared-rounds.js';
+import { SharedRounds, sharedBytes } from '../../src/group/rounds/shared-rounds.js';
 
 const koffi = await loadKoffi();
 const SIZE = 200_000;
@@ -22,7 +22,7 @@ function make(size = SIZE): WindowFile {
   return file;
 }
 
-function other(file: WindowFile, size = SIZE): FrameMemory {
+function other(file: WindowFile, size = SIZE): NativeFrameMemory {
   const memory = openWindow(koffi, file.ticket, size);
   open.push(() => memory.free());
   return memory;
@@ -34,7 +34,7 @@ describe('a window', () => {
   test('shows both sides what either writes, and adds up what both wrote', () => {
     const file = make();
     const [one, two] = [file.memory, other(file)];
-    const at = (memory: FrameMemory, byte: number) =>
+    const at = (memory: NativeFrameMemory, byte: number) =>
       new Float64Array(memory.bytes.buffer, byte, 3);
     at(one, 0).set([1, 2, 3]);
     at(two, 64).set([10, 20, 30]);
@@ -78,51 +78,59 @@ describe('a window', () => {
 describe('frames in a window', () => {
   const CAPACITY = 1024;
 
-  function pair(): [WindowFrames, WindowFrames] {
-    const bytes = windowBytes(2, CAPACITY);
+  const KIND = new Float64Array(0);
+
+  function pair(): [SharedRounds, SharedRounds] {
+    const bytes = sharedBytes(2, CAPACITY);
     const file = make(bytes);
     const memories = [file.memory, other(file, bytes)];
-    const [one, two] = memories.map((memory, m) => new WindowFrames(memory, m, 2, CAPACITY));
+    const [one, two] = memories.map((memory, member) => {
+      return new SharedRounds(memory, { member, members: 2, capacity: CAPACITY }, () => {});
+    });
     return [one, two];
   }
 
-  function give(frames: WindowFrames, value: number): void {
+  function send(rounds: SharedRounds, value: number): void {
+    const { frames } = rounds;
     frames.words[frames.ownHeaderWord] = value;
-    frames.ownPayload(new Float64Array(0)).fill(value, 0, 3);
-    frames.sendToAll();
+    frames.ownArray(KIND, 3).fill(value);
+    rounds.send();
   }
 
-  test('have arrived when all have given theirs, round after round', () => {
+  /** The first number that each member sent, as a member sees it. */
+  const firsts = ({ frames }: SharedRounds) =>
+    frames.contributions(KIND).views.map((view) => view[0]);
+
+  test('have arrived when all members have sent theirs, round after round', () => {
     const [one, two] = pair();
     for (let round = 1; round <= 5; round++) {
-      give(one, round);
+      send(one, round);
       expect(one.arrived()).toBe(false);
       expect(one.missing()).toEqual([1]);
-      give(two, 10 * round);
-      for (const frames of [one, two]) {
-        expect(frames.arrived()).toBe(true);
-        expect(frames.missing()).toEqual([]);
-        const values = frames.payloads(new Float64Array(0)).map(([first]) => first);
-        expect(values).toEqual([round, 10 * round]);
-        expect(frames.words[frames.headerWord(1)]).toBe(10 * round);
+      send(two, 10 * round);
+      for (const rounds of [one, two]) {
+        expect(rounds.arrived()).toBe(true);
+        expect(rounds.missing()).toEqual([]);
+        expect(firsts(rounds)).toEqual([round, 10 * round]);
+        expect(rounds.frames.words[rounds.frames.headerWord(1)]).toBe(10 * round);
       }
     }
   });
 
-  test('stay as they are while a member that is ahead gives the next', () => {
+  test('stay as they are while a member that is ahead sends the next', () => {
     const [one, two] = pair();
-    give(one, 1);
-    give(two, 2);
+    send(one, 1);
+    send(two, 2);
     expect([one.arrived(), two.arrived()]).toEqual([true, true]);
     // The first has read the round, and combined it where the second can see the memory.
-    const blocks = one.blocks(new Float64Array(0));
-    blocks.reduce?.(blocks.room(3), blocks.views, 'sum', 0, 3);
-    expect([...blocks.room(3)]).toEqual([3, 3, 3]);
-    give(one, 3);
+    const sum = new Float64Array(100);
+    one.frames.contributions(KIND).combine(sum, 'sum', 100);
+    expect([...sum.subarray(0, 3)]).toEqual([3, 3, 3]);
+    send(one, 3);
     expect(one.arrived()).toBe(false);
-    expect(two.payloads(new Float64Array(0)).map(([first]) => first)).toEqual([1, 2]);
-    give(two, 4);
+    expect(firsts(two)).toEqual([1, 2]);
+    send(two, 4);
     expect([one.arrived(), two.arrived()]).toEqual([true, true]);
-    expect(two.payloads(new Float64Array(0)).map(([first]) => first)).toEqual([3, 4]);
+    expect(firsts(two)).toEqual([3, 4]);
   });
 });

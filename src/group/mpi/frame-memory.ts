@@ -8,19 +8,18 @@
  */
 
 import { decode } from '../../core/binary-text.js';
-import { instantiateReducer, type Reducer } from '../reducer.js';
+import { instantiateReducer } from '../reducer.js';
+import type { FrameMemory } from '../rounds/frames.js';
 import { reduce as binary, frequent } from './generated/reduce.js';
 import { addressOf, type Koffi } from './library/koffi.js';
 import { NativeMemory } from './library/memory.js';
 
-export interface FrameMemory {
+/** Frames' memory that MPI and other processes know by its address; it never moves. */
+export interface NativeFrameMemory extends FrameMemory {
   /** Address of the first byte, a multiple of 64. */
   readonly address: number;
-  /** All of it; offset 0 lies at {@link address}. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Int32Array<ArrayBuffer>;
-  /** Combines what lies here; null where there is no WebAssembly. */
-  readonly reduce: Reducer | null;
   /** Gives the memory back; no view of it may be touched after. */
   free(): void;
 }
@@ -33,7 +32,7 @@ let module: WebAssembly.Module | undefined;
 /** Memories in use: without this, what only MPI still writes to might be collected. */
 const kept = new Set<WebAssembly.Memory>();
 
-export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
+export function createFrameMemory(koffi: Koffi, size: number): NativeFrameMemory {
   // V8 reserves gigabytes of addresses for each memory: not for a few numbers.
   if (size < PAGE_BYTES) return outsideWebAssembly(koffi, size);
   try {
@@ -43,7 +42,7 @@ export function createFrameMemory(koffi: Koffi, size: number): FrameMemory {
   }
 }
 
-function outsideWebAssembly(koffi: Koffi, size: number): FrameMemory {
+function outsideWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
   const memory = new NativeMemory(koffi, size);
   const { address, bytes, words } = memory;
   return { address, bytes, words, reduce: null, free: () => memory.free() };
@@ -53,7 +52,7 @@ function outsideWebAssembly(koffi: Koffi, size: number): FrameMemory {
  * Frame memory in WebAssembly alone.
  * @throws Error where the engine has none with SIMD
  */
-export function inWebAssembly(koffi: Koffi, size: number): FrameMemory {
+export function inWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
   module ??= new WebAssembly.Module(decode(binary, frequent));
   const pages = Math.ceil(size / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

@@ -9,7 +9,7 @@
  */
 
 import { builtin } from '../../core/platform.js';
-import { type FrameMemory, inWebAssembly } from './frame-memory.js';
+import { inWebAssembly, type NativeFrameMemory } from './frame-memory.js';
 import type { Koffi } from './library/koffi.js';
 
 /** Its name in /proc: not one of the file system, and the same for all. */
@@ -30,7 +30,7 @@ export interface WindowFile {
   /** What they need to find it: process, descriptor, and a token at its start. */
   readonly ticket: Int32Array;
   /** Its memory in this process. */
-  readonly memory: FrameMemory;
+  readonly memory: NativeFrameMemory;
   /** Closes the descriptor; the memory stays. */
   close(): void;
 }
@@ -61,7 +61,7 @@ export function makeWindow(koffi: Koffi, size: number): WindowFile {
 }
 
 /** The file of `ticket`. @throws Error where it cannot be opened, or is another */
-export function openWindow(koffi: Koffi, ticket: Int32Array, size: number): FrameMemory {
+export function openWindow(koffi: Koffi, ticket: Int32Array, size: number): NativeFrameMemory {
   const fs = fileSystem();
   const path = `/proc/${ticket[0]}/fd/${ticket[1]}`;
   // Another system's processes have these numbers, too: nothing but such a file may be opened.
@@ -81,7 +81,7 @@ export function openWindow(koffi: Koffi, ticket: Int32Array, size: number): Fram
 }
 
 /** WebAssembly memory whose pages are the file's, from its start. */
-function mapped(koffi: Koffi, descriptor: number, size: number): FrameMemory {
+function mapped(koffi: Koffi, descriptor: number, size: number): NativeFrameMemory {
   const mmap = koffi.load(null).func('mmap', 'int64', Array(6).fill('int64'));
   const memory = inWebAssembly(koffi, size);
   const { address } = memory;

@@ -1,60 +1,78 @@
-/** Headers of frames: what a rank is in, in numbers that ranks compare. */
+/** Headers of frames: what a member is in, in numbers that all members compare. */
 
 import { describeCall, encodeCall, hashLabel, isRaise } from '../fingerprint.js';
 import type { Collective } from '../transport.js';
-import type { Frames } from './rounds.js';
+import type { Frames } from './frames.js';
 
-/** Words of a header; the frames have another of their own. */
-const SEQUENCE = 0;
+/** Words of a header; the last one is the carrier's own. */
+export const SEQUENCE = 0;
 const CODE = 1;
 const COUNT_LOW = 2;
 const COUNT_HIGH = 3;
 const LABEL_HASH = 4;
 /** Bytes of text in the payload: of a raise, of a departure, or of a description. */
 const TEXT_BYTES = 5;
-const EXIT_CODE = 6;
+/** How a member left. */
+const MANNER = 6;
 
-/** Code of a rank that leaves the world instead of taking part. */
+/** Code of a member that takes part no more. */
 const LEAVE = -1;
+/** Manners of leaving, beside the exit code of a rank that ended. */
+export const DESTROYED = -1;
+export const BROKEN = -2;
 
-/** A rank's last call on a group: it has ended, properly or not. */
+/** A member's last call on a group. */
 export interface Departure {
   readonly kind: 'leave';
-  readonly exitCode: number;
-  /** Why, when the exit code is not 0. */
+  /** The exit code of a rank that ended; else {@link DESTROYED} or {@link BROKEN}. */
+  readonly manner: number;
+  /** Why, if the rank failed or the group is broken. */
   readonly message: string;
   readonly timeout: number;
 }
 
+export function departure(manner: number, message = '', timeout = Infinity): Departure {
+  return { kind: 'leave', manner, message, timeout };
+}
+
 export type FrameCall = Collective | Departure;
 
-export function writeHeader(frames: Frames, call: FrameCall, sequence: number): void {
+export function writeHeader(
+  frames: Frames,
+  call: FrameCall,
+  sequence: number,
+  count: number,
+): void {
   const { words } = frames;
   const at = frames.ownHeaderWord;
   words[at + SEQUENCE] = sequence;
   if (call.kind === 'leave') {
     words[at + CODE] = LEAVE;
-    words[at + EXIT_CODE] = call.exitCode;
+    words[at + MANNER] = call.manner;
     return;
   }
-  const count = call.input.length;
   words[at + CODE] = encodeCall(call);
   words[at + COUNT_LOW] = count | 0;
   words[at + COUNT_HIGH] = count / 2 ** 32;
   words[at + LABEL_HASH] = call.label === '' ? 0 : hashLabel(call.label);
 }
 
-/** Puts text in this member's payload. @returns its bytes; what does not come with the header is cut off */
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Puts text in this member's payload. @returns its bytes; what finds no room is cut off */
 export function writeText(frames: Frames, text: string): number {
-  const room = frames.ownBytes(frames.noteCapacity);
-  const { written } = new TextEncoder().encodeInto(text, room);
-  frames.words[frames.ownHeaderWord + TEXT_BYTES] = written;
-  return written;
+  // TextEncoder.encodeInto refuses shared memory in browsers, hence the copy.
+  const bytes = encoder.encode(text).subarray(0, frames.capacity);
+  frames.ownPayload(bytes.length).set(bytes);
+  frames.words[frames.ownHeaderWord + TEXT_BYTES] = bytes.length;
+  return bytes.length;
 }
 
 export function readText(frames: Frames, member: number): string {
   const length = frames.words[frames.headerWord(member) + TEXT_BYTES];
-  return new TextDecoder().decode(frames.payloadBytes(member, length).slice());
+  // TextDecoder refuses shared memory, too.
+  return decoder.decode(frames.payload(member, length).slice());
 }
 
 /**
@@ -94,16 +112,14 @@ export function isRaising(frames: Frames, member: number): boolean {
   return codeOf(frames, member) !== LEAVE && isRaise(codeOf(frames, member));
 }
 
-export function isLeaving(frames: Frames, member: number): boolean {
-  return codeOf(frames, member) === LEAVE;
-}
-
-export function exitCodeOf(frames: Frames, member: number): number {
-  return frames.words[frames.headerWord(member) + EXIT_CODE];
+/** How a member has left, or null while it takes part. */
+export function mannerOf(frames: Frames, member: number): number | null {
+  if (codeOf(frames, member) !== LEAVE) return null;
+  return frames.words[frames.headerWord(member) + MANNER];
 }
 
 /** "allReduce #17 of SyncBatchNorm 'bn2' with 129 float64" */
-export function describe(call: FrameCall, sequence: number): string {
+export function describe(call: FrameCall, sequence: number, count: number): string {
   if (call.kind === 'leave') return 'its exit';
-  return describeCall(encodeCall(call), call.input.length, sequence, call.label);
+  return describeCall(encodeCall(call), count, sequence, call.label);
 }

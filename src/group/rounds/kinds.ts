@@ -3,7 +3,7 @@
 import type { CollectiveArray } from '../transport.js';
 
 export type Constructor = new (
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   offset: number,
   length: number,
 ) => CollectiveArray;

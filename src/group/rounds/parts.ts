@@ -1,6 +1,6 @@
 /** How an array is dealt out to the members of a group. */
 
-import type { CollectiveArray } from '../transport.js';
+import { REDUCE_STEP } from '../reducer.js';
 
 /** Elements [from, to). */
 export interface Span {
@@ -8,13 +8,14 @@ export interface Span {
   readonly to: number;
 }
 
-/** Elements of part `member` where `count` elements are cut into `members` parts. */
-export function partOf(count: number, members: number, member: number): Span {
-  const length = Math.ceil(count / members);
-  return { from: Math.min(member * length, count), to: Math.min((member + 1) * length, count) };
+/** Elements of the longest part where `count` elements are dealt out to `members`. */
+export function partLength(count: number, members: number): number {
+  // Whole vectors, so that each part begins where WebAssembly may.
+  return Math.ceil(count / members / REDUCE_STEP) * REDUCE_STEP;
 }
 
-/** Bytes of the longest part where `array` is dealt out to all members. */
-export function partBytes({ length, BYTES_PER_ELEMENT }: CollectiveArray, members: number): number {
-  return Math.ceil(length / members) * BYTES_PER_ELEMENT;
+/** Elements of part `member` where `count` elements are dealt out to `members`. */
+export function partOf(count: number, members: number, member: number): Span {
+  const length = partLength(count, members);
+  return { from: Math.min(member * length, count), to: Math.min((member + 1) * length, count) };
 }

@@ -1,74 +1,71 @@
 /**
- * The frames that the ranks of one group give one another: in a round, every rank gives one frame
- * to each other rank and takes one from each. A frame is a header and up to `capacity` bytes of
- * payload. They travel as messages, or lie in memory that the ranks share; who uses them need not
- * know which.
+ * The contract of a carrier: what moves the data of one group for one of its ranks.
  *
- * What arrived in a round may be read until the next is sent. The own frame may be written as soon
- * as the last round has arrived.
+ * The ranks of a group meet in rounds. In a round every member gives one frame to each other member
+ * and takes one from each; a frame is a header and a payload. The carrier brings the frames into
+ * {@link Frames}; what stands in them, and what follows from it, is the transport's business. What
+ * arrived in a round may be read until this member sends its next frame, and the own frame may be
+ * written as soon as the round before it has arrived.
  */
 
-import type { CollectiveArray } from '../transport.js';
-import type { Blocks } from './contributions.js';
-
-/** Bytes of a header: eight Int32. */
-export const HEADER_BYTES = 32;
-/** Word of a header that belongs to the frames themselves. */
-export const OWN_WORD = 7;
+import type { Collective, CollectiveArray } from '../transport.js';
+import type { Contributions } from './contributions.js';
+import type { Frames } from './frames.js';
 
 /** Something that a rank waits for. */
 export interface Arrival {
   /** Whether all of it is there. */
   arrived(): boolean;
+  /** Members that it still waits for. */
+  missing(): number[];
 }
 
-export interface Frames extends Arrival {
-  readonly members: number;
-  readonly member: number;
-  /** Bytes of payload that a frame can hold. */
-  readonly capacity: number;
-  /** Bytes of payload that arrive together with the header. */
-  readonly noteCapacity: number;
-  /** Bytes of an array that {@link sendParts} can deal out. */
-  readonly partsCapacity: number;
-  /** The words of all headers. */
-  readonly words: Int32Array;
-
-  /** Where the header that `member` sent starts in {@link words}. */
-  headerWord(member: number): number;
-  /** The first `length` bytes of what `member` sent. */
-  payloadBytes(member: number, length: number): Uint8Array;
-  /** What the members sent, as arrays of the kind of `like`, `capacity` bytes each. */
-  payloads(like: CollectiveArray): readonly CollectiveArray[];
-  /** The same, to be combined. */
-  blocks(like: CollectiveArray): Blocks;
-  /** After {@link sendParts} of `input`: every member's numbers for this member's part of it. */
-  partBlocks(input: CollectiveArray): Blocks;
-
-  /** Where the header that is sent next starts in {@link words}. */
-  readonly ownHeaderWord: number;
-  /** The first `length` bytes of payload that are sent next. */
-  ownBytes(length: number): Uint8Array;
-  /** The payload that is sent next, as an array of the kind of `like`. */
-  ownPayload(like: CollectiveArray): CollectiveArray;
-
+export interface Rounds extends Arrival {
+  readonly frames: Frames;
+  /** Bytes of an array that is only copied, up to which it travels in frames. */
+  readonly copyCapacity: number;
+  /** Rounds in which each member needs a part of an array alone; null: none. */
+  readonly parts: PartRounds | null;
+  /** A way of its own for arrays that no frame holds; null: piece by piece, in frames. */
+  readonly bulk: ((call: Collective) => Generator<Arrival>) | null;
+  /** Tells of members that will never send; null: they say so in a frame. */
+  readonly fate: Fate | null;
   /**
-   * Sends this member's frame, with `bytes` of payload, to all. Until {@link watchAll}, the headers
-   * are enough to have {@link arrived}: others may send fewer.
+   * Sends this member's frame, with `bytes` of payload, to all.
    * @param most bytes of the longest payload in this round, if this member's is shorter
    */
-  sendToAll(bytes: number, most?: number): void;
-  /** Sends member m the m-th part of `input`, and all the same header. */
-  sendParts(input: CollectiveArray): void;
-  /** Lets {@link arrived} wait for the whole frames. @returns whether it has to */
-  watchAll(): boolean;
-  /**
-   * All do so when headers differ, so that nothing is left half sent.
-   * @returns whether there is anything to wait for
-   */
-  level(): boolean;
-  /** Members whose frame has not come. Ends the use of these frames: it takes what has. */
-  missing(): number[];
-  /** Gives everything back. Nothing may be under way. */
+  send(bytes: number, most: number): void;
+  /** Gives everything back; this member takes part no more. */
   close(): void;
+}
+
+/** How arrays are dealt out: member m is sent the m-th part (see parts.ts). */
+export interface PartRounds {
+  /** Bytes of the longest array. */
+  readonly capacity: number;
+  /** Sends member m the m-th part of `input`, and all members the same header. */
+  send(input: CollectiveArray): void;
+  /** Once it has arrived: all members' numbers, like `like`, for this member's part of `count`. */
+  contributions(like: CollectiveArray, count: number): Contributions;
+}
+
+/** A collective, as errors describe it. */
+export interface Described {
+  describe(): string;
+}
+
+/** What a carrier knows of the members, beside their frames. */
+export interface Fate {
+  /**
+   * Why no further frame will come, or null.
+   * @param call the collective that this member is in, as errors describe it
+   * @param waited milliseconds that it has been blocked for, if it is
+   */
+  lost(call: Described, waited: number): Error | null;
+  /** Notes that this member blocks in its collective number `call`; 0: no longer. */
+  block(call: number): void;
+  /** Notes that collective number `call` has been started behind others. */
+  queue(call: number): void;
+  /** Ends the group for all members. @returns why it has ended: the first reason stands */
+  fail(text: string): string;
 }

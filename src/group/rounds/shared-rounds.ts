@@ -1,172 +1,113 @@
 /**
- * Frames in memory that all members share. A member writes its frame into its slot and then the
- * number of the round into the header; the others look for that number. No call of MPI is made.
- *
- * Each member has two slots, for odd and even rounds. That is enough: a member gives its frame of
- * round k + 1 only after it has read those of round k, so who has seen all frames of round k + 1
- * may overwrite its own of round k.
+ * Rounds in memory that all members share. A member writes its frame into its slot and then the
+ * number of the round into the header; the others look for that number. It stands beside the data
+ * that it announces, so that a short frame is in the same lines of the cache.
  */
 
-import type { FrameMemory } from '../mpi/frame-memory.js';
-import { alignUp } from '../mpi/library/memory.js';
 import type { CollectiveArray } from '../transport.js';
-import { Blocks } from './contributions.js';
-import { ByKind, type Constructor } from './kinds.js';
+import { type Adder, type Contributions, copy } from './contributions.js';
+import { type FrameMemory, Frames, CARRIER_WORD as ROUND, slotBytes } from './frames.js';
 import { partOf } from './parts.js';
-import { type Frames, HEADER_BYTES, OWN_WORD as ROUND } from './rounds.js';
+import type { Fate, PartRounds, Rounds } from './rounds.js';
 
-/** Slots as arrays of one kind, by the last bit of the round. */
-interface Views {
-  readonly even: Blocks;
-  readonly odd: Blocks;
-}
-
-/** Bytes of one slot. */
-function slotBytes(capacity: number): number {
-  // WebAssembly writes a whole vector where a part of one is wanted.
-  return alignUp(HEADER_BYTES + capacity + 16);
+export interface SharedOptions {
+  readonly member: number;
+  readonly members: number;
+  /** Bytes of payload that a frame can hold. */
+  readonly capacity: number;
+  /** Bytes up to which what is only copied travels in frames. Default: `capacity`. */
+  readonly copyCapacity?: number;
+  readonly adder?: Adder;
+  readonly bulk?: Rounds['bulk'];
 }
 
 /** Bytes of the slots of all members. */
-export function windowBytes(members: number, capacity: number): number {
+export function sharedBytes(members: number, capacity: number): number {
   return 2 * members * slotBytes(capacity);
 }
 
-export class WindowFrames implements Frames {
-  readonly members: number;
-  readonly member: number;
-  readonly capacity: number;
-  readonly words: Int32Array;
-  readonly #memory: FrameMemory;
-  readonly #slotWords: number;
-  readonly #views: ByKind<Views>;
-  #round = 0;
+/** Bytes of payload of each frame: the most, the least, and what all slots of a group may take. */
+export interface CapacityLimits {
+  readonly most: number;
+  readonly least: number;
+  readonly all: number;
+}
+
+/** Fewer bytes in larger groups. */
+export function capacityFor({ most, least, all }: CapacityLimits, members: number): number {
+  const share = Math.floor(all / members / 64) * 64;
+  return Math.min(most, Math.max(least, share));
+}
+
+export class SharedRounds implements Rounds {
+  readonly frames: Frames;
+  readonly parts: PartRounds;
+  readonly copyCapacity: number;
+  readonly bulk: Rounds['bulk'];
+  readonly fate: Fate | null = null;
+  readonly #words: Int32Array<ArrayBufferLike>;
+  readonly #free: () => void;
   /** Members whose frame of this round has been seen, in rank order. */
   #seen: number;
 
-  /** @param memory of {@link windowBytes}, no header of which has the number of a round yet */
-  constructor(memory: FrameMemory, member: number, members: number, capacity: number) {
-    this.member = member;
-    this.members = members;
-    this.capacity = capacity;
-    this.words = memory.words;
-    this.#memory = memory;
-    this.#slotWords = slotBytes(capacity) / 4;
+  /**
+   * @param memory of {@link sharedBytes}; no header in it has the number of a round yet
+   * @param free gives the memory back; others keep their view of it
+   */
+  constructor(memory: FrameMemory, options: SharedOptions, free: () => void) {
+    const { members, capacity } = options;
+    this.frames = new Frames(memory, { ...options, slots: 2 });
+    this.copyCapacity = options.copyCapacity ?? capacity;
+    this.bulk = options.bulk ?? null;
+    this.#words = memory.words;
+    this.#free = free;
     this.#seen = members;
-    this.#views = new ByKind((kind, elementBytes) => this.#makeViews(kind, elementBytes));
+    this.parts = {
+      capacity,
+      // All of it, for all to see: each reads its own part alone.
+      send: (input) => {
+        copy(this.frames.ownArray(input, input.length), 0, input);
+        this.send();
+      },
+      contributions: (like, count) => this.#partsOf(like, count),
+    };
   }
 
-  get noteCapacity(): number {
-    return this.capacity;
-  }
-
-  get partsCapacity(): number {
-    return this.capacity;
-  }
-
-  headerWord(member: number): number {
-    return this.#slotWord(member, this.#round);
-  }
-
-  payloadBytes(member: number, length: number): Uint8Array {
-    return this.#bytesAt(this.headerWord(member), length);
-  }
-
-  payloads(like: CollectiveArray): readonly CollectiveArray[] {
-    return this.blocks(like).views;
-  }
-
-  blocks(like: CollectiveArray): Blocks {
-    const { even, odd } = this.#views.of(like);
-    return (this.#round & 1) === 0 ? even : odd;
-  }
-
-  partBlocks(input: CollectiveArray): Blocks {
-    const { from } = partOf(input.length, this.members, this.member);
-    return this.blocks(input).from(from);
-  }
-
-  get ownHeaderWord(): number {
-    return this.#slotWord(this.member, this.#round + 1);
-  }
-
-  ownBytes(length: number): Uint8Array {
-    return this.#bytesAt(this.ownHeaderWord, length);
-  }
-
-  ownPayload(like: CollectiveArray): CollectiveArray {
-    const { even, odd } = this.#views.of(like);
-    return ((this.#round & 1) === 0 ? odd : even).views[this.member];
-  }
-
-  /** Others read no more of it than the headers say. */
-  sendToAll(): void {
-    const own = this.ownHeaderWord;
-    this.#round = (this.#round + 1) | 0;
+  /** The others read no more of the frame than the headers say. */
+  send(): void {
+    const { frames } = this;
+    const own = frames.ownHeaderWord;
+    frames.turn();
     this.#seen = 0;
-    Atomics.store(this.words, own + ROUND, this.#round);
-  }
-
-  /** Gives all of `input` to all: each reads its own part alone. */
-  sendParts(input: CollectiveArray): void {
-    this.ownPayload(input).set(input);
-    this.sendToAll();
-  }
-
-  /** A frame's number is written last. */
-  watchAll(): boolean {
-    return false;
-  }
-
-  level(): boolean {
-    return false;
+    Atomics.store(this.#words, own + ROUND, frames.round);
   }
 
   arrived(): boolean {
-    while (this.#seen < this.members) {
-      if (!this.#hasCome(this.#seen)) return false;
+    const { members } = this.frames;
+    while (this.#seen < members) {
+      if (!this.hasCome(this.#seen)) return false;
       this.#seen++;
     }
     return true;
   }
 
   missing(): number[] {
-    const all = Array.from({ length: this.members }, (_, m) => m);
-    return all.filter((m) => !this.#hasCome(m));
+    const all = Array.from({ length: this.frames.members }, (_, m) => m);
+    return all.filter((m) => !this.hasCome(m));
   }
 
-  /** The others keep their view of the memory. */
   close(): void {
-    this.#memory.free();
+    this.#free();
   }
 
-  #hasCome(member: number): boolean {
-    return Atomics.load(this.words, this.headerWord(member) + ROUND) === this.#round;
+  /** Whether the frame of `member` has come; before the first round, it has. */
+  hasCome(member: number): boolean {
+    const { frames } = this;
+    return Atomics.load(this.#words, frames.headerWord(member) + ROUND) === frames.round;
   }
 
-  #slotWord(member: number, round: number): number {
-    return ((round & 1) * this.members + member) * this.#slotWords;
-  }
-
-  #bytesAt(headerWord: number, length: number): Uint8Array {
-    const at = 4 * headerWord + HEADER_BYTES;
-    return this.#memory.bytes.subarray(at, at + length);
-  }
-
-  #makeViews(kind: Constructor, elementBytes: number): Views {
-    const length = Math.floor(this.capacity / elementBytes);
-    const { address, bytes, reduce } = this.#memory;
-    const at = (member: number, round: number) => 4 * this.#slotWord(member, round) + HEADER_BYTES;
-    const [even, odd] = [0, 1].map((round) =>
-      Array.from({ length: this.members }, (_, m) => new kind(bytes.buffer, at(m, round), length)),
-    );
-    const stride = 4 * this.#slotWords;
-    // Once a round has arrived, nobody reads what this member gave in the one before.
-    const blocks = (views: CollectiveArray[], round: number, room: CollectiveArray) =>
-      new Blocks(views, address + at(0, round), stride, reduce, room);
-    return {
-      even: blocks(even, 0, odd[this.member]),
-      odd: blocks(odd, 1, even[this.member]),
-    };
+  #partsOf(like: CollectiveArray, count: number): Contributions {
+    const { members, member } = this.frames;
+    return this.frames.contributions(like).from(partOf(count, members, member).from);
   }
 }

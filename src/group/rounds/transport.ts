@@ -1,8 +1,7 @@
 /**
- * Collectives of one group of processes. Each begins with one round of frames: every rank's header
- * reaches every other rank, so that ranks which disagree find out in the same words, and nothing is
- * left half sent. Short data travels in the same frames; long sums send each rank its part to
- * combine and gather the parts in a second round; what is longer still goes through {@link Bulk}.
+ * The collectives of one group, whatever carries its frames. Each begins with one round, in which
+ * every member's header reaches all others: members that disagree find out in the same words, and
+ * nothing is left half sent. Short data travels in the same frames; algorithms.ts has the rest.
  */
 
 import {
@@ -11,263 +10,273 @@ import {
   MismatchError,
   RankFailedError,
 } from '../../core/errors.js';
-import { addOther, combine } from '../mpi/combine.js';
-import type { Mpi } from '../mpi/library/library.js';
-import { Bulk } from '../mpi/messages/bulk.js';
 import type { Collective, Transport } from '../transport.js';
-import { disagree } from './disagreement.js';
-import type { MpiGroup } from './group.js';
-import {
-  type Departure,
-  describe,
-  type FrameCall,
-  findOdd,
-  writeHeader,
-  writeText,
-} from './header.js';
-import { partBytes, partOf } from './parts.js';
-import type { Arrival, Frames } from './rounds.js';
+import { Exchange, gatherSum, inPieces, type Route, routeOf, takeWhole } from './algorithms.js';
+import { disagree, findLeaver, leftError, type Membership } from './disagreement.js';
+import { BROKEN, DESTROYED, type Departure, departure, type FrameCall, findOdd } from './header.js';
+import type { Arrival, Described, Rounds } from './rounds.js';
+import { sendFirst, sendNext } from './sending.js';
 import type { Waiting } from './waiting.js';
-import { type Carrier, MpiWork, type Route } from './work.js';
+import { type Host, RoundsWork } from './work.js';
 
-/** A sum of this many bytes goes in one round however many ranks there are. */
-const ALWAYS_WHOLE_BYTES = 2048;
-/** Bytes that a rank sends more where that saves a second round. */
-const ROUND_BYTES = 8192;
-/**
- * Bytes up to which what is only copied goes in frames; more goes straight from array to array.
- * Measured, two ranks of one host: 20,000 float64 take 33 µs to gather in frames, 22 in chunks.
- */
-const COPY_BYTES = 65536;
+/** Why no collective can run any more, for one that asks. */
+type Reason = (call: Described) => Error;
 
-export class MpiTransport implements Transport, Carrier {
-  /** Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks. */
-  readonly mostBlocks = 1;
-  readonly mayBlock = true;
+export interface GroupOptions extends Membership {
   readonly waiting: Waiting;
-  readonly group: MpiGroup;
-  readonly #mpi: Mpi;
-  readonly #frames: Frames;
-  readonly #bulk: Bulk;
-  readonly #queue: MpiWork[] = [];
+  readonly mostBlocks: number;
+  /** Called when a member has left with an error. */
+  onFailure?(worldRank: number): void;
+  /** Called once, when nothing of the group is under way any more, or `clean` is false. */
+  onClose?(clean: boolean): void;
+}
+
+export class RoundsTransport implements Transport, Host {
+  readonly mostBlocks: number;
+  readonly waiting: Waiting;
+  readonly #group: GroupOptions;
+  readonly #rounds: Rounds;
+  readonly #queue: RoundsWork[] = [];
   /** What follows the first round; null while that is under way. */
   #script: Iterator<Arrival> | null = null;
   /** What the first work waits for. */
   #awaited: Arrival;
   #calls = 0;
-  /** Why no collective can run any more. */
-  #end: Error | null = null;
-  #closed = false;
+  /** Why no collective can run any more; null while they can. */
+  #reason: Reason | null = null;
+  /** Whether the round under way is of a collective that this rank has given up. */
+  #skips = false;
+  #isClosed = false;
+  #isStopped = false;
 
-  constructor(mpi: Mpi, group: MpiGroup, waiting: Waiting) {
-    this.#mpi = mpi;
-    this.group = group;
-    this.waiting = waiting;
-    this.#frames = group.frames;
-    this.#awaited = group.frames;
-    this.#bulk = new Bulk(mpi, group.comm, group.frames.member, group.frames.members);
-    waiting.add(this);
+  constructor(group: GroupOptions) {
+    this.#group = group;
+    this.mostBlocks = group.mostBlocks;
+    this.waiting = group.waiting;
+    this.#rounds = group.rounds;
+    this.#awaited = group.rounds;
+    this.waiting.add(this);
   }
 
-  start(call: Collective): MpiWork {
-    return this.#enqueue(call, this.#routeOf(call));
-  }
-
-  /** Ends this rank's part in the group; the others' next collective fails, or ends as theirs. */
-  leave(departure: Departure): MpiWork {
-    return this.#enqueue(departure, 'none');
-  }
-
-  /** Ends the group with the world: MPI is gone, so nothing is freed. */
-  abandon(): void {
-    this.#break(new CollectiveError(`group '${this.group.name}' has ended: its world was left`));
+  get mayBlock(): boolean {
+    return this.waiting.mayBlock;
   }
 
   /** Whether no collective can run any more. */
   get ended(): boolean {
-    return this.#end !== null;
+    return this.#reason !== null;
+  }
+
+  start(call: Collective): RoundsWork {
+    return this.#enqueue(call, call.input.length, routeOf(this.#rounds, call));
+  }
+
+  /** Ends this rank's part in the group; the others' next collective fails, or ends as theirs. */
+  leave(departure: Departure): RoundsWork {
+    return this.#enqueue(departure, 0, 'none');
   }
 
   advance(): void {
     try {
       while (this.#queue.length > 0 && this.#awaited.arrived()) this.#step(this.#queue[0]);
     } catch (error) {
-      this.#break(error as Error);
+      // What carries the group has failed itself.
+      this.#end(() => error as Error);
+      this.#stop(false);
     }
   }
 
-  expire(work: MpiWork): void {
-    const { ranks } = this.group;
-    const rank = ranks[this.#frames.member];
-    const head = this.#queue[0];
-    const missing = this.#script === null ? this.#frames.missing().map((m) => ranks[m]) : [];
-    const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
-    const behind = head === work ? '' : `, behind ${describe(head.call, head.number)},`;
-    this.#break(
-      new DeadlineError(
-        `rank ${rank} waited ${work.timeout / 1000} s in ${describe(work.call, work.number)} in group ` +
-          `'${this.group.name}'${behind} for ${whom}`,
-      ),
-    );
+  block(work: RoundsWork | null): void {
+    this.#rounds.fate?.block(work?.number ?? 0);
+  }
+
+  check(work: RoundsWork, waited: number): void {
+    const { fate } = this.#rounds;
+    const lost = fate?.lost(this.#queue[0], waited) ?? null;
+    if (lost !== null) this.#end((call) => fate?.lost(call, 0) ?? lost);
+    else if (waited > work.timeout) this.#expire(work);
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    const clean = this.#end === null && this.#queue.length === 0;
-    this.#break(new CollectiveError(`group '${this.group.name}' was destroyed`));
-    // Messages under way still write to the memory, so then it is not given back.
-    if (clean) {
-      this.#frames.close();
-      this.#bulk.close();
-    }
-    this.group.onClose(clean);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const error = new CollectiveError(`group '${this.#group.name}' was destroyed`);
+    if (this.#rounds.fate === null) this.#quit(() => error, DESTROYED, '');
+    else this.#end(() => error);
+    if (this.#rounds.fate !== null) this.#stop(true);
   }
 
-  #enqueue(call: FrameCall, route: Route): MpiWork {
-    const work = new MpiWork(this, call, ++this.#calls, route);
-    if (this.#end !== null) {
-      work.fail(this.#end);
-      return work;
+  /** Ends the group where all members do so at once, and nobody needs to be told. */
+  dismiss(): void {
+    const isClean = this.#reason === null && this.#queue.length === 0;
+    this.#end(() => new CollectiveError(`group '${this.#group.name}' was destroyed`));
+    this.#stop(isClean);
+  }
+
+  /** Ends the group with the world: nothing is freed, since nothing is left to free it with. */
+  abandon(): void {
+    const error = new CollectiveError(`group '${this.#group.name}' has ended: its world was left`);
+    this.#end(() => error);
+    this.#isStopped = true;
+    this.waiting.remove(this);
+  }
+
+  #enqueue(call: FrameCall, count: number, route: Route): RoundsWork {
+    const work = new RoundsWork(this, call, ++this.#calls, count, route);
+    const { fate } = this.#rounds;
+    const error = this.#reason?.(work) ?? fate?.lost(work, 0) ?? null;
+    if (error !== null) {
+      work.fail(error);
+    } else if (this.#queue.push(work) === 1) {
+      this.#begin(work);
+    } else {
+      fate?.queue(work.number);
+      // Those before it may be over by now, and then the others need not wait for this one.
+      this.advance();
     }
-    this.#queue.push(work);
-    if (this.#queue.length === 1) this.#begin(work);
     return work;
   }
 
-  #begin({ call, number, route }: MpiWork): void {
-    const frames = this.#frames;
-    try {
-      writeHeader(frames, call, number);
-      if (call.kind === 'raise' || call.kind === 'leave') {
-        frames.sendToAll(writeText(frames, call.message));
-      } else if (route === 'parts') {
-        frames.sendParts(call.input);
-      } else if (route === 'whole') {
-        frames.sendToAll(this.#fillFrame(call), call.input.byteLength);
-      } else {
-        frames.sendToAll(0);
-      }
-    } catch (error) {
-      this.#break(error as Error);
-    }
-  }
-
-  /** Puts this rank's data into its frame. @returns bytes of payload */
-  #fillFrame({ kind, input, root }: Collective): number {
-    if (kind === 'broadcast' && this.#frames.member !== root) return 0;
-    this.#frames.ownPayload(input).set(input);
-    return input.byteLength;
-  }
-
-  #routeOf({ kind, input }: Collective): Route {
-    const bytes = input.byteLength;
-    if (bytes === 0) return 'none';
-    if (kind === 'allReduce') return this.#routeOfSum(bytes);
-    return bytes <= Math.min(COPY_BYTES, this.#frames.capacity) ? 'whole' : 'bulk';
-  }
-
-  #routeOfSum(bytes: number): Route {
-    const { members, capacity, partsCapacity } = this.#frames;
-    // Everyone sends everything to all, or each one's part and then its own part's sum to all.
-    const [whole, parts] = [bytes * (members - 1), (2 * bytes * (members - 1)) / members];
-    const isFaster = bytes <= ALWAYS_WHOLE_BYTES || whole - parts <= ROUND_BYTES;
-    if (bytes <= capacity && isFaster) return 'whole';
-    return bytes <= partsCapacity ? 'parts' : 'bulk';
+  #begin(work: RoundsWork): void {
+    this.#script = null;
+    this.#awaited = this.#rounds;
+    sendFirst(this.#rounds, work);
   }
 
   /** Goes on with the first work after what was under way for it has arrived. */
-  #step(work: MpiWork): void {
+  #step(work: RoundsWork): void {
+    if (this.#skips) {
+      this.#skips = false;
+      if (findLeaver(this.#group) === null) this.#begin(work);
+      else this.#stop(true);
+      return;
+    }
     try {
-      if (this.#script === null) this.#script = this.#afterHeaders(work);
-      if (this.#script === null) {
-        this.#next(work);
+      this.#script ??= this.#afterHeaders(work);
+      const next = this.#script?.next();
+      if (next !== undefined && next.done !== true) {
+        this.#awaited = next.value;
         return;
       }
-      const { done, value } = this.#script.next();
-      if (done === true) this.#next(work);
-      else this.#awaited = value;
     } catch (error) {
-      const agreed = error instanceof MismatchError || error instanceof RankFailedError;
-      if (!agreed) throw error;
-      // All ranks throw the same here, and nothing is under way: the group goes on.
-      work.fail(error);
-      this.#next(work);
+      if (isFatal(error)) throw error;
+      // All members throw the same, or this one's result has found no place: the group goes on.
+      work.fail(error as Error);
     }
+    this.#next(work);
   }
 
-  #next(work: MpiWork): void {
-    this.#script = null;
-    this.#awaited = this.#frames;
+  #next(work: RoundsWork): void {
     work.finish();
     this.#queue.shift();
     if (this.#queue.length > 0) this.#begin(this.#queue[0]);
   }
 
   /** @returns what is left to do, or null when the collective is over */
-  #afterHeaders({ call, number, route }: MpiWork): Iterator<Arrival> | null {
-    const odd = findOdd(this.#frames);
-    if (odd >= 0) return disagree(this.group, call, number, odd);
-    if (call.kind === 'leave' || route === 'none') return null;
-    if (route === 'parts') return this.#gatherSum(call);
-    if (route === 'bulk') return this.#bulk.run(call);
-    if (this.#frames.watchAll()) return this.#takePieces(call);
-    this.#takeFrames(call);
-    return null;
+  #afterHeaders(work: RoundsWork): Iterator<Arrival> | null {
+    const odd = findOdd(this.#rounds.frames);
+    if (odd >= 0) return this.#disagree(work, odd);
+    const { route } = work;
+    const call = work.call as Collective;
+    if (route === 'whole') takeWhole(this.#rounds, call, { from: 0, to: work.count });
+    if (route === 'whole' || route === 'none') return null;
+    return this.#run(work, call);
   }
 
-  *#takePieces(call: Collective): Generator<Arrival> {
-    yield this.#frames;
-    this.#takeFrames(call);
-  }
-
-  #takeFrames(call: Collective): void {
-    const { kind, root, input, output } = call;
-    const { length } = input;
-    const frames = this.#frames;
-    const views = frames.payloads(input);
-    if (kind === 'allReduce') {
-      this.#sumFrames(call);
-    } else if (kind === 'broadcast') {
-      if (frames.member !== root || output !== input) output.set(views[root].subarray(0, length));
+  *#run(work: RoundsWork, call: Collective): Generator<Arrival> {
+    const rounds = this.#rounds;
+    const { parts, bulk } = rounds;
+    const exchange = new Exchange(rounds, call, work.count, (send) => this.#round(work, send));
+    if (work.route === 'parts' && parts !== null) {
+      yield* gatherSum(exchange, parts, { from: 0, to: work.count });
+    } else if (bulk !== null) {
+      yield* bulk(call);
     } else {
-      for (let m = 0; m < frames.members; m++) {
-        output.set(views[m].subarray(0, length), m * length);
-      }
+      yield* inPieces(exchange);
     }
+    exchange.end();
   }
 
-  #sumFrames({ op, input, output }: Collective): void {
-    const { length } = input;
-    const frames = this.#frames;
-    const blocks = frames.blocks(input);
-    const inPlace = frames.members === 2 && op === 'sum' && output === input;
-    if (inPlace && addOther(this.#mpi, blocks, 1 - frames.member, output, length)) return;
-    combine(this.#mpi, blocks, output, op, length);
+  *#round(work: RoundsWork, send: () => void): Generator<Arrival> {
+    sendNext(this.#rounds, work, send);
+    yield this.#rounds;
+    const odd = findOdd(this.#rounds.frames);
+    if (odd >= 0) yield* this.#disagree(work, odd);
   }
 
-  /** Combines this rank's part and gathers everyone's. */
-  *#gatherSum({ op, input, output }: Collective): Generator<Arrival> {
-    const frames = this.#frames;
-    const { members, member } = frames;
-    if (frames.watchAll()) yield frames;
-    const { from, to } = partOf(input.length, members, member);
-    combine(this.#mpi, frames.partBlocks(input), frames.ownPayload(input), op, to - from);
-    frames.sendToAll(partBytes(input, members));
-    frames.watchAll();
-    yield frames;
-    const views = frames.payloads(input);
-    for (let m = 0; m < members; m++) {
-      const { from, to } = partOf(input.length, members, m);
-      output.set(views[m].subarray(0, to - from), from);
+  /** Throws what it comes to that the header of member `odd` stands out. */
+  *#disagree(work: RoundsWork, odd: number): Generator<Arrival> {
+    const left = findLeaver(this.#group);
+    if (left === null) {
+      yield* disagree(this.#group, work.describe(), odd);
+      return;
     }
+    if (work.call.kind === 'leave') work.finish();
+    if (left.manner > 0) this.#group.onFailure?.(left.rank);
+    const reason = (call: Described) => leftError(left, call.describe(), this.#group);
+    // Every member has seen it, so none sends anything more.
+    this.#end(reason);
+    this.#stop(true);
+    throw reason(work);
   }
 
-  /** Ends the group on this rank: its messages no longer match the others'. */
-  #break(error: Error): void {
-    this.#end = error;
-    for (const work of this.#queue) work.fail(error);
+  #expire(work: RoundsWork): void {
+    const { name, ranks } = this.#group;
+    const [head] = this.#queue;
+    const missing = this.#awaited.missing().map((member) => ranks[member]);
+    const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
+    const behind = head === work ? '' : `, behind ${head.describe()},`;
+    const text =
+      `rank ${ranks[this.#rounds.frames.member]} waited ${work.timeout / 1000} s in ` +
+      `${work.describe()} in group '${name}'${behind} for ${whom}`;
+    const { fate } = this.#rounds;
+    const error = new DeadlineError(fate?.fail(text) ?? text);
+    if (fate === null) this.#quit(() => error, BROKEN, text);
+    else this.#end(() => error);
+  }
+
+  /** Takes part no more, and lets the other members know in a last frame. */
+  #quit(reason: Reason, manner: number, message: string): void {
+    const isOver = this.#reason !== null;
+    const isIdle = this.#queue.length === 0;
+    const isWithinBulk = !isIdle && this.#awaited !== this.#rounds;
+    this.#end(reason);
+    if (isOver) return;
+    if (isWithinBulk) {
+      this.#stop(false);
+      return;
+    }
+    const goodbye = new RoundsWork(this, departure(manner, message), ++this.#calls, 0, 'none');
+    this.#queue.push(goodbye);
+    this.#skips = !isIdle;
+    if (isIdle) this.#begin(goodbye);
+  }
+
+  /** Fails everything under way, and all that is still to come. */
+  #end(reason: Reason): void {
+    const works = this.#queue.splice(0);
+    // The goodbye of a group that has ended already is still under way.
+    if (this.#reason !== null) this.#queue.push(...works);
+    else for (const work of works) work.fail(reason(work));
+    this.#reason = reason;
+  }
+
+  /** @param clean whether nothing is under way; else what carries the group may still write to it */
+  #stop(clean: boolean): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
     this.#queue.length = 0;
     this.waiting.remove(this);
+    if (clean) this.#rounds.close();
+    this.#group.onClose?.(clean);
   }
+}
+
+/** Whether an error ends the group, as those of what carries it do. */
+function isFatal(error: unknown): boolean {
+  const agreed =
+    error instanceof MismatchError ||
+    error instanceof RankFailedError ||
+    error instanceof DeadlineError;
+  return error instanceof CollectiveError && !agreed;
 }

@@ -1,8 +1,10 @@
 /**
- * How a rank waits. It polls, since MPI has no wait with a deadline; every collective that it has
- * under way moves on meanwhile, so that groups may be waited for in different orders on different
- * ranks. It spins while a peer on a core of its own would answer, then lets other processes run.
+ * How a rank waits: it looks for the microsecond that a collective takes when all are there, then
+ * rests between looks in the way of its world. While it waits, every collective that it has under
+ * way moves on, so that groups may be waited for in different orders on different ranks.
  */
+
+import { mustAwait } from '../may-block.js';
 
 /** Something of this rank that may move on. */
 export interface Progress {
@@ -14,61 +16,74 @@ export interface Awaited {
   readonly settled: boolean;
   /** Milliseconds that the wait may take. */
   readonly timeout: number;
-  /** Settles it with an error, since `timeout` has passed. */
-  expire(): void;
+  /** Settles it with an error if it can never end, or has taken too long. */
+  check(waited: number): void;
+  /** Told when the rank begins to block for longer than some looks, and when it goes on. */
+  block(isBlocked: boolean): void;
 }
 
-/** Polls of the awaited transport between looks at all others and at the clock. */
+/** How the ranks of a world rest. */
+export interface Rest {
+  readonly mayBlock: boolean;
+  /** Looks at what is awaited before the first rest. */
+  readonly looks: number;
+  /** Looks between two rests; 0 where all that is awaited is added to {@link Waiting}. */
+  readonly looksBetween: number;
+  /** Called before the last look: whatever comes after it ends the rest. */
+  arm(): void;
+  /**
+   * Blocks until something may have come, or it is time to look.
+   * @param waited milliseconds since the wait began
+   * @param left milliseconds until the deadline
+   */
+  block(waited: number, left: number): void;
+  /** The same without blocking. */
+  pause(waited: number, left: number): Promise<void>;
+  disarm(): void;
+}
+
+/** Looks at what is awaited between looks at everything else. */
 const STRIDE = 32;
-/** The same where ranks share cores, after the first ones. */
-const STRIDE_CROWDED = 1;
-/** Milliseconds before the processor is yielded, where every rank has a core of its own. */
-const SPIN_MS = 0.002;
-/** Milliseconds of waiting after which the rank sleeps between polls, and the sleep. */
-const PATIENCE_MS = 20;
-const SLEEP_MS = 0.2;
 
 export class Waiting {
-  readonly #stride: number;
-  readonly #spinMs: number;
-  readonly #yield: () => void;
-  readonly #progress: () => void;
-  readonly #active = new Set<Progress>();
-  readonly #bed = new Int32Array(new SharedArrayBuffer(4));
+  readonly #rest: Rest;
+  /** Transports of this rank's groups; one with nothing under way has nothing to do. */
+  readonly #active: Progress[] = [];
 
-  /**
-   * @param crowded whether more ranks than cores share this host
-   * @param yieldProcessor the system's call for it, or null
-   * @param progress lets MPI move on, since what is awaited may lie in shared memory
-   */
-  constructor(crowded: boolean, yieldProcessor: (() => void) | null, progress: () => void) {
-    this.#stride = crowded ? STRIDE_CROWDED : STRIDE;
-    this.#spinMs = crowded ? 0 : SPIN_MS;
-    this.#progress = progress;
-    this.#yield = yieldProcessor ?? (() => this.sleep(SLEEP_MS));
+  constructor(rest: Rest) {
+    this.#rest = rest;
   }
 
+  get mayBlock(): boolean {
+    return this.#rest.mayBlock;
+  }
+
+  /** Lets `progress` move on whenever this rank waits, until {@link remove}. */
   add(progress: Progress): void {
-    this.#active.add(progress);
+    this.#active.push(progress);
   }
 
+  /** Harmless where it was removed before. */
   remove(progress: Progress): void {
-    this.#active.delete(progress);
+    const place = this.#active.indexOf(progress);
+    if (place >= 0) this.#active.splice(place, 1);
   }
 
   /** Blocks until `awaited` has settled; `own` is what it most likely waits for. */
   block(own: Progress, awaited: Awaited): void {
-    for (let poll = 0; poll < STRIDE; poll++) {
-      own.advance();
-      if (awaited.settled) return;
-    }
+    if (!this.mayBlock) throw mustAwait();
+    if (this.#look(own, awaited, this.#rest.looks)) return;
     const start = performance.now();
-    for (let poll = STRIDE; ; poll++) {
-      own.advance();
-      if (awaited.settled) return;
-      if (poll % this.#stride !== 0) continue;
-      this.#advanceAll();
-      this.#rest(start, awaited);
+    awaited.block(true);
+    try {
+      do {
+        this.#rest.arm();
+        const waited = this.#lastLook(awaited, start);
+        if (waited >= 0) this.#rest.block(waited, awaited.timeout - waited);
+        this.#rest.disarm();
+      } while (!this.#look(own, awaited, this.#rest.looksBetween));
+    } finally {
+      awaited.block(false);
     }
   }
 
@@ -76,56 +91,53 @@ export class Waiting {
   async settle(awaited: Awaited): Promise<void> {
     const start = performance.now();
     while (!awaited.settled) {
-      const waited = performance.now() - start;
-      if (waited > awaited.timeout) awaited.expire();
-      else await (waited < PATIENCE_MS ? nextTurn() : nextMillisecond());
-      this.#advanceAll();
+      this.#rest.arm();
+      const waited = this.#lastLook(awaited, start);
+      if (waited >= 0) await this.#rest.pause(waited, awaited.timeout - waited);
+      this.#rest.disarm();
     }
   }
 
   /** Blocks until `ended` says so or `milliseconds` have passed. @returns whether it ended */
   blockUntil(ended: () => boolean, milliseconds: number): boolean {
+    let isOver = false;
     const awaited = {
       settled: false,
       timeout: milliseconds,
-      expire: () => {
-        awaited.settled = true;
+      check: (waited: number) => {
+        awaited.settled = waited > milliseconds;
       },
+      block: () => {},
     };
-    let over = false;
     const advance = () => {
-      over = ended();
-      awaited.settled ||= over;
+      isOver = ended();
+      awaited.settled = isOver;
     };
     this.block({ advance }, awaited);
-    return over;
+    return isOver;
   }
 
-  sleep(milliseconds: number): void {
-    Atomics.wait(this.#bed, 0, 0, milliseconds);
+  /** The look after which only a bell tells of more. @returns milliseconds waited; -1: settled */
+  #lastLook(awaited: Awaited, start: number): number {
+    this.#advanceAll();
+    const waited = performance.now() - start;
+    if (!awaited.settled) awaited.check(waited);
+    return awaited.settled ? -1 : waited;
+  }
+
+  /** @returns whether `awaited` has settled */
+  #look(own: Progress, awaited: Awaited, looks: number): boolean {
+    if (awaited.settled) return true;
+    for (let look = 1; look <= looks; look++) {
+      own.advance();
+      if (awaited.settled) return true;
+      if (look % STRIDE === 0) this.#advanceAll();
+    }
+    return false;
   }
 
   #advanceAll(): void {
-    this.#progress();
-    for (const progress of this.#active) progress.advance();
+    // Backwards, since one that ends removes itself.
+    for (let i = this.#active.length - 1; i >= 0; i--) this.#active[i].advance();
   }
-
-  #rest(start: number, awaited: Awaited): void {
-    const waited = performance.now() - start;
-    if (waited > awaited.timeout) {
-      if (!awaited.settled) awaited.expire();
-    } else if (waited > PATIENCE_MS) {
-      this.sleep(SLEEP_MS);
-    } else if (waited >= this.#spinMs) {
-      this.#yield();
-    }
-  }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-function nextMillisecond(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
 }

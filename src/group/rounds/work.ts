@@ -1,35 +1,35 @@
-/** A collective of an {@link MpiTransport}, under way or over. */
+/** A collective of a {@link RoundsTransport}, under way or over. */
 
 import type { Work } from '../transport.js';
-import type { FrameCall } from './header.js';
+import type { Route } from './algorithms.js';
+import { describe, type FrameCall } from './header.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
-/**
- * How a collective's data travels: all with the headers, in parts with them and in a second round,
- * after them and chunk by chunk; or there is none.
- */
-export type Route = 'whole' | 'parts' | 'bulk' | 'none';
-
 /** What a work asks of its transport. */
-export interface Carrier extends Progress {
+export interface Host extends Progress {
   readonly waiting: Waiting;
-  /** Ends the group: a work of it has reached its deadline. */
-  expire(work: MpiWork): void;
+  /** Fails what is under way if `work`, waited for since `waited` milliseconds, can never end. */
+  check(work: RoundsWork, waited: number): void;
+  /** Notes that this rank blocks until `work` is over; null: no longer. */
+  block(work: RoundsWork | null): void;
 }
 
-export class MpiWork implements Work<void>, Awaited {
+export class RoundsWork implements Work<void>, Awaited {
   readonly call: FrameCall;
   /** Counts the group's collectives on this rank, from 1. */
   readonly number: number;
+  /** Elements that this rank gives: the array may be detached later. */
+  readonly count: number;
   readonly route: Route;
   settled = false;
   #error: Error | null = null;
-  readonly #carrier: Carrier;
+  readonly #host: Host;
 
-  constructor(carrier: Carrier, call: FrameCall, number: number, route: Route) {
-    this.#carrier = carrier;
+  constructor(host: Host, call: FrameCall, number: number, count: number, route: Route) {
+    this.#host = host;
     this.call = call;
     this.number = number;
+    this.count = count;
     this.route = route;
   }
 
@@ -37,22 +37,28 @@ export class MpiWork implements Work<void>, Awaited {
     return this.call.timeout;
   }
 
-  get error(): Error | null {
-    return this.#error;
-  }
-
   wait(): void {
-    if (!this.settled) this.#carrier.waiting.block(this.#carrier, this);
+    if (!this.settled) this.#host.waiting.block(this.#host, this);
     if (this.#error !== null) throw this.#error;
   }
 
   async done(): Promise<void> {
-    if (!this.settled) await this.#carrier.waiting.settle(this);
+    if (!this.settled) this.#host.advance();
+    if (!this.settled) await this.#host.waiting.settle(this);
     if (this.#error !== null) throw this.#error;
   }
 
-  expire(): void {
-    this.#carrier.expire(this);
+  /** "allReduce #17 of SyncBatchNorm 'bn2' with 129 float64" */
+  describe(): string {
+    return describe(this.call, this.number, this.count);
+  }
+
+  check(waited: number): void {
+    this.#host.check(this, waited);
+  }
+
+  block(isBlocked: boolean): void {
+    this.#host.block(isBlocked ? this : null);
   }
 
   finish(): void {

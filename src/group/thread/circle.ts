@@ -7,6 +7,7 @@
  * whose ranks are blocked in the same waits at both times held at the moment between them.
  */
 
+import { SEQUENCE } from '../rounds/header.js';
 import { GroupArea, LINE } from './area.js';
 import { RANK, type Segment } from './segment.js';
 
@@ -77,8 +78,13 @@ function stillHolds(segment: Segment, { rank, waitsFor, epoch, area, call }: Edg
   );
 }
 
+/** Collectives that a member has started: those queued behind others, or the one in its frames. */
 function startedCalls(area: GroupArea, member: number): number {
-  return Atomics.load(area.words, area.lineWord(member, LINE.started));
+  const words = [
+    area.lineWord(member, LINE.queued),
+    ...[0, 1].map((round) => area.slotWord(member, round) + SEQUENCE),
+  ];
+  return Math.max(...words.map((word) => Atomics.load(area.words, word)));
 }
 
 function describeEdge({ rank, waitsFor, area, call }: Edge): string {

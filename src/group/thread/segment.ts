@@ -8,7 +8,7 @@
 
 import type { Reducer } from '../reducer.js';
 import { FailureRecord, RECORD_WORDS } from './failure-record.js';
-import { createSegmentMemory, reducerIn } from './reducer.js';
+import { createSegmentMemory, reducerIn } from './memory.js';
 
 /** 'sbn1': tells a segment of this version from any other buffer. */
 const MAGIC = 0x73626e31;
@@ -16,7 +16,7 @@ const WORD_MAGIC = 0;
 const WORD_SIZE = 1;
 const WORD_TIMEOUT_MS = 2;
 
-/** Spin lock over the list of areas. */
+/** Spin lock over the list of areas: the rank that holds it, and 1. */
 export const WORD_LOCK = 3;
 /** First word that no area has taken yet. */
 export const WORD_FREE = 4;
@@ -63,7 +63,7 @@ export class Segment {
   readonly size: number;
   /** Why the world ended, once a rank has thrown or died. */
   readonly failure: FailureRecord;
-  #reducer: Reducer | undefined;
+  #reduce: Reducer | null | undefined;
 
   /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
   constructor(memory: SegmentMemory) {
@@ -98,10 +98,15 @@ export class Segment {
     return milliseconds === NEVER_MS ? Number.POSITIVE_INFINITY : milliseconds / 1000;
   }
 
-  /** Combines slots of this segment. */
-  get reducer(): Reducer {
-    this.#reducer ??= reducerIn(this.memory);
-    return this.#reducer;
+  /** Combines what lies in this segment; null: there is no WebAssembly for it. */
+  get reduce(): Reducer | null {
+    if (this.#reduce === undefined) this.#reduce = reducerIn(this.memory);
+    return this.#reduce;
+  }
+
+  /** First word of the areas. */
+  get firstArea(): number {
+    return this.rankWord(this.size, 0);
   }
 
   /** Index of a word of `rank`'s line. */
@@ -115,6 +120,15 @@ export class Segment {
 
   store(rank: number, word: number, value: number): void {
     Atomics.store(this.words, this.rankWord(rank, word), value);
+  }
+
+  /** Notes that `rank` blocks in collective `call` of the group in `area`; 0: no longer. */
+  markBlocked(rank: number, area: number, call: number): void {
+    // No reader may take the old group for that of the new call: the group goes first.
+    this.store(rank, RANK.blockedArea, 0);
+    Atomics.add(this.words, this.rankWord(rank, RANK.blockedEpoch), 1);
+    this.store(rank, RANK.blockedCall, call);
+    this.store(rank, RANK.blockedArea, area);
   }
 
   /** Wakes `rank` if it sleeps. */

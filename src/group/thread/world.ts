@@ -1,13 +1,15 @@
 /** A world whose ranks are threads of one process and share a segment. */
 
+import { RoundsTransport } from '../rounds/transport.js';
+import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
-import { openArea } from './area.js';
+import { openArea, worldAreaBytes } from './areas.js';
+import { Doorbell } from './doorbell.js';
 import type { Failure } from './failure-record.js';
 import { requireSharedMemory } from './isolation.js';
 import { RANK, Segment, type SegmentMemory } from './segment.js';
-import { ThreadTransport } from './transport.js';
-import { Waiting } from './waiting.js';
+import { ThreadRounds } from './thread-rounds.js';
 
 /** What a thread needs to join a world; goes to it by `workerData` or `postMessage`. */
 export interface ThreadWorldHandle {
@@ -25,8 +27,6 @@ export interface ThreadWorldOptions {
 
 const DEFAULT_TIMEOUT = 600;
 const DEFAULT_AREA_BYTES = 64 * 2 ** 20;
-/** Bytes of an area for each of its members, control words included, rounded up. */
-const MEMBER_BYTES = 136 * 1024;
 
 /**
  * The handles of a new world of `size` threads, one for each rank.
@@ -44,7 +44,7 @@ export function createThreadWorld(
   if (!(timeout > 0)) {
     throw new RangeError(`createThreadWorld: timeout must be above 0 seconds, got ${timeout}`);
   }
-  const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + size * MEMBER_BYTES;
+  const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + worldAreaBytes(size);
   if (!Number.isSafeInteger(areaBytes) || areaBytes < 0) {
     throw new RangeError(
       `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
@@ -95,7 +95,7 @@ export class ThreadWorld implements World {
     }
     this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
     this.timeout = this.#segment.timeout;
-    this.#waiting = new Waiting(this.#segment, this.rank);
+    this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
   }
 
   get mayBlock(): boolean {
@@ -105,7 +105,11 @@ export class ThreadWorld implements World {
   connect(name: string, ranks: readonly number[]): Transport {
     if (ranks.length === 1) return new SoloTransport(this.rank);
     const area = openArea(this.#segment, name, ranks, this.rank);
-    return new ThreadTransport(area, ranks.indexOf(this.rank), this.#waiting);
+    return new RoundsTransport({
+      ...{ name, ranks, waiting: this.#waiting },
+      rounds: new ThreadRounds(area, ranks.indexOf(this.rank)),
+      mostBlocks: Number.POSITIVE_INFINITY,
+    });
   }
 
   release(): void {

@@ -7,21 +7,26 @@
  * m-th part, and all gather the parts. Every generator yields while messages are under way.
  */
 
-import { Blocks } from '../../rounds/contributions.js';
+import { Contributions } from '../../rounds/contributions.js';
 import { partOf, type Span } from '../../rounds/parts.js';
 import type { Arrival } from '../../rounds/rounds.js';
 import type { Collective, CollectiveArray } from '../../transport.js';
-import { combine } from '../combine.js';
-import { createFrameMemory, type FrameMemory } from '../frame-memory.js';
+import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { addressOf } from '../library/koffi.js';
 import { check, type Mpi, type MpiCall } from '../library/library.js';
 import { NativeMemory } from '../library/memory.js';
+import { NativeAdder } from '../native-adder.js';
 import { Requests } from './requests.js';
 
 /** Bytes of one part of a chunk, and of what the parts of all members may take together. */
 const PART_BYTES = 1 << 18;
 const PARTS_BYTES = 1 << 22;
 const BULK_TAG = 1;
+/**
+ * Bytes up to which what is only copied goes in frames; more goes straight from array to array.
+ * Measured, two ranks of one host: 20,000 float64 take 33 µs to gather in frames, 22 in chunks.
+ */
+export const COPY_BYTES = 65536;
 
 export class Bulk {
   readonly #mpi: Mpi;
@@ -31,8 +36,10 @@ export class Bulk {
   readonly #cells: NativeMemory;
   readonly #requests: Requests;
   #count = 0;
+  /** Members at the other end of the requests. */
+  readonly #peersOf: number[] = [];
   /** Everyone's contribution to this member's part. Made when first needed. */
-  #scratch: FrameMemory | null = null;
+  #scratch: NativeFrameMemory | null = null;
 
   constructor(mpi: Mpi, comm: number, member: number, members: number) {
     this.#mpi = mpi;
@@ -43,11 +50,11 @@ export class Bulk {
     this.#requests = new Requests(mpi);
   }
 
-  /** What moves the data of `call`, step by step. */
-  run(call: Collective): Iterator<Arrival> {
+  /** Moves the data of a call, step by step. */
+  readonly way = (call: Collective): Generator<Arrival> => {
     if (call.kind === 'allReduce') return this.#allReduce(call);
     return call.kind === 'allGather' ? this.#allGather(call) : this.#broadcast(call);
-  }
+  };
 
   close(): void {
     this.#requests.close();
@@ -94,9 +101,9 @@ export class Bulk {
     const count = to - from;
     const members = Array.from({ length: this.#members }, (_, m) => m);
     const views = members.map((m) => this.#scratchView(call.input, m, count));
-    const { address, reduce } = this.#scratchMemory();
-    const blocks = new Blocks(views, address, this.#partBytes, reduce, views[0]);
-    combine(this.#mpi, blocks, views[0], call.op, count);
+    const memory = this.#scratchMemory();
+    const adder = new NativeAdder(this.#mpi, memory);
+    new Contributions(views, views[0], memory.reduce, adder).combine(views[0], call.op, count);
     return views[0];
   }
 
@@ -163,10 +170,11 @@ export class Bulk {
 
   #begin(): void {
     this.#count = 0;
+    this.#peersOf.length = 0;
   }
 
   #watch(): Arrival {
-    this.#requests.watch(this.#cells.address, this.#count);
+    this.#requests.watch(this.#cells.address, this.#count, this.#peersOf);
     return this.#requests;
   }
 
@@ -190,11 +198,12 @@ export class Bulk {
     if (bytes === 0) return;
     const { abi, call } = this.#mpi;
     const request = this.#cells.address + this.#count++ * abi.handleBytes;
+    this.#peersOf.push(peer);
     const code = call[name](address, bytes, abi.byte, peer, BULK_TAG, this.#comm, request);
     check(this.#mpi, name, code);
   }
 
-  #scratchMemory(): FrameMemory {
+  #scratchMemory(): NativeFrameMemory {
     this.#scratch ??= createFrameMemory(this.#mpi.koffi, this.#members * this.#partBytes);
     return this.#scratch;
   }

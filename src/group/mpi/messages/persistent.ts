@@ -31,7 +31,7 @@ export interface Channel {
 }
 
 /** Requests of one kind of round: piece by piece, the receives and then the sends. */
-export interface Round {
+export interface RequestSet {
   readonly key: number;
   readonly cells: NativeMemory;
   readonly pieces: number;
@@ -39,13 +39,13 @@ export interface Round {
   readonly count: number;
 }
 
-export class Rounds {
+export class PersistentRequests {
   readonly #mpi: Mpi;
   readonly #channel: Channel;
   /** Handles of the receives by piece and peer; every round of a group uses the same. */
   readonly #receives: NativeMemory[] = [];
-  readonly #rounds = new Map<number, Round>();
-  #last: Round | null = null;
+  readonly #rounds = new Map<number, RequestSet>();
+  #last: RequestSet | null = null;
 
   constructor(mpi: Mpi, channel: Channel) {
     this.#mpi = mpi;
@@ -58,7 +58,7 @@ export class Rounds {
   }
 
   /** The round in which each peer is sent `bytes` of a frame, the same to all or one of its own. */
-  round(bytes: number, pieces: number, ofParts: boolean): Round {
+  round(bytes: number, pieces: number, ofParts: boolean): RequestSet {
     const key = (bytes * 1024 + pieces) * 2 + (ofParts ? 1 : 0);
     if (this.#last !== null && this.#last.key === key) return this.#last;
     let round = this.#rounds.get(key);
@@ -84,7 +84,7 @@ export class Rounds {
     return this.#mpi.abi.handleBytes;
   }
 
-  #make(key: number, bytes: number, pieces: number, ofParts: boolean): Round {
+  #make(key: number, bytes: number, pieces: number, ofParts: boolean): RequestSet {
     const { pieceBytes } = this.#mpi.abi;
     const peers = this.#channel.members - 1;
     const count = 2 * peers * pieces;
@@ -149,13 +149,13 @@ export class Rounds {
   }
 
   #dropOldest(): void {
-    const [key, round] = this.#rounds.entries().next().value as [number, Round];
+    const [key, round] = this.#rounds.entries().next().value as [number, RequestSet];
     this.#rounds.delete(key);
     this.#drop(round);
   }
 
   /** Frees the sends of a round; its receives are everyone's. */
-  #drop({ cells, pieces }: Round): void {
+  #drop({ cells, pieces }: RequestSet): void {
     const peers = this.#channel.members - 1;
     for (let piece = 0; piece < pieces; piece++) {
       for (let index = 0; index < peers; index++) {

@@ -10,43 +10,44 @@ export class Requests implements Arrival {
   readonly #flag: NativeMemory;
   #address = 0;
   #count = 0;
+  #peers: readonly number[] = [];
 
   constructor(mpi: Mpi) {
     this.#mpi = mpi;
     this.#flag = new NativeMemory(mpi.koffi, ALIGNMENT);
   }
 
-  /** Lets `count` requests at `address` be what {@link arrived} looks at. */
-  watch(address: number, count: number): void {
+  /**
+   * Lets `count` requests at `address` be what {@link arrived} looks at.
+   * @param peers members at the other end of the first of them
+   */
+  watch(address: number, count: number, peers: readonly number[]): void {
     this.#address = address;
     this.#count = count;
+    this.#peers = peers;
   }
 
   arrived(): boolean {
-    return this.firstArrived(this.#count);
-  }
-
-  /** Whether the first `count` are done. */
-  firstArrived(count: number): boolean {
-    const code = this.#mpi.call.MPI_Testall(
-      count,
-      this.#address,
-      this.#flag.address,
-      this.#mpi.abi.statusesIgnore,
-    );
-    if (code !== 0) check(this.#mpi, 'MPI_Testall', code);
-    return this.#flag.words[0] !== 0;
-  }
-
-  /** Takes request `index` if it is done. @returns whether it is */
-  take(index: number): boolean {
     const { call, abi } = this.#mpi;
-    const request = this.#address + index * abi.handleBytes;
-    call.MPI_Test(request, this.#flag.address, abi.statusesIgnore);
-    return this.#flag.words[0] !== 0;
+    const { address, words } = this.#flag;
+    const code = call.MPI_Testall(this.#count, this.#address, address, abi.statusesIgnore);
+    if (code !== 0) check(this.#mpi, 'MPI_Testall', code);
+    return words[0] !== 0;
+  }
+
+  missing(): number[] {
+    return [...new Set(this.#peers.filter((_, index) => !this.#take(index)))];
   }
 
   close(): void {
     this.#flag.free();
+  }
+
+  /** Takes request `index` if it is done. @returns whether it is */
+  #take(index: number): boolean {
+    const { call, abi } = this.#mpi;
+    const request = this.#address + index * abi.handleBytes;
+    call.MPI_Test(request, this.#flag.address, abi.statusesIgnore);
+    return this.#flag.words[0] !== 0;
   }
 }

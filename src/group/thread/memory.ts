@@ -1,10 +1,6 @@
-/**
- * Combination of the members' slots: by WebAssembly SIMD in the segment itself, or by plain loops
- * where the segment is not a WebAssembly memory. Both give the same bits.
- */
+/** The memory of a segment: one that WebAssembly SIMD can add in, where the engine has it. */
 
 import { decode } from '../../core/binary-text.js';
-import { reduceRanks } from '../reduce.js';
 import { instantiateReducer, type Reducer } from '../reducer.js';
 import { reduce as binary, frequent } from './generated/reduce.js';
 
@@ -24,11 +20,9 @@ export function createSegmentMemory(bytes: number): WebAssembly.Memory | SharedA
   }
 }
 
-/** The reducer for slots in `memory`, all of them equally far apart. */
-export function reducerIn(memory: WebAssembly.Memory | SharedArrayBuffer): Reducer {
-  if (memory instanceof SharedArrayBuffer) return reduceSlots;
+/** What combines arrays in `memory`, or null. */
+export function reducerIn(memory: WebAssembly.Memory | SharedArrayBuffer): Reducer | null {
+  if (memory instanceof SharedArrayBuffer) return null;
   module ??= new WebAssembly.Module(decode(binary, frequent));
   return instantiateReducer(module, memory);
 }
-
-const reduceSlots: Reducer = (out, slots, op, from, to) => reduceRanks(out, slots, op, from, to);

@@ -1,32 +1,32 @@
 /**
- * Which frames a group gets: in memory that its members share, where all of them are on one host
- * and can; messages of MPI everywhere else. Nothing but time depends on it.
+ * Which rounds a group gets: in memory that its members share, if all of them are on one host and
+ * can; messages of MPI everywhere else. Nothing but time depends on it.
  */
 
-import type { Frames } from '../rounds/rounds.js';
-import { WindowFrames, windowBytes } from '../rounds/shared-rounds.js';
-import { MpiTransport } from '../rounds/transport.js';
+import type { Rounds } from '../rounds/rounds.js';
+import {
+  type CapacityLimits,
+  capacityFor,
+  SharedRounds,
+  sharedBytes,
+} from '../rounds/shared-rounds.js';
+import { RoundsTransport } from '../rounds/transport.js';
 import type { Waiting } from '../rounds/waiting.js';
 import type { Collective, CollectiveArray } from '../transport.js';
-import type { FrameMemory } from './frame-memory.js';
+import type { NativeFrameMemory } from './frame-memory.js';
 import type { GateOptions } from './gate.js';
 import type { Mpi } from './library/library.js';
-import { MessageFrames } from './messages/message-rounds.js';
+import { Bulk, COPY_BYTES } from './messages/bulk.js';
+import { MessageRounds } from './messages/message-rounds.js';
+import { NativeAdder } from './native-adder.js';
 import { makeWindow, openWindow, TICKET_WORDS } from './window.js';
 
-/** Bytes of payload in a frame: the most, the least, and what all frames of a group may take. */
-interface Room {
-  readonly most: number;
-  readonly least: number;
-  readonly all: number;
-}
-
-const IN_MESSAGES: Room = { most: 1 << 16, least: 1 << 14, all: 1 << 20 };
+const IN_MESSAGES: CapacityLimits = { most: 1 << 16, least: 1 << 14, all: 1 << 20 };
 /**
  * Memory that nobody has touched costs nothing. Measured, two ranks: sums of 64 KiB and more take
  * half the time in a window that they take in chunks of messages, up to all that it holds.
  */
-const IN_WINDOW: Room = { most: 1 << 20, least: 1 << 14, all: 1 << 23 };
+const IN_WINDOW: CapacityLimits = { most: 1 << 20, least: 1 << 14, all: 1 << 23 };
 /** Bytes of payload in frames that only carry a ticket. */
 const NOTE_BYTES = 1024;
 
@@ -38,24 +38,27 @@ export interface Members extends GateOptions {
   readonly onOneHost: boolean;
 }
 
-/** Frames for a group; fewer bytes each in larger groups. Every member calls it. */
-export function framesFor(mpi: Mpi, waiting: Waiting, group: Members): Frames {
+/** Rounds for a group; fewer bytes in each frame of larger groups. Every member calls it. */
+export function chooseRounds(mpi: Mpi, waiting: Waiting, group: Members): Rounds {
   const { comm, ranks, rank, onOneHost } = group;
   const [member, members] = [ranks.indexOf(rank), ranks.length];
-  const shared = capacityIn(IN_WINDOW, members);
-  const bytes = windowBytes(members, shared);
+  const capacity = capacityFor(IN_WINDOW, members);
+  const bytes = sharedBytes(members, capacity);
   const memory = onOneHost ? shareMemory(mpi, waiting, group, bytes) : null;
-  if (memory !== null) return new WindowFrames(memory, member, members, shared);
-  return new MessageFrames(mpi, comm, member, members, capacityIn(IN_MESSAGES, members));
-}
-
-function capacityIn({ most, least, all }: Room, members: number): number {
-  const share = Math.floor(all / members / 64) * 64;
-  return Math.min(most, Math.max(least, share));
+  if (memory === null) {
+    return new MessageRounds(mpi, comm, member, members, capacityFor(IN_MESSAGES, members));
+  }
+  const bulk = new Bulk(mpi, comm, member, members);
+  const adder = new NativeAdder(mpi, memory);
+  const options = { member, members, capacity, copyCapacity: COPY_BYTES, adder, bulk: bulk.way };
+  return new SharedRounds(memory, options, () => {
+    bulk.close();
+    memory.free();
+  });
 }
 
 /**
- * Memory that all members see; null on all of them where one cannot.
+ * Memory that all members see; null on all of them if one cannot.
  * @throws DeadlineError when a member does not come
  */
 function shareMemory(
@@ -63,7 +66,7 @@ function shareMemory(
   waiting: Waiting,
   group: Members,
   bytes: number,
-): FrameMemory | null {
+): NativeFrameMemory | null {
   const { koffi } = mpi;
   const { rank, ranks, timeout } = group;
   const notes = notesOf(mpi, waiting, group);
@@ -79,7 +82,7 @@ function shareMemory(
     return null;
   } finally {
     file?.close();
-    notes.close();
+    notes.dismiss();
   }
 }
 
@@ -93,11 +96,14 @@ function attempt<T>(share: () => T): T | null {
   }
 }
 
-/** Collectives of the members before the group has frames of its own. */
-function notesOf(mpi: Mpi, waiting: Waiting, { name, ranks, rank, comm }: Members): MpiTransport {
-  const frames = new MessageFrames(mpi, comm, ranks.indexOf(rank), ranks.length, NOTE_BYTES);
-  const group = { name, ranks, comm, frames, onFailure: () => {}, onClose: () => {} };
-  return new MpiTransport(mpi, group, waiting);
+/** Collectives of the members before the group has rounds of its own. */
+function notesOf(
+  mpi: Mpi,
+  waiting: Waiting,
+  { name, ranks, rank, comm }: Members,
+): RoundsTransport {
+  const rounds = new MessageRounds(mpi, comm, ranks.indexOf(rank), ranks.length, NOTE_BYTES);
+  return new RoundsTransport({ name, ranks, rounds, waiting, mostBlocks: 1 });
 }
 
 function noteOf(

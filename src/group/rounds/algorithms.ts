@@ -1,0 +1,167 @@
+/**
+ * The collectives in rounds. docs/algorithms.md has their costs.
+ *
+ * | route | an array of n bytes among P members |
+ * |---|---|
+ * | none | nothing to send: a barrier, or an empty array |
+ * | whole | one round: every member sends all of it and combines what all have sent |
+ * | parts | two rounds: member m gets the m-th parts and combines them, then all gather the parts |
+ * | bulk | after a round of headers alone, piece by piece |
+ */
+
+import type { Collective, CollectiveArray } from '../transport.js';
+import { copy } from './contributions.js';
+import { partLength, partOf, type Span } from './parts.js';
+import type { Arrival, PartRounds, Rounds } from './rounds.js';
+
+export type Route = 'none' | 'whole' | 'parts' | 'bulk';
+
+/** A sum of this many bytes goes in one round however many ranks there are. */
+const ALWAYS_WHOLE_BYTES = 2048;
+/** Bytes that a rank sends more where that saves a second round. */
+const ROUND_BYTES = 8192;
+
+export function routeOf(rounds: Rounds, { kind, input }: Collective): Route {
+  const bytes = input.byteLength;
+  if (bytes === 0) return 'none';
+  if (kind !== 'allReduce') return bytes <= rounds.copyCapacity ? 'whole' : 'bulk';
+  if (bytes <= rounds.frames.capacity && isBestWhole(rounds, bytes)) return 'whole';
+  return rounds.parts !== null && bytes <= rounds.parts.capacity ? 'parts' : 'bulk';
+}
+
+/** Whether a sum of `bytes` that a frame holds takes one round. */
+function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boolean {
+  // Everyone sends everything to all, or each one's part and then its own part's sum to all.
+  const [whole, inParts] = [bytes * (members - 1), (2 * bytes * (members - 1)) / members];
+  return parts === null || bytes <= ALWAYS_WHOLE_BYTES || whole - inParts <= ROUND_BYTES;
+}
+
+/** The further rounds of a collective. */
+export class Exchange {
+  readonly rounds: Rounds;
+  readonly call: Collective;
+  /** Elements that each rank gives. */
+  readonly count: number;
+  readonly #round: (send: () => void) => Generator<Arrival>;
+  #failure: { readonly error: unknown } | null = null;
+
+  /** @param round sends by its argument, and ends when all frames have come and none has failed */
+  constructor(
+    rounds: Rounds,
+    call: Collective,
+    count: number,
+    round: (send: () => void) => Generator<Arrival>,
+  ) {
+    this.rounds = rounds;
+    this.call = call;
+    this.count = count;
+    this.#round = round;
+  }
+
+  /** Sends this member's frame by `send`, and ends when all have come and none has failed. */
+  round(send: () => void): Generator<Arrival> {
+    return this.#round(() => {
+      this.end();
+      send();
+    });
+  }
+
+  /** Runs `take`; where it fails, so does the next round on all members. */
+  take(take: () => void): void {
+    try {
+      take();
+    } catch (error) {
+      this.#failure ??= { error };
+    }
+  }
+
+  /** Throws what a `take` has thrown. */
+  end(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+}
+
+/** Sends all of `input`, or of a piece of it. */
+export function sendWhole(
+  rounds: Rounds,
+  { kind, root }: Collective,
+  input: CollectiveArray,
+): void {
+  const { frames } = rounds;
+  const bytes = input.byteLength;
+  if (kind === 'broadcast' && frames.member !== root) {
+    rounds.send(0, bytes);
+    return;
+  }
+  copy(frames.ownArray(input, input.length), 0, input);
+  rounds.send(bytes, bytes);
+}
+
+/** Puts the result of a round of whole arrays, or of the piece [from, to), where it belongs. */
+export function takeWhole(rounds: Rounds, call: Collective, { from, to }: Span): void {
+  const { kind, op, root, input, output } = call;
+  const { frames } = rounds;
+  const all = frames.contributions(input);
+  const count = to - from;
+  if (kind === 'allReduce') {
+    const target = count === output.length ? output : output.subarray(from, to);
+    const isInPlace = frames.members === 2 && op === 'sum' && output === input;
+    if (isInPlace && all.addOther(1 - frames.member, target, count)) return;
+    all.combine(target, op, count);
+  } else if (kind === 'allGather') {
+    const { length } = input;
+    for (let m = 0; m < frames.members; m++) copy(output, m * length + from, all.head(m, count));
+  } else if (frames.member !== root || output !== input) {
+    copy(output, from, all.head(root, count));
+  }
+}
+
+/** After every member has its parts of [from, to): combines them, and gathers the results. */
+export function* gatherSum(
+  exchange: Exchange,
+  parts: PartRounds,
+  { from, to }: Span,
+): Generator<Arrival> {
+  const { rounds, call } = exchange;
+  const { frames } = rounds;
+  const { op, output } = call;
+  const own = partOf(to - from, frames.members, frames.member);
+  const longest = partLength(to - from, frames.members) * output.BYTES_PER_ELEMENT;
+  yield* exchange.round(() => {
+    const sum = frames.ownArray(output, own.to - own.from);
+    parts.contributions(output, to - from).combine(sum, op, sum.length);
+    rounds.send(sum.byteLength, longest);
+  });
+  exchange.take(() => {
+    const all = frames.contributions(output);
+    for (let m = 0; m < frames.members; m++) {
+      const part = partOf(to - from, frames.members, m);
+      copy(output, from + part.from, all.head(m, part.to - part.from));
+    }
+  });
+}
+
+/** Long arrays, piece by piece. */
+export function* inPieces(exchange: Exchange): Generator<Arrival> {
+  const { rounds, call, count } = exchange;
+  const { frames, parts } = rounds;
+  const size = call.input.BYTES_PER_ELEMENT;
+  const isParted = call.kind === 'allReduce' && parts !== null;
+  const capacity = isParted ? parts.capacity : frames.capacity;
+  const step = Math.floor(capacity / size);
+  for (let from = 0; from < count; from += step) {
+    const span = { from, to: Math.min(from + step, count) };
+    const input = () => piece(call.input, span);
+    if (isParted && !isBestWhole(rounds, (span.to - from) * size)) {
+      yield* exchange.round(() => parts.send(input()));
+      yield* gatherSum(exchange, parts, span);
+    } else {
+      yield* exchange.round(() => sendWhole(rounds, call, input()));
+      exchange.take(() => takeWhole(rounds, call, span));
+    }
+  }
+}
+
+function piece(array: CollectiveArray, { from, to }: Span): CollectiveArray {
+  return to - from === array.length ? array : array.subarray(from, to);
+}

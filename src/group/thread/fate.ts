@@ -1,0 +1,91 @@
+/** What a rank knows of the other threads of a group: who is gone, and who waits for whom. */
+
+import { DeadlineError, RankFailedError } from '../../core/errors.js';
+import type { Described, Fate } from '../rounds/rounds.js';
+import { type GroupArea, LINE } from './area.js';
+import { findCircle } from './circle.js';
+import { RANK, WORD_ALARMS } from './segment.js';
+
+/** Milliseconds after which a blocked rank looks for a circle, each time that it wakes. */
+const CIRCLE_MS = 100;
+
+export class ThreadFate implements Fate {
+  readonly #area: GroupArea;
+  readonly #member: number;
+  readonly #hasCome: (member: number) => boolean;
+  /** The segment's alarms when all was well. */
+  #alarms = -1;
+  /** Number of the collective that this rank blocks in, or 0. */
+  #blocked = 0;
+
+  /** @param hasCome whether a member's frame of the round under way is there */
+  constructor(area: GroupArea, member: number, hasCome: (member: number) => boolean) {
+    this.#area = area;
+    this.#member = member;
+    this.#hasCome = hasCome;
+  }
+
+  lost(call: Described, waited: number): Error | null {
+    const alarms = Atomics.load(this.#area.words, WORD_ALARMS);
+    if (alarms !== this.#alarms) {
+      const error = this.#look(call);
+      if (error !== null) return error;
+      // What members that are gone have left behind may serve some calls, not all.
+      if (!this.#area.ranks.some((_, m) => this.#isGone(m))) this.#alarms = alarms;
+    }
+    return waited >= CIRCLE_MS && this.#blocked !== 0 ? this.#searchCircle() : null;
+  }
+
+  block(call: number): void {
+    this.#blocked = call;
+    this.#area.segment.markBlocked(this.#rank, call === 0 ? 0 : this.#area.at, call);
+  }
+
+  queue(call: number): void {
+    Atomics.store(this.#area.words, this.#area.lineWord(this.#member, LINE.queued), call);
+  }
+
+  fail(text: string): string {
+    this.#area.failure.write(this.#rank, text);
+    this.#area.ringMembers(this.#rank);
+    return this.#area.failure.read()?.text ?? text;
+  }
+
+  get #rank(): number {
+    return this.#area.ranks[this.#member];
+  }
+
+  #look(call: Described): Error | null {
+    const { segment, ranks, name, failure } = this.#area;
+    const failed = segment.failure.read();
+    if (failed !== null) return new RankFailedError(failed.rank, failed.text);
+    const broken = failure.read();
+    if (broken !== null) return new DeadlineError(broken.text);
+    // In this order: one that sends and leaves between the two looks has sent.
+    const gone = ranks.findIndex((_, m) => this.#isGone(m) && !this.#hasCome(m));
+    if (gone < 0) return null;
+    const rank = ranks[gone];
+    const hasExited = segment.load(rank, RANK.exited) !== 0;
+    const how = hasExited ? `exited with code ${segment.load(rank, RANK.exitCode)}` : 'left';
+    return new RankFailedError(
+      rank,
+      `rank ${rank} ${how} before ${call.describe()} in group '${name}', ` +
+        `which rank ${this.#rank} is in`,
+    );
+  }
+
+  #isGone(member: number): boolean {
+    const { segment, ranks } = this.#area;
+    return segment.load(ranks[member], RANK.exited) !== 0 || this.#area.hasLeft(member);
+  }
+
+  #searchCircle(): Error | null {
+    const circle = findCircle(this.#area.segment, this.#rank);
+    if (circle === null) return null;
+    for (const area of circle.areas) {
+      area.failure.write(this.#rank, circle.text);
+      area.ringMembers(this.#rank);
+    }
+    return new DeadlineError(this.fail(circle.text));
+  }
+}
