@@ -74,7 +74,7 @@ export function drawChart(
  * Leaves out what only a live chart needs, and echarts' ids: it counts drawings of the process, so
  * that a second report of the same runs would differ.
  */
-function tidy(svg: string, id: string): string {
+export function tidy(svg: string, id: string): string {
   return svg
     .replace(/<style[\s\S]*?<\/style>/g, '')
     .replace(/ (?:class|pointer-events|ecmeta_\w+)="[^"]*"/g, '')

@@ -7,11 +7,12 @@
  */
 
 import { writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { getGroupSize, getRank, init } from 'syncbn';
 import { DataError, type DigitSets } from './dataset.js';
 import { type Options, parseOptions } from './options.js';
-import { BATCH, plansFor, type RunPlan } from './plans.js';
+import { plansFor, type RunPlan, SPEED_BATCH, SPEED_STEPS, speedPlans } from './plans.js';
 import type { Run } from './run.js';
 import type { TrainSettings } from './train.js';
 
@@ -30,26 +31,41 @@ async function loadDigits({ data, seed, digits }: Options): Promise<DigitSets> {
 
 function settingsOf(
   { ranks, synchronized }: RunPlan,
-  { steps, seed, learningRate }: Options,
+  { steps, seed, learningRate, batchSize }: Options,
   digits: DigitSets,
 ): TrainSettings {
   return {
-    ...{ digits, ranks, synchronized, steps, seed, learningRate },
-    batchSize: BATCH,
+    ...{ digits, ranks, synchronized, steps, seed, learningRate, batchSize },
     measureEvery: Math.max(1, Math.ceil(steps / 9)),
   };
 }
 
-async function report(options: Options, runs: readonly Run[], digits: DigitSets): Promise<void> {
+/** The same network with a larger batch and few steps. */
+function speedSettingsOf(plan: RunPlan, options: Options, digits: DigitSets): TrainSettings {
+  const settings = settingsOf(plan, options, digits);
+  const steps = Math.min(SPEED_STEPS, options.steps);
+  return { ...settings, batchSize: SPEED_BATCH, steps, measureEvery: null };
+}
+
+async function report(
+  options: Options,
+  runs: readonly Run[],
+  speeds: readonly Run[],
+  digits: DigitSets,
+): Promise<void> {
   const { formatTable } = await import('./table.js');
   console.log(formatTable(runs));
-  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(runs));
+  if (options.json !== undefined) writeFileSync(options.json, JSON.stringify({ runs, speeds }));
+  if (options.chart !== undefined) {
+    const { accuracyPicture } = await import('./pictures.js');
+    writeFileSync(options.chart, accuracyPicture(runs));
+  }
   const { writeReport } = await import('./report.js');
-  writeReport(options.report, runs, {
+  writeReport(options.report, runs, speeds, {
     data: options.data === undefined ? 'drawn digits' : 'IDX files',
     'training samples': digits.train.count,
     'test samples': digits.test.count,
-    'batch size': BATCH,
+    'batch size': options.batchSize,
     'learning rate': options.learningRate,
     seed: options.seed,
   });
@@ -59,16 +75,31 @@ async function report(options: Options, runs: readonly Run[], digits: DigitSets)
 async function demo(options: Options): Promise<void> {
   await init();
   const launched = getGroupSize() > 1;
-  const plans = plansFor(launched ? getGroupSize() : THREADS, options.only);
+  const plans = plansFor(launched ? getGroupSize() : THREADS, options.batchSize, options.only);
   const digits = await loadDigits(options);
+  const runs = await trainAll(plans, launched, (plan) => settingsOf(plan, options, digits));
+  const most = launched ? getGroupSize() : availableParallelism();
+  const speeds = await trainAll(
+    options.only === undefined ? speedPlans(most) : [],
+    launched,
+    (plan) => speedSettingsOf(plan, options, digits),
+  );
+  if (getRank() === 0) await report(options, runs, speeds, digits);
+}
+
+/** @returns the runs on rank 0, nothing on the others */
+async function trainAll(
+  plans: readonly RunPlan[],
+  launched: boolean,
+  settings: (plan: RunPlan) => TrainSettings,
+): Promise<Run[]> {
   const { trainHere, trainOnThreads } = await import('./runs.js');
   const runs: Run[] = [];
   for (const plan of plans) {
-    const train = launched ? trainHere : trainOnThreads;
-    const run = await train(plan, settingsOf(plan, options, digits));
+    const run = await (launched ? trainHere : trainOnThreads)(plan, settings(plan));
     if (run !== null) runs.push(run);
   }
-  if (getRank() === 0) await report(options, runs, digits);
+  return runs;
 }
 
 try {

@@ -1,6 +1,7 @@
 /**
  * The demo's network: two 3 x 3 convolutions of 16 and 32 filters, each normalised, rectified and
- * pooled, and a dense layer. Written once; it runs on one rank or on many.
+ * pooled, a dense layer of 64 units, normalised and rectified, and a dense layer to the classes.
+ * Written once; it runs on one rank or on many.
  */
 
 import { jit, nn, numpy as np, tree } from '@jax-js/jax';
@@ -9,6 +10,8 @@ import { convolve, maxPool, network, stage } from 'syncbn/jax';
 import { CLASSES, SIDE } from './dataset.js';
 
 const FILTERS = [16, 32] as const;
+/** Units of the dense layer that is normalised: a channel of it has one value a sample. */
+const UNITS = 64;
 /** Pixels along each side after two poolings. */
 const POOLED = SIDE / 4;
 const MOMENTUM = 0.9;
@@ -33,12 +36,14 @@ export function digitsNetwork(trainers: ProcessGroup, peers: ProcessGroup, seed:
         (x, { kernel }) => convolve(maxPool(nn.relu(x)), kernel),
       ),
       bn2: norm(FILTERS[1], 'bn2'),
-      dense: stage(
-        () => ({ weight: heNormal([features, CLASSES], seed + 2), bias: np.zeros([CLASSES]) }),
-        (x, { weight, bias }) => {
-          const pooled = maxPool(nn.relu(x)).reshape([-1, features]);
-          return np.dot(pooled, weight).add(bias);
-        },
+      dense1: stage(
+        () => ({ weight: heNormal([features, UNITS], seed + 2) }),
+        (x, { weight }) => np.dot(maxPool(nn.relu(x)).reshape([-1, features]), weight),
+      ),
+      bn3: norm(UNITS, 'bn3'),
+      dense2: stage(
+        () => ({ weight: heNormal([UNITS, CLASSES], seed + 3), bias: np.zeros([CLASSES]) }),
+        (x, { weight, bias }) => np.dot(nn.relu(x), weight).add(bias),
       ),
     },
     { loss: crossEntropy, processGroup: trainers, name: 'digits' },

@@ -10,9 +10,11 @@ export interface Options {
   steps: number;
   seed: number;
   learningRate: number;
+  batchSize: number;
   only?: RunKey;
   report: string;
   json?: string;
+  chart?: string;
 }
 
 /** The options of this process; ends it for `--help` and for what cannot be understood. */
@@ -25,9 +27,11 @@ export function parseOptions(): Options {
     .addOption(option('--steps <n>', 'steps of each run').argParser(integer(1)).default(1125))
     .addOption(option('--seed <n>', 'of weights and data order').argParser(integer(0)).default(1))
     .addOption(option('--learning-rate <x>', 'at its highest').argParser(positive).default(0.005))
+    .addOption(option('--batch-size <n>', 'samples a step').argParser(integer(1)).default(8))
     .addOption(option('--only <run>', 'a single run (default: all)').choices(RUN_KEYS))
     .option('--report <file>', 'page to write', 'report.html')
     .option('--json <file>', 'file for every loss and accuracy')
+    .option('--chart <file>', 'SVG file for the accuracies')
     .parse()
     .opts<Options>();
 }

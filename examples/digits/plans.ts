@@ -2,9 +2,6 @@
 
 import { DataError } from './dataset.js';
 
-/** Samples of one step over all ranks. */
-export const BATCH = 8;
-
 /** What `--only` calls the runs. */
 export const RUN_KEYS = ['one', 'synchronized', 'alone'] as const;
 export type RunKey = (typeof RUN_KEYS)[number];
@@ -20,12 +17,21 @@ export interface RunPlan {
 
 /**
  * The runs on a world of `ranks`; the first is what the others are compared with.
+ * @param batchSize samples of one step over all ranks
  * @param only default: all
  * @throws DataError when the batch cannot be dealt out to the ranks evenly
  */
-export function plansFor(ranks: number, only?: RunKey): RunPlan[] {
-  if (BATCH % ranks !== 0) {
-    throw new DataError(`a batch of ${BATCH} samples cannot be dealt out to ${ranks} ranks evenly`);
+export function plansFor(ranks: number, batchSize: number, only?: RunKey): RunPlan[] {
+  if (batchSize % ranks !== 0) {
+    throw new DataError(
+      `a batch of ${batchSize} samples cannot be dealt out to ${ranks} ranks evenly`,
+    );
+  }
+  if (batchSize === ranks && ranks > 1 && (only ?? 'alone') === 'alone') {
+    throw new DataError(
+      `a rank that normalises alone needs two samples or more: set --batch-size to ${2 * ranks} ` +
+        'or a multiple of it, or --only to another run',
+    );
   }
   const plans: RunPlan[] = [
     { key: 'one', name: 'one rank', ranks: 1, synchronized: true },
@@ -33,4 +39,22 @@ export function plansFor(ranks: number, only?: RunKey): RunPlan[] {
     { key: 'alone', name: `${ranks} ranks, each alone`, ranks, synchronized: false },
   ];
   return plans.filter(({ key }) => only === undefined || key === only);
+}
+
+/** Samples of one step in the runs that measure speed: enough for a rank to be busy with them. */
+export const SPEED_BATCH = 64;
+
+/** Steps of such a run: enough for a median. */
+export const SPEED_STEPS = 25;
+
+/** The runs that measure speed on 1, 2, 4, ... ranks, as far as `most` ranks go. */
+export function speedPlans(most: number): RunPlan[] {
+  return [1, 2, 4, 8, 16]
+    .filter((ranks) => ranks <= most)
+    .map((ranks) => ({
+      key: 'synchronized',
+      name: `speed of ${ranks} ${ranks === 1 ? 'rank' : 'ranks'}`,
+      ranks,
+      synchronized: true,
+    }));
 }

@@ -3,11 +3,15 @@
 /** Width of the page, in CSS pixels, from which the wide drawings are shown. */
 export const WIDE_FROM = 760;
 
+/** Colours on a light ground, as CSS properties. */
+export const LIGHT = `
+  --paper: #ffffff; --ink: #1c2330; --soft: #566072; --axis: #9aa3b2; --grid: #dfe3ea; --card: #f5f7fa;
+  --run-0: #e69f00; --run-1: #0067b0; --run-2: #c2255c; --run-3: #2b8a3e; --run-4: #7048b6;`.trim();
+
 export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;
-  --paper: #ffffff; --ink: #1c2330; --soft: #566072; --axis: #9aa3b2; --grid: #dfe3ea; --card: #f5f7fa;
-  --run-0: #e69f00; --run-1: #0067b0; --run-2: #c2255c; --run-3: #2b8a3e; --run-4: #7048b6;
+  ${LIGHT}
 }
 @media (prefers-color-scheme: dark) {
   :root {

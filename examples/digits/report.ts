@@ -4,8 +4,11 @@
  */
 
 import { writeFileSync } from 'node:fs';
+import { drawBars } from './bars.js';
 import { drawChart, type Size } from './chart.js';
 import { type Figure, figuresOf, runColor } from './figures.js';
+import { speedBars } from './pictures.js';
+import { SPEED_BATCH } from './plans.js';
 import { REPORT_STYLE } from './report-style.js';
 import { type Run, SUMMARY_HEADS, summaryRow } from './run.js';
 
@@ -19,14 +22,24 @@ const NARROW: Size = { width: 340, height: 270, fontSize: 12 };
 
 /**
  * Writes the report of `runs` to the file `path`. Differences are from the first run.
+ * @param speeds runs that measured speed on more and more ranks; there may be none
  * @throws RangeError when there is no run
  */
-export function writeReport(path: string, runs: readonly Run[], settings: Settings): void {
-  writeFileSync(path, reportHtml(runs, settings));
+export function writeReport(
+  path: string,
+  runs: readonly Run[],
+  speeds: readonly Run[],
+  settings: Settings,
+): void {
+  writeFileSync(path, reportHtml(runs, speeds, settings));
 }
 
 /** The text of the report; see {@link writeReport}. */
-export function reportHtml(runs: readonly Run[], settings: Settings): string {
+export function reportHtml(
+  runs: readonly Run[],
+  speeds: readonly Run[],
+  settings: Settings,
+): string {
   if (runs.length === 0) throw new RangeError('writeReport: there must be at least one run, got 0');
   return `<!doctype html>
 <html lang="en">
@@ -44,6 +57,7 @@ ${figuresOf(runs)
   .map((figure, index) => figureHtml(figure, `figure-${index}`, runs))
   .join('\n')}
 ${tableHtml(runs)}
+${speedHtml(speeds)}
 ${settingsHtml(settings)}
 </main>
 </body>
@@ -53,7 +67,18 @@ ${settingsHtml(settings)}
 
 function introduction(runs: readonly Run[]): string {
   const ways = runs.map((run) => `<b>${escapeHtml(run.name)}</b> (${spread(run)})`);
-  return `<p>A small convolutional network with batch normalization learnt handwritten digits ${times(runs.length)}: ${ways.join('; ')}. Every run began with the same weights and saw the same digits in the same order; only the ranks that share a batch, and the samples that the layers normalise over, differ. Ranks that synchronize take mean and variance over the samples of all ranks, and so compute what one rank with the whole batch computes, up to the rounding of float32. Ranks that normalise alone take them over their own few samples, and train a different, noisier network.</p>`;
+  return `<p>A small convolutional network with batch normalization learnt handwritten digits ${times(runs.length)}: ${ways.join('; ')}. Every run began with the same weights and saw the same digits in the same order; only the ranks that share a batch, and the samples that the layers normalise over, differ. Ranks that synchronize take mean and variance over the samples of all ranks, and so compute what one rank with the whole batch computes, up to the rounding of float32. Ranks that normalise alone take them over their own samples, and train another network.</p>
+${scarcity(Math.min(...runs.map(({ samplesPerRank }) => samplesPerRank)))}`;
+}
+
+/** Why so few samples are not enough for a rank alone. */
+function scarcity(samples: number): string {
+  const values = samples === 1 ? '1 value' : `${samples} values`;
+  const two =
+    samples === 2
+      ? ' Two values, normalised, are always −1 and +1: the layer passes on which of them is larger, and nothing of how much. So the gradient that comes back through it is almost 0, the layers below it learn next to nothing, and the test, which normalises by the running statistics, meets values that training never saw.'
+      : '';
+  return `<p>The convolutions’ channels have 784 and 196 values in each sample, so that a few samples are enough for their statistics. The dense layer’s channels have one value in each sample: a rank that normalises alone takes their mean and variance over ${values}.${two}</p>`;
 }
 
 function times(count: number): string {
@@ -91,6 +116,24 @@ function legend({ lines }: Figure, runs: readonly Run[]): string {
     return `<li><span class="swatch${band}" style="background:${color}"></span>${escapeHtml(run.name)}</li>`;
   });
   return `<ul class="legend">${items.join('')}</ul>`;
+}
+
+/** Samples a second by ranks; nothing if there is nothing to compare. */
+function speedHtml(speeds: readonly Run[]): string {
+  if (speeds.length < 2) return '';
+  const picture = (id: string, size: Size) =>
+    drawBars(id, speedBars(speeds), size).replace(
+      '<svg ',
+      '<svg role="img" aria-label="Samples a second, bars" ',
+    );
+  return `<figure>
+<figcaption>
+<h2>Samples a second by ranks</h2>
+<p>Synchronized training with batches of ${SPEED_BATCH} samples, which the ranks share: the median of ${speeds[0].losses.length} steps. In brackets: how many times as fast as one rank.</p>
+</figcaption>
+<div class="wide">${picture('speed-wide', WIDE)}</div>
+<div class="narrow">${picture('speed-narrow', NARROW)}</div>
+</figure>`;
 }
 
 /** The figures of the table with a column for each run: so they fit on a phone. */

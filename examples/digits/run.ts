@@ -9,8 +9,10 @@ export interface Run {
   readonly losses: readonly number[];
   /** Share of the test digits that were right, 0 to 1, after `step` steps. */
   readonly accuracies: readonly { readonly step: number; readonly accuracy: number }[];
-  /** Wall time of the training. */
+  /** Wall time of the training, its start and the measurements of the accuracy included. */
   readonly seconds: number;
+  /** Median time of a step, in seconds, without the steps that measure the accuracy. */
+  readonly stepSeconds: number;
 }
 
 /** Steps that the final loss is the mean of: the loss of one small batch says little. */
@@ -25,6 +27,7 @@ export const SUMMARY_HEADS = [
   'ranks × samples',
   'steps',
   'seconds',
+  'samples a second',
   `final loss (mean of last ${FINAL_STEPS} steps)`,
   'test accuracy',
   `largest relative difference of the loss, first ${EARLY_STEPS} steps`,
@@ -56,6 +59,11 @@ export function finalLoss(run: Run): number {
   return last.reduce((sum, loss) => sum + loss, 0) / last.length;
 }
 
+/** Samples of all ranks in a second, at the median speed of a step. */
+export function samplesPerSecond({ ranks, samplesPerRank, stepSeconds }: Run): number {
+  return (ranks * samplesPerRank) / stepSeconds;
+}
+
 /** The figures of `run` as text, one for each of {@link SUMMARY_HEADS}. */
 export function summaryRow(run: Run, reference: Run): string[] {
   const accuracy = run.accuracies.at(-1)?.accuracy;
@@ -66,6 +74,7 @@ export function summaryRow(run: Run, reference: Run): string[] {
     `${run.ranks} × ${run.samplesPerRank}`,
     String(run.losses.length),
     run.seconds.toFixed(1),
+    Number.isFinite(samplesPerSecond(run)) ? samplesPerSecond(run).toFixed(0) : '-',
     finalLoss(run).toFixed(4),
     accuracy === undefined ? '-' : `${(100 * accuracy).toFixed(1)} %`,
     difference(EARLY_STEPS),

@@ -48,6 +48,9 @@ class Record {
   readonly #accuracies: Run['accuracies'][number][] = [];
   readonly #progress;
   readonly #started = performance.now();
+  /** Milliseconds of the steps that measured nothing, the first one excepted. */
+  readonly #stepTimes: number[] = [];
+  #lastStep: number | null = null;
   #seconds = 0;
 
   constructor(plan: RunPlan, { steps }: TrainSettings) {
@@ -56,8 +59,11 @@ class Record {
   }
 
   add({ step, loss, accuracy }: StepMessage): void {
+    const now = performance.now();
     this.#losses.push(loss);
     if (accuracy !== undefined) this.#accuracies.push({ step, accuracy });
+    else if (this.#lastStep !== null) this.#stepTimes.push(now - this.#lastStep);
+    this.#lastStep = now;
     this.#progress.update(step, { loss });
   }
 
@@ -74,6 +80,13 @@ class Record {
       losses: this.#losses,
       accuracies: this.#accuracies,
       seconds: this.#seconds,
+      stepSeconds: median(this.#stepTimes) / 1000,
     };
   }
+}
+
+/** The middle of the values, the upper one of two; NaN if there is none. */
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }

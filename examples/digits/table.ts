@@ -4,7 +4,7 @@ import Table from 'cli-table3';
 import { type Run, SUMMARY_HEADS, summaryRow } from './run.js';
 
 /** Columns of a head's lines; the heads are longer than any figure below them. */
-const HEAD_WIDTH = 14;
+const HEAD_WIDTH = 11;
 
 /** The runs, one a row; differences are from the first. */
 export function formatTable(runs: readonly Run[]): string {

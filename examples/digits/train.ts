@@ -22,8 +22,8 @@ export interface TrainSettings {
   readonly learningRate: number;
   /** Whether statistics are those of all ranks, or of each alone. */
   readonly synchronized: boolean;
-  /** Steps between measurements of the accuracy; the last step is always followed by one. */
-  readonly measureEvery: number;
+  /** Steps between measurements of the accuracy, one of which follows the last step; null: none. */
+  readonly measureEvery: number | null;
 }
 
 /** What rank 0 says after each step. */
@@ -77,6 +77,7 @@ export async function train(
 }
 
 function isMeasured(step: number, { steps, measureEvery }: TrainSettings): boolean {
+  if (measureEvery === null) return false;
   return step === steps || step % measureEvery === 0;
 }
 

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { figuresOf } from '../../examples/digits/figures.js';
 import { reportHtml, writeReport } from '../../examples/digits/report.js';
-import { fallingLosses, runOf, THREE_RUNS } from './runs.js';
+import { fallingLosses, runOf, THREE_RUNS, TWO_SPEEDS } from './runs.js';
 
 /** The lines of figure `index` whose colour is that of run `run`: faint first, then bold. */
 function linesOf(runs: typeof THREE_RUNS, index: number, run: number) {
@@ -21,14 +21,17 @@ function rowOf(html: string, head: string): string[] {
 }
 
 describe('writeReport', () => {
-  const html = reportHtml(THREE_RUNS, { 'learning rate': 0.02, data: 'drawn <digits>' });
+  const html = reportHtml(THREE_RUNS, TWO_SPEEDS, {
+    'learning rate': 0.02,
+    data: 'drawn <digits>',
+  });
 
   it('writes the page to the path', () => {
     const dir = mkdtempSync(join(tmpdir(), 'report-'));
-    writeReport(join(dir, 'report.html'), THREE_RUNS, { data: 'drawn' });
+    writeReport(join(dir, 'report.html'), THREE_RUNS, TWO_SPEEDS, { data: 'drawn' });
     const written = readFileSync(join(dir, 'report.html'), 'utf8');
     rmSync(dir, { recursive: true });
-    expect(written).toBe(reportHtml(THREE_RUNS, { data: 'drawn' }));
+    expect(written).toBe(reportHtml(THREE_RUNS, TWO_SPEEDS, { data: 'drawn' }));
   });
 
   it('needs no script and no network', () => {
@@ -36,16 +39,17 @@ describe('writeReport', () => {
     expect(page).not.toMatch(/https?:|<script|<link|<img|@import|\ssrc=|\shref=|url\((?!#)/);
   });
 
-  it('draws loss, difference and accuracy, each wide and narrow', () => {
+  it('draws loss, difference, accuracy and speed, each wide and narrow', () => {
     const titles = [...html.matchAll(/<h2>([^<]*)<\/h2>/g)].map(([, title]) => title);
     expect(titles).toEqual([
       'Loss',
       'Difference of the loss from “one rank”',
       'Test accuracy',
       'Summary',
+      'Samples a second by ranks',
       'Settings',
     ]);
-    expect(html.match(/<svg /g)).toHaveLength(6);
+    expect(html.match(/<svg /g)).toHaveLength(8);
     expect(html.match(/<path [^>]*stroke="var\(--run-1\)"/g)?.length).toBeGreaterThanOrEqual(10);
   });
 
@@ -71,10 +75,24 @@ describe('writeReport', () => {
     ]);
   });
 
+  it('says why two samples are not enough for a rank alone, and only then', () => {
+    expect(html).toContain('over 2 values. Two values, normalised, are always −1 and +1');
+    const four = reportHtml([runOf('run', [1], { samplesPerRank: 4 })], [], {});
+    expect(four).toContain('over 4 values.</p>');
+  });
+
+  it('draws the speed by ranks when there is more than one to compare', () => {
+    expect(html).toContain('batches of 64 samples');
+    for (const text of ['1 rank', '640', '2 ranks', '1088 (1.70 ×)']) {
+      expect(html).toContain(`>${text}</text>`);
+    }
+    expect(reportHtml(THREE_RUNS, [TWO_SPEEDS[0]], {})).not.toContain('Samples a second by ranks');
+  });
+
   it('shows settings and names as text, whatever they hold', () => {
     expect(html).toContain('<dt>learning rate</dt><dd>0.02</dd>');
     expect(html).toContain('<dd>drawn &lt;digits&gt;</dd>');
-    const named = reportHtml([runOf('<b>"a" & b', [1, 2])], {});
+    const named = reportHtml([runOf('<b>"a" & b', [1, 2])], [], {});
     expect(named).toContain('&lt;b&gt;&quot;a&quot; &amp; b');
     expect(named).not.toContain('<b>"a"');
     expect(named).not.toContain('Settings');
@@ -87,8 +105,10 @@ describe('writeReport', () => {
   });
 
   it('leaves the difference out when there is one run, and refuses none', () => {
-    expect(reportHtml([THREE_RUNS[0]], {}).match(/<svg /g)).toHaveLength(4);
-    expect(() => reportHtml([], {})).toThrow('writeReport: there must be at least one run, got 0');
+    expect(reportHtml([THREE_RUNS[0]], [], {}).match(/<svg /g)).toHaveLength(4);
+    expect(() => reportHtml([], [], {})).toThrow(
+      'writeReport: there must be at least one run, got 0',
+    );
   });
 
   it('draws whatever training gives: nothing, zeros, numbers that are not finite', () => {
@@ -98,7 +118,7 @@ describe('writeReport', () => {
     );
     fc.assert(
       fc.property(fc.array(loss), fc.array(loss), (a, b) => {
-        const page = reportHtml([runOf('a', a), runOf('b', b, { accuracies: [] })], {});
+        const page = reportHtml([runOf('a', a), runOf('b', b, { accuracies: [] })], [], {});
         const drawings = page.slice(page.indexOf('<svg'), page.lastIndexOf('</svg>'));
         expect(drawings).not.toMatch(/NaN|Infinity|undefined/);
       }),

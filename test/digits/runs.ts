@@ -14,6 +14,7 @@ export function runOf(name: string, losses: readonly number[], rest: Partial<Run
       { step: losses.length, accuracy: 0.9625 },
     ],
     seconds: 12.34,
+    stepSeconds: 0.01,
     ...rest,
   };
 }
@@ -34,4 +35,10 @@ export const THREE_RUNS: readonly Run[] = [
     '4 ranks, each alone',
     fallingLosses(200).map((loss) => 1.5 * loss),
   ),
+];
+
+/** Runs that measured speed, the second 1.7 times as fast. */
+export const TWO_SPEEDS: readonly Run[] = [
+  runOf('speed of 1 rank', [1], { ranks: 1, samplesPerRank: 64, stepSeconds: 0.1 }),
+  runOf('speed of 2 ranks', [1], { ranks: 2, samplesPerRank: 32, stepSeconds: 0.1 / 1.7 }),
 ];

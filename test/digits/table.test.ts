@@ -20,9 +20,9 @@ function cellsOf(table: string, name: string): string[] {
 describe('formatTable', () => {
   const table = formatTable(THREE_RUNS);
 
-  it('gives steps, seconds, final loss and accuracy, and no difference of the first run', () => {
+  it('gives steps, times, final loss and accuracy, and no difference of the first run', () => {
     // 0.1 + 2.2 * (the mean of 0.98^150 to 0.98^199) is 0.1676.
-    const expected = ['one rank', '1 × 8', '200', '12.3', '0.1676', '96.3 %', '-', '-'];
+    const expected = ['one rank', '1 × 8', '200', '12.3', '800', '0.1676', '96.3 %', '-', '-'];
     expect(cellsOf(table, 'one rank')).toEqual(expected);
   });
 
@@ -32,7 +32,7 @@ describe('formatTable', () => {
   });
 
   it('heads the columns, without colours and with lines of equal width', () => {
-    for (const head of ['run', 'steps', 'seconds', 'final loss', 'test accuracy', 'first 100']) {
+    for (const head of ['run', 'steps', 'seconds', 'samples a', 'final loss', 'accuracy']) {
       expect(table).toContain(head);
     }
     expect(table).not.toContain('\x1b');
@@ -40,9 +40,10 @@ describe('formatTable', () => {
   });
 
   it('shows a run that diverged, and one without any test', () => {
-    const diverged = runOf('diverged', [1, Number.NaN], { accuracies: [] });
+    const rest = { accuracies: [], stepSeconds: Number.NaN };
+    const diverged = runOf('diverged', [1, Number.NaN], rest);
     const cells = cellsOf(formatTable([runOf('base', [1, 1]), diverged]), 'diverged');
-    expect(cells.slice(4)).toEqual(['NaN', '-', 'NaN', 'NaN']);
+    expect(cells.slice(4)).toEqual(['-', 'NaN', '-', 'NaN', 'NaN']);
   });
 });
 

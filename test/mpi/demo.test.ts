@@ -26,8 +26,8 @@ const LAUNCHERS: Record<string, Start> = {
 
 /** The losses as the bytes of their float64 numbers; JSON keeps each one to the last bit. */
 function lossBytes(file: string): string[] {
-  const [{ losses }] = JSON.parse(readFileSync(file, 'utf8')) as [{ losses: number[] }];
-  return losses.map((loss) => Buffer.from(Float64Array.of(loss).buffer).toString('hex'));
+  const { runs } = JSON.parse(readFileSync(file, 'utf8')) as { runs: [{ losses: number[] }] };
+  return runs[0].losses.map((loss) => Buffer.from(Float64Array.of(loss).buffer).toString('hex'));
 }
 
 test('the demo has the same synchronized losses on threads and over MPI, bit for bit', async () => {
