@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+
 /** Tensor: a typed array with a shape and an element type. Row major, always contiguous. */
 
 import {

@@ -7,7 +7,6 @@ export {
   type ProcessLaunchOptions,
   readSecret,
 } from './processes/index.js';
+export type { OutputStream, RankEvents, ResourceLimits } from './threads/events.js';
 export { type Launch, type LaunchOptions, launch } from './threads/launch.js';
-export type { OutputStream } from './threads/protocol.js';
-export type { RankEvents } from './threads/rank-thread.js';
 export type { RankResult, RunningWorld } from './world/launch.js';

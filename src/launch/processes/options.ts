@@ -34,7 +34,7 @@ export interface ProcessLaunchOptions {
   onOutput?: (
     rank: number,
     stream: 'stdout' | 'stderr',
-    bytes: Buffer,
+    bytes: Uint8Array,
   ) => Promise<void> | undefined | void;
   /** Called when a rank has started on this host. */
   onStart?: (rank: number, pid: number) => void;

@@ -12,7 +12,10 @@ const MIN_LENGTH = 16;
  * The secret in `file`, or else in the environment.
  * @throws RangeError when the file cannot be read
  */
-export function readSecret(file: string | null, env = process.env): string | undefined {
+export function readSecret(
+  file: string | null,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
   if (file === null) return env[SECRET_VARIABLE];
   try {
     return readFileSync(file, 'utf8').trim();

@@ -12,7 +12,7 @@ const RETRY_MS = 5;
 
 export class ConsoleWriter {
   readonly #fd: number;
-  #queue: Buffer[] = [];
+  #queue: Uint8Array[] = [];
   #bytes = 0;
   /** Settles when the queue is empty; null: it is. */
   #draining: Promise<void> | null = null;
@@ -23,7 +23,7 @@ export class ConsoleWriter {
   }
 
   /** @returns a promise when too much waits; it resolves when all of it is written */
-  write(bytes: Buffer): Promise<void> | undefined {
+  write(bytes: Uint8Array): Promise<void> | undefined {
     // A console whose reader is gone is no reason to fail: the ranks go on without.
     if (!this.#open) return undefined;
     this.#queue.push(bytes);
@@ -48,7 +48,7 @@ export class ConsoleWriter {
     this.#draining = null;
   }
 
-  #writeSome(bytes: Buffer): Promise<number> {
+  #writeSome(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve) => {
       write(this.#fd, bytes, (error, written) => {
         if (error === null) resolve(written);

@@ -1,7 +1,7 @@
 /** Where the output of ranks that are processes goes: a log for each, and the console. */
 
 import { closeSync, openSync } from 'node:fs';
-import type { OutputStream } from '../threads/protocol.js';
+import type { OutputStream } from '../threads/events.js';
 import { writeAll } from '../threads/write-all.js';
 import { ConsoleWriter } from './console-writer.js';
 import { Logs } from './logs.js';
@@ -31,7 +31,7 @@ export class ProcessLogs {
   }
 
   /** @returns a promise when the console is behind */
-  write(rank: number, stream: OutputStream, bytes: Buffer): Promise<void> | undefined {
+  write(rank: number, stream: OutputStream, bytes: Uint8Array): Promise<void> | undefined {
     writeAll(this.#open.get(rank)!, bytes);
     return this.#tail.includes(rank) ? this.#console[stream].write(bytes) : undefined;
   }

@@ -3,7 +3,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { ResourceLimits, Transferable } from 'node:worker_threads';
 import {
   checkWorldOptions,
   holdWorld,
@@ -12,8 +11,9 @@ import {
 } from '../world/launch.js';
 import { Ranks } from '../world/ranks.js';
 import { START_TIMEOUT } from '../world/timer.js';
+import type { RankEvents, ResourceLimits } from './events.js';
 import type { RankOutput } from './protocol.js';
-import { type RankEvents, threadStarter } from './rank-thread.js';
+import { threadStarter } from './rank-thread.js';
 import { findTsx } from './typescript.js';
 
 export interface LaunchOptions extends WorldOptions, RankEvents {
@@ -26,12 +26,12 @@ export interface LaunchOptions extends WorldOptions, RankEvents {
   data?: unknown;
   /** Where the ranks' output goes besides `onOutput`. Default: 'console', unless that is given. */
   output?: 'console' | 'ignore';
-  /** Limits of each rank's memory, as `Worker` takes them. Default: Node's. */
+  /** Limits of each rank's memory. Default: Node's. */
   resourceLimits?: ResourceLimits;
 }
 
 /** A world that was started; messages go to the `parentPort` of a rank. */
-export type Launch<T> = RunningWorld<T, Transferable>;
+export type Launch<T> = RunningWorld<T, object>;
 
 /**
  * Starts `workerNum` ranks as threads, each of which runs `script`, a JavaScript or TypeScript

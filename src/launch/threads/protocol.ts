@@ -2,6 +2,7 @@
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
+import type { OutputStream } from './events.js';
 import type { Tsx } from './typescript.js';
 
 /** Where a rank's standard output and error go; each of the three on its own. */
@@ -35,8 +36,6 @@ export interface RankData {
   readonly syncbn: ThreadWorldHandle;
   readonly launch: RankPlan;
 }
-
-export type OutputStream = 'stdout' | 'stderr';
 
 export type RankReport =
   | { readonly kind: 'started' }

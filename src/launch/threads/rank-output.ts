@@ -6,7 +6,8 @@
 
 import { openSync } from 'node:fs';
 import { StringDecoder } from 'node:string_decoder';
-import type { OutputStream, RankOutput, RankReport } from './protocol.js';
+import type { OutputStream } from './events.js';
+import type { RankOutput, RankReport } from './protocol.js';
 import { writeAll } from './write-all.js';
 
 const DESCRIPTORS: Record<OutputStream, number> = { stdout: 1, stderr: 2 };

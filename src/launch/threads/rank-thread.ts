@@ -3,7 +3,6 @@
 import {
   MessageChannel,
   type MessagePort,
-  type ResourceLimits,
   receiveMessageOnPort,
   type Transferable,
   Worker,
@@ -11,18 +10,9 @@ import {
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
 import { entryOf } from '../entry.js';
 import type { RankListener, RunningRank, StartRank } from '../world/rank.js';
-import type { OutputStream, RankData, RankOutput, RankReport } from './protocol.js';
+import type { RankEvents, ResourceLimits } from './events.js';
+import type { RankData, RankOutput, RankReport } from './protocol.js';
 import type { Tsx } from './typescript.js';
-
-/** What a launcher may listen to; each gets the world rank that it comes from. */
-export interface RankEvents {
-  /** The script posted `message` to its `parentPort`. */
-  onMessage?: ((message: unknown, rank: number) => void) | undefined;
-  /** The rank wrote `text`. */
-  onOutput?: ((text: string, rank: number, stream: OutputStream) => void) | undefined;
-  /** The rank's thread has ended. */
-  onExit?: ((rank: number, exitCode: number) => void) | undefined;
-}
 
 export interface RankThreadOptions extends RankEvents {
   script: URL;
