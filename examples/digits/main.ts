@@ -26,7 +26,8 @@ async function loadDigits({ data, seed, digits }: Options): Promise<DigitSets> {
   }
   const { drawDigits } = await import('./draw.js');
   const { splitDigits } = await import('./dataset.js');
-  return splitDigits(drawDigits(digits, seed));
+  // A seed of their own: the weights and the data order come from the numbers of `seed`.
+  return splitDigits(drawDigits(digits, seed + 1));
 }
 
 function settingsOf(

@@ -29,7 +29,9 @@ export function speedBars(runs: readonly Run[]): Bar[] {
 
 /** An SVG file with the accuracies, on a white ground, which pages in dark colours need. */
 export function accuracyPicture(runs: readonly Run[]): string {
-  const svg = drawBars('accuracy', accuracyBars(runs), SIZE);
+  const bars = accuracyBars(runs);
+  const svg = drawBars('accuracy', bars, SIZE);
+  const title = `Test accuracy: ${bars.map(({ name, text }) => `${name} ${text}`).join(', ')}`;
   const ground = '<rect width="100%" height="100%" fill="#ffffff"/>';
-  return `${svg.replace(/(<svg [^>]*>)/, `$1<style>svg { ${LIGHT} }</style>${ground}`)}\n`;
+  return `${svg.replace(/(<svg [^>]*>)/, `$1<title>${title}</title><style>svg { ${LIGHT} }</style>${ground}`)}\n`;
 }

@@ -20,7 +20,7 @@ export interface ProcessLaunchOptions {
   /** This host's place; 0 waits for the others. Default -1: whoever has the address is first. */
   nodeRank?: number;
   /** What the hosts must know in common, 16 characters or more; needed for more than one host. */
-  secret?: string;
+  secret?: string | undefined;
   /** Seconds to form the world. Default 600; negative: for ever. */
   clusterTimeOut?: number;
   /** Variables of the ranks, over this process's own. */
@@ -41,7 +41,7 @@ export interface ProcessLaunchOptions {
   /** Called about connections that were refused, and the like. */
   onNote?: (text: string) => void;
   /** Ends the launch on all hosts. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'secret' | 'signal'>> & {
