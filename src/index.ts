@@ -51,6 +51,7 @@ export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
 export {
   type BackwardOptions,
   ForwardContext,
+  type Forwarded,
   type ForwardOptions,
 } from './layers/context.js';
 export {
@@ -77,4 +78,6 @@ export {
   type BroadcastParametersOptions,
   broadcastParameters,
   type GradientHolder,
-} from './parallel/average-gradients.js';
+  startAverageGradients,
+  startBroadcastParameters,
+} from './parallel/data-parallel.js';

@@ -3,28 +3,40 @@
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
-import type { DType, FloatArray } from '../core/dtype.js';
-import { type Layout, layoutOf } from '../core/layout.js';
+import type { DType } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
-import { Tensor } from '../core/tensor.js';
+import type { Tensor } from '../core/tensor.js';
+import { after, checkBlocking, finished, type Pass, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import { type BackwardOptions, ForwardContext, type ForwardOptions } from './context.js';
-import { checkGradient, checkInput, checkInputShape } from './pass-checks.js';
-import { checkOut, fillGradient, floatsFor, overlaps, storeFloats } from './results.js';
+import type { Work } from '../group/transport.js';
+import { type BackwardCall, type ForwardCall, prepareBackward, prepareForward } from './calls.js';
+import {
+  type BackwardOptions,
+  ForwardContext,
+  type Forwarded,
+  type ForwardOptions,
+} from './context.js';
+import { setParts } from './parts.js';
+import { checkInputShape } from './pass-checks.js';
+import { fillGradient, overlaps, storeFloats } from './results.js';
 import type { RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup } from './setup.js';
 import { readState, type StateDict, writeState } from './state-dict.js';
 import {
-  type Affine,
   type BatchOptions,
+  type GradientSums,
   type Saved,
   Synchronization,
-  setParts,
 } from './synchronization.js';
 
 const TRAINING: BatchOptions = { leastCount: 2 };
 const INFERENCE: BatchOptions = { track: false };
+
+/** What a call asks of a batch. */
+function batchOptions(training: boolean): BatchOptions {
+  return training ? TRAINING : INFERENCE;
+}
 
 export abstract class BatchNorm {
   readonly numFeatures: number;
@@ -51,7 +63,7 @@ export abstract class BatchNorm {
         return running();
       },
       group: () => this.#group(),
-      batchOptions: () => this.#batchOptions(),
+      batchOptions: () => batchOptions(this.#training),
       checkShape: (shape) => checkInputShape(shape, setup),
     });
   }
@@ -125,34 +137,35 @@ export abstract class BatchNorm {
    *   the group's batch has only one value per channel. Errors reach every rank of the group.
    */
   forward(x: Tensor, options: ForwardOptions = {}): Tensor {
-    const { output, context } = this.forwardWithContext(x, options);
-    // Nobody else has the last one, which can be gone back through no more.
-    if (this.#last !== null) this.#recycle(this.#last);
-    this.#last = context;
-    return output;
+    return this.#keep(this.forwardWithContext(x, options));
   }
 
   /** Like {@link forward}, and hands out what its backward call needs, for several in a row. */
-  forwardWithContext(
-    x: Tensor,
-    options: ForwardOptions = {},
-  ): { output: Tensor; context: ForwardContext } {
+  forwardWithContext(x: Tensor, options: ForwardOptions = {}): Forwarded {
     const group = this.#group();
-    const own = this.#synchronization;
-    const { out, y, values, layout } = own.failing(
-      () => group,
-      'forward',
-      () => this.#startForward(x, options, group),
-    );
-    const affine = this.#affine();
+    const training = this.#training;
+    const call = this.#startForward(x, options, group, training, true);
+    const { y, values, layout, affine } = call;
     const saved =
       group === null
-        ? this.#forwardByRunning(y, values, layout, affine)
-        : own.forward(y, values, layout, affine, group, this.#batchOptions());
-    storeFloats(y, out);
-    const context = new ForwardContext(saved, x, values);
-    if ((group === null || !this.#training) && overlaps(out, x)) this.#recycle(context);
-    return { output: out, context };
+        ? this.#forwardByRunning(call)
+        : this.#synchronization.forward(y, values, layout, affine, group, batchOptions(training));
+    return this.#finishForward(call, saved, training);
+  }
+
+  /**
+   * Like {@link forward}, for `await layer.startForward(x).done()`, on threads that may not block
+   * and beside ranks that do. Passes of a thread run one at a time, in the order of their calls;
+   * what is wrong with the arguments comes from the work. x must not change before it is over.
+   */
+  startForward(x: Tensor, options: ForwardOptions = {}): Work<Tensor> {
+    const make = this.#makeForward(x, options);
+    return this.#start(() => after(make(), (forwarded) => this.#keep(forwarded)));
+  }
+
+  /** Like {@link forwardWithContext}; see {@link startForward}. */
+  startForwardWithContext(x: Tensor, options: ForwardOptions = {}): Work<Forwarded> {
+    return this.#start(this.#makeForward(x, options));
   }
 
   /**
@@ -163,22 +176,98 @@ export abstract class BatchNorm {
    * @throws Error without a forward call to go back through; RangeError for a dy that does not fit
    */
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
+    const call = this.#startBackward(dy, options, true);
+    const { dx, values, context, saved } = call;
+    return this.#finishBackward(call, this.#synchronization.backward(dx, values, context.x, saved));
+  }
+
+  /** Like {@link backward}; see {@link startForward}. */
+  startBackward(dy: Tensor, options: BackwardOptions = {}): Work<Tensor> {
+    return this.#start(() => {
+      const call = this.#startBackward(dy, options, false);
+      const { dx, values, context, saved } = call;
+      const pass = this.#synchronization.backwardPass(dx, values, context.x, saved);
+      return after(pass, (sums) => this.#finishBackward(call, sums));
+    });
+  }
+
+  #start<T>(make: () => Pass<T>): Work<T> {
+    return startInTurn(make, this.#group()?.mayBlock);
+  }
+
+  /** The mode is that of the call, whenever its turn comes. */
+  #makeForward(x: Tensor, options: ForwardOptions): () => Pass<Forwarded> {
+    const group = this.#group();
+    const training = this.#training;
+    return () => {
+      const call = this.#startForward(x, options, group, training, false);
+      const { y, values, layout, affine } = call;
+      const own = this.#synchronization;
+      const pass =
+        group === null
+          ? finished(this.#forwardByRunning(call))
+          : own.forwardPass(y, values, layout, affine, group, batchOptions(training));
+      return after(pass, (saved) => this.#finishForward(call, saved, training));
+    };
+  }
+
+  /** The context of the last call that handed out none is the one that `backward` takes. */
+  #keep({ output, context }: Forwarded): Tensor {
+    // Nothing else holds the previous context, and backward can no longer use it.
+    if (this.#last !== null) this.#recycle(this.#last);
+    this.#last = context;
+    return output;
+  }
+
+  /**
+   * Checks a forward call, and takes all the memory that it needs.
+   * @param blocking whether the caller waits for the ranks, and does not await them
+   */
+  #startForward(
+    x: Tensor,
+    options: ForwardOptions,
+    group: ProcessGroup | null,
+    training: boolean,
+    blocking: boolean,
+  ): ForwardCall {
+    return this.#synchronization.failing(
+      () => group,
+      'forward',
+      () => {
+        if (blocking) checkBlocking(group, this.label, 'forward');
+        const call = prepareForward(x, options, group, training, this.#setup);
+        this.#synchronization.reserve(group);
+        return call;
+      },
+    );
+  }
+
+  #finishForward({ x, out, y, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
+    storeFloats(y, out);
+    const context = new ForwardContext(saved, x, values);
+    if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
+    return { output: out, context };
+  }
+
+  #startBackward(dy: Tensor, options: BackwardOptions, blocking: boolean): BackwardCall {
     const context = options.context ?? this.#last;
-    const own = this.#synchronization;
-    const { saved, out, values, dx } = own.failing(
+    return this.#synchronization.failing(
       () => (context === null ? this.#group() : context.group),
       'backward',
       () => {
-        const { saved, out } = this.#checkBackward(dy, context, options);
-        return { saved, out, values: dy.toFloats(), dx: floatsFor(out) };
+        if (blocking)
+          checkBlocking(context === null ? null : context.group, this.label, 'backward');
+        return prepareBackward(dy, context, options, this.label);
       },
     );
-    const sums = own.backward(dx, values, context!.x, saved);
-    context!.saved = null;
+  }
+
+  #finishBackward({ context, out, dx, accumulate }: BackwardCall, sums: GradientSums): Tensor {
+    context.saved = null;
     storeFloats(dx, out);
     const { weight, bias } = this.#setup;
-    fillGradient(weight, sums.dyXhat, options.accumulate === true);
-    fillGradient(bias, sums.dy, options.accumulate === true);
+    fillGradient(weight, sums.dyXhat, accumulate);
+    fillGradient(bias, sums.dy, accumulate);
     return out;
   }
 
@@ -187,52 +276,15 @@ export abstract class BatchNorm {
     return this.usesBatchStatistics() ? this.batchGroup() : null;
   }
 
-  #batchOptions(): BatchOptions {
-    return this.#training ? TRAINING : INFERENCE;
-  }
-
-  #affine(): Affine {
-    const { weight, bias, eps } = this.#setup;
-    const values = weight === null ? null : weight.data.toFloats();
-    return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps };
-  }
-
-  #forwardByRunning(y: FloatArray, x: FloatArray, layout: Layout, affine: Affine): Saved {
+  #forwardByRunning({ y, values, layout, affine }: ForwardCall): Saved {
     const { mean, variance } = this.running!;
     const own = this.#synchronization;
-    return own.forwardBy(y, x, layout, affine, mean.toFloats(), variance.toFloats());
+    return own.forwardBy(y, values, layout, affine, mean.toFloats(), variance.toFloats());
   }
 
   /** Ends a context. */
   #recycle(context: ForwardContext): void {
     if (context.saved !== null) this.#synchronization.release(context.saved);
     context.saved = null;
-  }
-
-  /** Checks what a forward call is given, and takes all the memory that it needs. */
-  #startForward(
-    x: Tensor,
-    { out: given }: ForwardOptions,
-    group: ProcessGroup | null,
-  ): { out: Tensor; y: FloatArray; values: FloatArray; layout: Layout } {
-    checkInput(x, group, this.#setup);
-    const { label } = this;
-    const apart = !(given instanceof Tensor) || !overlaps(given, x);
-    if (!apart && this.#training && this.usesBatchStatistics()) {
-      throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
-    }
-    this.#synchronization.reserve(group);
-    const out = checkOut(given, x, apart ? [] : [x], label);
-    const layout = layoutOf(x.shape, this.channelsLast, this.#setup.dtype);
-    return { out, y: floatsFor(out), values: x.toFloats(), layout };
-  }
-
-  #checkBackward(
-    dy: Tensor,
-    context: ForwardContext | null,
-    { out }: BackwardOptions,
-  ): { saved: Saved; out: Tensor } {
-    const saved = checkGradient(dy, context, this.label);
-    return { saved, out: checkOut(out, dy, [dy, context!.input], this.label) };
   }
 }

@@ -38,3 +38,9 @@ export class ForwardContext {
     this.group = saved.group;
   }
 }
+
+/** What a forward call gives that hands out its context. */
+export interface Forwarded {
+  output: Tensor;
+  context: ForwardContext;
+}

@@ -4,7 +4,7 @@
  * keeps its own parameters and running statistics.
  *
  * An adapter makes one {@link Synchronization} for each of its layers, or takes that of a layer of
- * this package with {@link partsOf}. Then it has two ways:
+ * this package (parts.ts). Then it has two ways:
  *
  * | the arithmetic | calls |
  * |---|---|
@@ -22,24 +22,24 @@
 
 import type { ComputeDType, FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
-import { type Moments, packedLength, viewPacked } from '../core/moments.js';
-import type { Parameter } from '../core/parameter.js';
+import type { Moments } from '../core/moments.js';
+import { after, finished, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { Work } from '../group/transport.js';
 import { isInitialized } from '../group/world.js';
-import { backward, type GradientSums, type Saved } from '../ops/backward.js';
-import { chain, finished } from '../ops/chain.js';
-import { exchangeMoments, exchangeSums } from '../ops/exchange.js';
-import { forward, normalize, setStatistics } from '../ops/forward.js';
-import { Keeper } from '../ops/kept.js';
+import { BackwardPass, type GradientSums, type Saved } from '../ops/backward.js';
+import { batchStatistics, normalizeBatch, normalizeBy } from '../ops/forward.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
+import { reserve } from '../ops/memory/scratch.js';
+import { Keeper, type Statistics } from '../ops/memory/statistics.js';
+import { GATHER_RANKS, mergeMoments } from '../ops/merge/merge.js';
 import type { Affine, Scope } from '../ops/scope.js';
-import { reserve } from '../ops/workspace.js';
 import type { NonFiniteRule } from './common-options.js';
-import { allFinite, type RunningStatistics } from './running-statistics.js';
+import { allFinite } from './running-statistics.js';
 
+export { type Pass, startInTurn } from '../group/pass.js';
 export type { GradientSums, Saved } from '../ops/backward.js';
 export type { Kernels } from '../ops/kernels.js';
 export type { Affine } from '../ops/scope.js';
@@ -62,6 +62,8 @@ export interface SynchronizationOptions {
   readonly track?: (moments: Moments) => void;
   /** Default: those of this thread. */
   readonly kernels?: Kernels;
+  /** Groups up to this size gather their moments; larger ones reduce. Default 64. */
+  readonly gatherRanks?: number;
 }
 
 /** Options of a call that takes the group's batch. */
@@ -77,6 +79,8 @@ export interface BatchOptions {
   readonly label?: string;
 }
 
+const NO_OPTIONS: BatchOptions = {};
+
 /** One layer's meeting with the other ranks. Not a layer: it holds no parameters. */
 export class Synchronization {
   readonly label: string;
@@ -86,6 +90,7 @@ export class Synchronization {
   skippedUpdates = 0;
   readonly #options: SynchronizationOptions;
   readonly #kernels: Kernels;
+  readonly #gatherRanks: number;
   readonly #keeper: Keeper;
 
   constructor(options: SynchronizationOptions) {
@@ -94,6 +99,7 @@ export class Synchronization {
     this.reproducible = options.reproducible ?? false;
     this.#options = options;
     this.#kernels = options.kernels ?? currentKernels();
+    this.#gatherRanks = options.gatherRanks ?? GATHER_RANKS;
     this.#keeper = new Keeper(this.#kernels, options.channels, options.dtype ?? 'float32');
   }
 
@@ -101,11 +107,11 @@ export class Synchronization {
    * Writes y = (x - mean) * invstd * weight + bias with the statistics of the group's batch, which
    * the running statistics learn. Blocks until the ranks have met.
    * @param y as x, samples * channels * plane elements of one type; may be of any origin. May be
-   *   longer where a rank brings no samples of its own: what is past them is left alone
+   *   longer when a rank brings no samples of its own: what is past them is left alone
    * @param weight of `affine`, copied for the backward call, as are the statistics
    * @returns what `backward` needs; it holds no array of the caller's
    * @throws RangeError on every rank, before anything is written to y, for a count below
-   *   `leastCount`, and by `onNonFinite: 'throw'`; where memory is exhausted, see `reserve`
+   *   `leastCount`, and by `onNonFinite: 'throw'`; when memory is exhausted, see `reserve`
    */
   forward(
     y: FloatArray,
@@ -115,21 +121,49 @@ export class Synchronization {
     group: ProcessGroup,
     options: BatchOptions = {},
   ): Saved {
-    const kept = this.#keeper.take(affine.weight);
+    const statistics = this.#keeper.take(affine.weight);
     try {
-      const { statistics } = kept;
-      const admit = (count: number) => this.#admit(count, options);
-      const scope = this.#scope(group, options);
-      const { moments, channelsPerBlock } = forward(y, x, layout, affine, scope, statistics, admit);
-      if (options.track !== false) this.#learn(moments);
-      return { kept, layout, group, count: moments.count, channelsPerBlock };
+      runNow(batchStatistics(statistics, x, layout, this.#scope(group, options)));
+      return this.#normalize(y, x, layout, affine, group, options, statistics);
     } catch (error) {
-      this.#keeper.give(kept);
+      this.#keeper.give(statistics);
       throw error;
     }
   }
 
-  /** The same with given statistics of length C; sends nothing, and nothing learns. y may be x. */
+  /** The same as a pass, for `startInTurn`. */
+  forwardPass(
+    y: FloatArray,
+    x: FloatArray,
+    layout: Layout,
+    affine: Affine,
+    group: ProcessGroup,
+    options: BatchOptions = {},
+  ): Pass<Saved> {
+    const statistics = this.#keeper.take(affine.weight);
+    return after(
+      batchStatistics(statistics, x, layout, this.#scope(group, options)),
+      () => this.#normalize(y, x, layout, affine, group, options, statistics),
+      () => this.#keeper.give(statistics),
+    );
+  }
+
+  /** What is left when the ranks have met. */
+  #normalize(
+    y: FloatArray,
+    x: FloatArray,
+    layout: Layout,
+    affine: Affine,
+    group: ProcessGroup,
+    options: BatchOptions,
+    statistics: Statistics,
+  ): Saved {
+    this.#learn(statistics, options);
+    normalizeBatch(y, x, statistics, affine, layout, this.#kernels);
+    return { statistics, layout, group };
+  }
+
+  /** The same with a given mean and variance; sends nothing, and nothing learns. y may be x. */
   forwardBy(
     y: FloatArray,
     x: FloatArray,
@@ -138,29 +172,45 @@ export class Synchronization {
     mean: FloatArray,
     variance: FloatArray,
   ): Saved {
-    const kept = this.#keeper.take(affine.weight);
-    setStatistics(kept.statistics, mean, mean, variance, affine.eps);
-    normalize(y, x, kept.statistics, affine, layout, this.#kernels);
-    return { kept, layout, group: null, count: 0, channelsPerBlock: this.channels };
+    const statistics = this.#keeper.take(affine.weight);
+    normalizeBy(y, x, mean, variance, statistics, affine, layout, this.#kernels);
+    return { statistics, layout, group: null };
   }
 
   /**
-   * Writes the gradient of the input and returns the LOCAL sums of dy (the gradient of bias) and
-   * dy * xhat (of weight), valid until the next call. Blocks until the ranks have met, if they met
-   * in the forward call.
+   * Writes the gradient of the input. Blocks until the ranks have met, if they met in the forward
+   * call.
    * @param dx may be dy
    * @param x that of the forward call, given again: views of it may have moved since
-   * @param saved of the forward call; used once, and released
+   * @param saved of the forward call; used once, and released unless the call fails
+   * @returns the LOCAL sums of dy (the gradient of bias) and dy * xhat (of weight), valid until the
+   *   next pass
    */
   backward(dx: FloatArray, dy: FloatArray, x: FloatArray, saved: Saved): GradientSums {
-    const sums = backward(dx, dy, x, saved, this.#scope(saved.group ?? soloGroup));
+    const scope = this.#scope(saved.group ?? soloGroup, NO_OPTIONS);
+    const sums = runNow(new BackwardPass(dx, dy, x, saved, scope));
     this.release(saved);
     return sums;
   }
 
+  /** The same as a pass, for `startInTurn`. */
+  backwardPass(dx: FloatArray, dy: FloatArray, x: FloatArray, saved: Saved): Pass<GradientSums> {
+    const pass = new BackwardPass(
+      dx,
+      dy,
+      x,
+      saved,
+      this.#scope(saved.group ?? soloGroup, NO_OPTIONS),
+    );
+    return after(pass, (sums) => {
+      this.release(saved);
+      return sums;
+    });
+  }
+
   /** Gives up what a forward call has saved; for one that no backward call follows. */
   release(saved: Saved): void {
-    this.#keeper.give(saved.kept);
+    this.#keeper.give(saved.statistics);
   }
 
   /**
@@ -169,41 +219,31 @@ export class Synchronization {
    * @throws RangeError when memory is exhausted
    */
   reserve(group: ProcessGroup | null): void {
-    reserve(this.#kernels, this.channels, group?.size ?? 1);
+    const ranks = group === null ? 1 : group.size;
+    reserve(this.#kernels, this.channels, ranks <= this.#gatherRanks ? ranks : 2);
     this.#keeper.reserve();
   }
 
   /**
-   * Merges moments that an adapter has computed itself over the group, and learns them, as
+   * Starts merging moments that an adapter has computed itself over the group, and learns them, as
    * `forward` does. A group of one sends nothing.
-   * @param own of this rank; all zeros where it has no values
+   * @param own of this rank; all zeros when it has no values
    * @returns the group's moments: the count is what sums of gradients are divided by
    * @throws as `forward`
    */
   startMerge(own: Moments, group: ProcessGroup, options: BatchOptions = {}): Work<Moments> {
-    const { label = this.label } = options;
-    const packed = new Float64Array(packedLength(this.channels));
-    packed[0] = own.count;
-    const view = viewPacked(packed, this.channels);
-    view.mean.set(own.mean);
-    view.m2.set(own.m2);
-    const merged =
-      group.size === 1 ? finished(view) : exchangeMoments(group, packed, this.channels, label);
-    return chain(merged, ({ count, mean, m2 }) => {
-      const moments = { count, mean, m2 };
-      this.#admit(count, options);
-      if (options.track !== false) this.#learn(moments);
-      return moments;
-    });
+    return startInTurn(() => this.#merge(own, group, options), group.mayBlock);
   }
 
-  /** Sums numbers over the group, in place and in rank order. A group of one sends nothing. */
+  /** Starts summing numbers over the group, in place and in rank order; alone, sends nothing. */
   startSum(
     sums: Float64Array,
     group: ProcessGroup,
     { label = this.label }: { label?: string } = {},
   ): Work<Float64Array> {
-    return group.size === 1 ? finished(sums) : exchangeSums(group, sums, label);
+    const make = () =>
+      group.size === 1 ? finished(sums) : meeting(group.allReduce(sums, { label }), sums);
+    return startInTurn(make, group.mayBlock);
   }
 
   /**
@@ -217,58 +257,48 @@ export class Synchronization {
     return tellingPeers(known, this.label, ` (in ${call})`, check);
   }
 
-  /** Takes a batch over, unless it is empty, or holds NaN or infinity. */
-  #learn(moments: Moments): void {
-    const { track, onNonFinite = 'skip', dtype = 'float32' } = this.#options;
-    if (moments.count === 0) return;
-    if (onNonFinite === 'propagate' || allFinite(moments, dtype)) {
-      track?.(moments);
-      return;
+  #merge(own: Moments, group: ProcessGroup, options: BatchOptions): Pass<Moments> {
+    const statistics = this.#keeper.take(null);
+    const give = () => this.#keeper.give(statistics);
+    statistics.count = own.count;
+    statistics.mean.set(own.mean);
+    statistics.m2.set(own.m2);
+    const pass =
+      group.size === 1
+        ? finished(statistics)
+        : mergeMoments(statistics, Number.POSITIVE_INFINITY, this.#scope(group, options));
+    const finish = () => {
+      const { count, mean, m2 } = statistics;
+      this.#learn(statistics, options);
+      give();
+      return { count, mean: mean.slice(), m2: m2.slice() };
+    };
+    return after(pass, finish, give);
+  }
+
+  /** Takes a batch over, unless it is empty, or holds NaN or infinity. All ranks act alike. */
+  #learn(moments: Moments, { leastCount = 1, track = true }: BatchOptions): void {
+    const { count } = moments;
+    if (count === 0) return;
+    if (count < leastCount) {
+      throw new RangeError(
+        `${this.label}: training needs more than one value per channel over the group, got ${count}`,
+      );
     }
-    if (onNonFinite === 'throw') {
-      throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
-    }
-    this.skippedUpdates++;
+    if (!track) return;
+    const { track: take, onNonFinite = 'skip', dtype = 'float32' } = this.#options;
+    if (onNonFinite === 'propagate' || allFinite(moments, dtype)) take?.(moments);
+    else if (onNonFinite === 'skip') this.skippedUpdates++;
+    else throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
   }
 
-  /** Every rank of the group knows the count, so all throw alike. */
-  #admit(count: number, { leastCount = 1 }: BatchOptions): void {
-    if (count === 0 || count >= leastCount) return;
-    throw new RangeError(
-      `${this.label}: training needs more than one value per channel over the group, got ${count}`,
-    );
+  #scope(group: ProcessGroup, { label }: BatchOptions): Scope {
+    return {
+      kernels: this.#kernels,
+      group,
+      label: label ?? this.label,
+      reproducible: this.reproducible,
+      gatherRanks: this.#gatherRanks,
+    };
   }
-
-  #scope(group: ProcessGroup, { label = this.label }: BatchOptions = {}): Scope {
-    return { kernels: this.#kernels, group, label, reproducible: this.reproducible };
-  }
-}
-
-/** What an adapter needs of a layer of this package. */
-export interface LayerParts {
-  readonly synchronization: Synchronization;
-  /** Null where the layer has none. */
-  readonly running: RunningStatistics | null;
-  readonly weight: Parameter | null;
-  readonly bias: Parameter | null;
-  /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
-  group(): ProcessGroup | null;
-  /** What a call in the present mode asks of the batch. */
-  batchOptions(): BatchOptions;
-  /** @throws RangeError unless an input may have this shape */
-  checkShape(shape: readonly number[]): void;
-}
-
-const parts = new WeakMap<object, LayerParts>();
-
-/** Makes a layer's parts known; for its constructor. */
-export function setParts(layer: object, own: LayerParts): void {
-  parts.set(layer, own);
-}
-
-/** The parts of a `SyncBatchNorm` or `GlobalBatchNorm`. @throws TypeError for anything else */
-export function partsOf(layer: object): LayerParts {
-  const own = parts.get(layer);
-  if (own === undefined) throw new TypeError('partsOf: not a layer of syncbn');
-  return own;
 }

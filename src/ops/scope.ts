@@ -4,7 +4,7 @@ import type { FloatArray } from '../core/dtype.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Kernels } from './kernels.js';
 
-/** Scale and shift of the channels, and what keeps the root away from 0. */
+/** Weight and bias of the channels, and what keeps the root away from 0. */
 export interface Affine {
   readonly weight: FloatArray | null;
   readonly bias: FloatArray | null;
@@ -19,4 +19,6 @@ export interface Scope {
   readonly label: string;
   /** Whether the result must not depend on how the batch is split over ranks. */
   readonly reproducible: boolean;
+  /** Groups up to this size gather their moments; see merge/merge.ts. */
+  readonly gatherRanks: number;
 }

@@ -2,7 +2,8 @@
 
 import { init, release, SyncBatchNorm } from 'syncbn';
 import { afterAll, describe, expect, it } from 'vitest';
-import { partsOf, Synchronization } from '../../src/layers/synchronization.js';
+import { partsOf } from '../../src/layers/parts.js';
+import { Synchronization } from '../../src/layers/synchronization.js';
 import { noise, partOf } from '../harness/layers.js';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { oracle } from '../harness/oracle.js';
@@ -45,26 +46,32 @@ const lonely = (rank: number, more: Partial<DoorScript>): DoorScript => {
 };
 
 describe.each(['kernels', 'own'] as const)('arithmetic by %s', (arithmetic) => {
-  it.each(SIZES)('normalises by the batch of %i ranks and goes back through it', async (size) => {
-    const parts = Array.from({ length: size }, (_, rank) => partsOfRank(rank));
-    const expected = oracle(
-      parts.map(({ x, dy }) => partOf(x, dy)),
-      { channels: CHANNELS, channelsLast: false, eps: 1e-5, weight: WEIGHT, bias: [0, 0, 0] },
-    );
-    const outcomes = await run(size, (rank) => script(rank, { arithmetic }));
-    outcomes.forEach(({ result, error }, rank) => {
-      expect(error).toBeUndefined();
-      expectClose(result!.y, expected.ranks[rank].y, 1e-6);
-      expectClose(result!.dx, expected.ranks[rank].dx, 1e-6);
-      expectClose(result!.dweight, expected.ranks[rank].dweight, 1e-5);
-      expectClose(result!.dbias, expected.ranks[rank].dbias, 1e-5);
-      const [moments] = result!.tracked;
-      expect(result!.tracked).toEqual(outcomes[0].result!.tracked);
-      expect(moments.count).toBe(expected.count);
-      expectClose(moments.mean, expected.mean, 1e-6);
-      expectClose(moments.m2, expected.m2, 1e-5);
-    });
-  });
+  const sizes = SIZES.flatMap((size) => [undefined, 1].map((gatherRanks) => [size, gatherRanks]));
+  it.each(sizes)(
+    'normalises by the batch of %i ranks, goes back; gathers up to %s',
+    async (...of) => {
+      const [size = 1, gatherRanks] = of;
+      const parts = Array.from({ length: size }, (_, rank) => partsOfRank(rank));
+      const expected = oracle(
+        parts.map(({ x, dy }) => partOf(x, dy)),
+        { channels: CHANNELS, channelsLast: false, eps: 1e-5, weight: WEIGHT, bias: [0, 0, 0] },
+      );
+      const more = { arithmetic, ...(gatherRanks !== undefined && { gatherRanks }) };
+      const outcomes = await run(size, (rank) => script(rank, more));
+      outcomes.forEach(({ result, error }, rank) => {
+        expect(error).toBeUndefined();
+        expectClose(result!.y, expected.ranks[rank].y, 1e-6);
+        expectClose(result!.dx, expected.ranks[rank].dx, 1e-6);
+        expectClose(result!.dweight, expected.ranks[rank].dweight, 1e-5);
+        expectClose(result!.dbias, expected.ranks[rank].dbias, 1e-5);
+        const [moments] = result!.tracked;
+        expect(result!.tracked).toEqual(outcomes[0].result!.tracked);
+        expect(moments.count).toBe(expected.count);
+        expectClose(moments.mean, expected.mean, 1e-6);
+        expectClose(moments.m2, expected.m2, 1e-5);
+      });
+    },
+  );
 
   it('takes a count of 1 where the adapter does, and refuses it on every rank where not', async () => {
     const taken = await run(3, (rank) => lonely(rank, { arithmetic }));

@@ -11,7 +11,7 @@ import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
-import { type LayerScript, runLayer, runLayers } from './run-layer.js';
+import { type LayerScript, runAwaited, runLayer, runLayers } from './run-layer.js';
 import { runParallel, trainModel } from './run-parallel.js';
 
 export interface Task {
@@ -35,7 +35,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   collectives: (data: CollectiveScript) => runCollectives(data),
   door: (data: DoorScript) => runDoor(data),
   groups: (data: GroupStep[]) => runGroups(data),
-  layer: (data: LayerScript) => runLayer(data),
+  layer: (data: LayerScript) => (data.awaited ? runAwaited(data) : runLayer(data)),
   layers: (data: LayerScript[]) => runLayers(data),
   misbehave,
   model: trainModel,

@@ -21,6 +21,8 @@ export interface DoorScript {
   onNonFinite?: 'skip' | 'propagate' | 'throw';
   leastCount?: number;
   track?: boolean;
+  /** Groups up to this size gather their moments. */
+  gatherRanks?: number;
   /** What this rank does wrong before the forward call. */
   fault?: boolean;
 }
@@ -47,6 +49,7 @@ export function runDoor(script: DoorScript): DoorReport {
     label: "Norm 'bn1'",
     channels,
     ...(onNonFinite && { onNonFinite }),
+    ...(script.gatherRanks !== undefined && { gatherRanks: script.gatherRanks }),
     track: ({ count, mean, m2 }) => tracked.push({ count, mean: [...mean], m2: [...m2] }),
   });
   const options = { ...(track !== undefined && { track }), ...(leastCount && { leastCount }) };

@@ -26,11 +26,15 @@ export interface Pass {
   train?: boolean;
   /** A tensor whose memory was given back before the call. */
   disposed?: 'x' | 'dy';
+  /** Whether this rank may not block meanwhile, as on a page. */
+  mayNotBlock?: boolean;
   /** Whether the kernels' memory is full meanwhile. */
   memoryFull?: boolean;
 }
 
 export interface LayerScript {
+  /** Whether `startForward` and `startBackward` are awaited; otherwise calls block. */
+  awaited?: boolean;
   kind: 'SyncBatchNorm' | 'GlobalBatchNorm';
   numFeatures: number;
   options: SyncBatchNormOptions | GlobalBatchNormOptions;
@@ -53,6 +57,29 @@ export function runLayer(script: LayerScript): PassResult[] {
   const layer = makeLayer(script);
   if (script.state !== undefined) loadNumbers(layer, script.state);
   return script.passes.map((pass) => runPass(layer, pass));
+}
+
+/** The same by `startForward` and `startBackward`, all started before the first is awaited. */
+export async function runAwaited(script: LayerScript): Promise<PassResult[]> {
+  const layer = makeLayer(script);
+  if (script.state !== undefined) loadNumbers(layer, script.state);
+  const results = script.passes.map(async ({ x, dy, train }) => {
+    if (train !== undefined) layer.setTrain(train);
+    const result: Partial<PassResult> = {};
+    const works = {
+      ...(x && { y: layer.startForward(tensorOf(x)) }),
+      ...(dy && { dx: layer.startBackward(tensorOf(dy)) }),
+    };
+    try {
+      if (works.y) result.y = numbers(await works.y.done());
+      if (works.dx) result.dx = numbers(await works.dx.done());
+      result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
+    } catch (error) {
+      result.error = errorOf(error);
+    }
+    return { ...result, ...stateOf(layer) };
+  });
+  return Promise.all(results);
 }
 
 /** Makes several layers, then runs the first pass of each, the second of each, and so on. */
@@ -88,10 +115,14 @@ function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
   layer.loadStateDict(Object.fromEntries(entries) as StateDict);
 }
 
+const LOCKED = { value: false, configurable: true };
+
 function runPass(layer: Layer, pass: Pass): PassResult {
-  const { x, dy, train, memoryFull } = pass;
+  const { x, dy, train, memoryFull, mayNotBlock } = pass;
   if (train !== undefined) layer.setTrain(train);
   const held = memoryFull === true ? fillMemory() : [];
+  const { processGroup } = layer;
+  if (mayNotBlock === true) Object.defineProperty(processGroup, 'mayBlock', LOCKED);
   const result: Partial<PassResult> = {};
   try {
     if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x')));
@@ -100,16 +131,21 @@ function runPass(layer: Layer, pass: Pass): PassResult {
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
     }
   } catch (error) {
-    const { name, message } = error as Error;
-    result.error = { name, message };
+    result.error = errorOf(error);
   }
   for (const tensor of held) tensor.dispose();
+  if (mayNotBlock === true) delete (processGroup as { mayBlock?: boolean }).mayBlock;
+  return { ...result, ...stateOf(layer) };
+}
+
+function errorOf(error: unknown): { name: string; message: string } {
+  const { name, message } = error as Error;
+  return { name, message };
+}
+
+function stateOf(layer: Layer): Pick<PassResult, 'state' | 'skippedUpdates'> {
   const state = Object.entries(layer.stateDict()).map(([name, t]) => [name, numbers(t)]);
-  return {
-    ...result,
-    state: Object.fromEntries(state),
-    skippedUpdates: layer.skippedUpdates,
-  };
+  return { state: Object.fromEntries(state), skippedUpdates: layer.skippedUpdates };
 }
 
 /** Takes all that is left of the kernels' memory; for engines that grant little. */

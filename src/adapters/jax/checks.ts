@@ -3,7 +3,7 @@
 import { type numpy as np, tree } from '@jax-js/jax';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import { checkOptionNames } from '../../layers/checks.js';
-import { partsOf } from '../../layers/synchronization.js';
+import { partsOf } from '../../layers/parts.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
 /** Throws unless a network can be made of `layers` and `options`. */

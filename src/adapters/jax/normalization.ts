@@ -13,7 +13,7 @@
 
 import { type Device, numpy as np } from '@jax-js/jax';
 import type { BatchNorm } from '../../layers/batch-norm.js';
-import { partsOf } from '../../layers/synchronization.js';
+import { partsOf } from '../../layers/parts.js';
 import { describe, type Tree } from './stage.js';
 
 /** What a normalisation takes beside x and trained parameters; each of shape (C). */

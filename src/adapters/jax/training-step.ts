@@ -10,7 +10,7 @@ import type { ProcessGroup } from '../../group/process-group.js';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
-import { partsOf } from '../../layers/synchronization.js';
+import { partsOf } from '../../layers/parts.js';
 import { result, type Steps } from '../shared/drive.js';
 import { Peers } from '../shared/peers.js';
 import {

@@ -6,7 +6,7 @@
 import { emptyMoments, type Moments } from '../../core/moments.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
-import { partsOf } from '../../layers/synchronization.js';
+import { partsOf } from '../../layers/parts.js';
 
 /** What one call of a layer normalises by. */
 export interface Applied {

@@ -4,12 +4,11 @@
  * is kept in it between them.
  */
 
-import type { Kernels } from '../kernels/kernels.js';
-import { GATHER_RANKS } from './exchange.js';
-import { wireLength } from './kept.js';
+import type { Kernels } from '../kernels.js';
+import { wireLength } from './statistics.js';
 
 /** Numbers of both kinds of sums, one kind behind the other; or of what goes to other ranks. */
-export interface Room {
+export interface Scratch {
   readonly all: Float64Array;
   readonly first: Float64Array;
   readonly second: Float64Array;
@@ -19,32 +18,33 @@ export interface Room {
 const USES = ['sums', 'means', 'sent', 'received'] as const;
 type Use = (typeof USES)[number];
 
-/** Room for `length` numbers of one use; its contents are arbitrary. */
-export function room(kernels: Kernels, use: Use, length: number): Room {
+/** Memory for `length` numbers of one use; its contents are arbitrary. */
+export function scratch(kernels: Kernels, use: Use, length: number): Scratch {
   return ownedBy(kernels).take(use, length);
 }
 
 /**
- * Takes all the memory that passes over `channels` channels and `ranks` ranks need beside their
- * tensors, so that they do not run out of it between two collectives.
+ * Takes all the memory that passes over `channels` channels need beside their tensors, so that they
+ * do not run out of it between two collectives.
+ * @param ranks whose moments are gathered; 1 for a rank alone
  * @throws RangeError when memory is exhausted
  */
 export function reserve(kernels: Kernels, channels: number, ranks: number): void {
   ownedBy(kernels).reserve(channels, ranks);
 }
 
-const owned = new WeakMap<Kernels, Rooms>();
+const owned = new WeakMap<Kernels, Workspace>();
 /** The last one asked for; nearly always the only one. */
-let last: Rooms | null = null;
+let last: Workspace | null = null;
 
-function ownedBy(kernels: Kernels): Rooms {
+function ownedBy(kernels: Kernels): Workspace {
   if (last?.kernels === kernels) return last;
-  last = owned.get(kernels) ?? new Rooms(kernels);
+  last = owned.get(kernels) ?? new Workspace(kernels);
   owned.set(kernels, last);
   return last;
 }
 
-/** Room for this many numbers at first; it doubles from here. */
+/** Memory for this many numbers at first; it doubles from here. */
 const LEAST = 512;
 /** Channels that kernels are told to reserve memory for at first; it doubles from here. */
 const LEAST_CHANNELS = 256;
@@ -54,14 +54,14 @@ const MOST_VIEWS = 256;
 /** One array that grows, and views of its beginning by length. */
 class Growing {
   readonly #kernels: Kernels;
-  readonly #views = new Map<number, Room>();
+  readonly #views = new Map<number, Scratch>();
   #array: Float64Array | null = null;
 
   constructor(kernels: Kernels) {
     this.#kernels = kernels;
   }
 
-  take(length: number): Room {
+  take(length: number): Scratch {
     return this.#views.get(length) ?? this.#view(length);
   }
 
@@ -69,7 +69,7 @@ class Growing {
     if (this.#array === null || this.#array.length < length) this.#grow(length);
   }
 
-  #view(length: number): Room {
+  #view(length: number): Scratch {
     this.reserve(length);
     const all = this.#array!.subarray(0, length);
     const half = length >> 1;
@@ -91,7 +91,7 @@ class Growing {
 }
 
 /** All that lies in the memory of some kernels. */
-class Rooms {
+class Workspace {
   readonly kernels: Kernels;
   readonly #growing: Record<Use, Growing>;
   /** Channels that the kernels have reserved memory for. */
@@ -103,15 +103,15 @@ class Rooms {
     this.#growing = Object.fromEntries(growing);
   }
 
-  take(use: Use, length: number): Room {
+  take(use: Use, length: number): Scratch {
     return this.#growing[use].take(length);
   }
 
   reserve(channels: number, ranks: number): void {
     if (channels > this.#channels) {
-      const room = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
-      this.kernels.reserve(room);
-      this.#channels = room;
+      const most = 2 ** Math.ceil(Math.log2(Math.max(channels, LEAST_CHANNELS)));
+      this.kernels.reserve(most);
+      this.#channels = most;
     }
     const { sums, means, sent, received } = this.#growing;
     sums.reserve(2 * channels);
@@ -119,6 +119,6 @@ class Rooms {
     if (ranks === 1) return;
     sent.reserve(2 * channels);
     const wire = wireLength(channels);
-    received.reserve(ranks > GATHER_RANKS ? wire : wire * ranks);
+    received.reserve(wire * ranks);
   }
 }

@@ -7,7 +7,10 @@
 import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
+import { after, checkBlocking, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
+import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
+import type { Work } from '../group/transport.js';
 import { findGroup, type GroupLike } from '../group/world.js';
 
 /** Something with a gradient: a parameter, or an array of gradients, changed in place. */
@@ -40,12 +43,38 @@ export function averageGradients(
   holders: Iterable<GradientHolder>,
   options: AverageOptions = {},
 ): void {
-  const group = findGroup(options.group, 'averageGradients');
+  const group = findGroup(options.group, AVERAGE);
+  runNow(averagePass(holders, options, group, true));
+}
+
+/**
+ * Like {@link averageGradients}, for `await startAverageGradients(...).done()`: it reads the
+ * gradients when the passes that this thread has started before are over.
+ */
+export function startAverageGradients(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions = {},
+): Work<void> {
+  const group = findGroup(options.group, AVERAGE);
+  return startInTurn(() => averagePass(holders, options, group, false), group.mayBlock);
+}
+
+const AVERAGE = 'averageGradients';
+
+function averagePass(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions,
+  group: ProcessGroup,
+  blocking: boolean,
+): Pass<void> {
   const { own, total, label, targets } = tellingPeers(
     () => group,
-    'averageGradients',
+    AVERAGE,
     '',
-    () => ({ ...weightsOf(options), targets: [...holders].map(gradientOf) }),
+    () => {
+      if (blocking) checkBlocking(group, '', AVERAGE);
+      return { ...weightsOf(options), targets: [...holders].map(gradientOf) };
+    },
   );
   const length = targets.reduce((sum, { data }) => sum + data.length, 0);
   const flat = new Float64Array(length + 1);
@@ -57,8 +86,7 @@ export function averageGradients(
     at += data.length;
   }
   flat[length] = total;
-  group.allReduce(flat, { label }).wait();
-  scatter(flat, targets);
+  return after(meeting(group.allReduce(flat, { label }), flat), () => scatter(flat, targets));
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
@@ -68,7 +96,7 @@ function weightsOf({ sampleCount, lossReduction = 'mean' }: AverageOptions) {
       `averageGradients: lossReduction must be mean or sum, got ${String(lossReduction)}`,
     );
   }
-  if (sampleCount === undefined) return { own: 1, total: 1, label: 'averageGradients' };
+  if (sampleCount === undefined) return { own: 1, total: 1, label: AVERAGE };
   if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
     throw new RangeError(
       `averageGradients: sampleCount must be finite and 0 or more, got ${String(sampleCount)}`,
@@ -134,19 +162,42 @@ export function broadcastParameters(
   holders: Iterable<GradientHolder>,
   options: BroadcastParametersOptions = {},
 ): void {
-  const label = 'broadcastParameters';
-  const group = findGroup(options.group, label);
-  const { root = 0 } = options;
+  const group = findGroup(options.group, BROADCAST);
+  runNow(broadcastPass(holders, options, group, true));
+}
+
+/** Like {@link broadcastParameters}, for `await startBroadcastParameters(...).done()`. */
+export function startBroadcastParameters(
+  holders: Iterable<GradientHolder>,
+  options: BroadcastParametersOptions = {},
+): Work<void> {
+  const group = findGroup(options.group, BROADCAST);
+  return startInTurn(() => broadcastPass(holders, options, group, false), group.mayBlock);
+}
+
+const BROADCAST = 'broadcastParameters';
+
+function broadcastPass(
+  holders: Iterable<GradientHolder>,
+  { root = 0 }: BroadcastParametersOptions,
+  group: ProcessGroup,
+  blocking: boolean,
+): Pass<void> {
+  const label = BROADCAST;
   const check = () => {
+    if (blocking) checkBlocking(group, '', label);
     group.checkRoot(root, label);
     return [...holders].map((holder) =>
       targetOf(holder instanceof Parameter ? holder.data : holder, label),
     );
   };
   const targets = tellingPeers(() => group, label, '', check);
-  for (const target of targets) {
-    const values = Float64Array.from(target.read());
-    group.broadcast(values, { root, label }).wait();
-    target.write(values);
-  }
+  const values = targets.map((target) => Float64Array.from(target.read()));
+  let place = 0;
+  const step = () => {
+    if (place > 0) targets[place - 1].write(values[place - 1]);
+    if (place === targets.length) return null;
+    return group.broadcast(values[place++], { root, label });
+  };
+  return { step, result: undefined };
 }

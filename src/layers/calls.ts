@@ -1,0 +1,69 @@
+/** A forward and a backward call once their arguments are checked, up to the first collective. */
+
+import type { FloatArray } from '../core/dtype.js';
+import { type Layout, layoutOf } from '../core/layout.js';
+import { Tensor } from '../core/tensor.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
+import { checkGradient, checkInput } from './pass-checks.js';
+import { checkOut, floatsFor, overlaps } from './results.js';
+import type { BatchNormSetup } from './setup.js';
+import type { Affine, Saved } from './synchronization.js';
+
+/** A forward call that is under way: its input, and where y goes. */
+export interface ForwardCall {
+  readonly x: Tensor;
+  readonly out: Tensor;
+  readonly y: FloatArray;
+  readonly values: FloatArray;
+  readonly layout: Layout;
+  readonly affine: Affine;
+}
+
+/** A backward call that is under way: dy, and where dx goes. */
+export interface BackwardCall {
+  readonly context: ForwardContext;
+  readonly saved: Saved;
+  readonly out: Tensor;
+  readonly values: FloatArray;
+  readonly dx: FloatArray;
+  readonly accumulate: boolean;
+}
+
+/** @throws TypeError and RangeError for arguments that do not fit; nothing was changed */
+export function prepareForward(
+  x: Tensor,
+  { out: given }: ForwardOptions,
+  group: ProcessGroup | null,
+  training: boolean,
+  setup: BatchNormSetup,
+): ForwardCall {
+  const { label, channelsLast, dtype } = setup;
+  checkInput(x, group, setup);
+  const apart = !(given instanceof Tensor) || !overlaps(given, x);
+  if (!apart && training && group !== null) {
+    throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
+  }
+  const out = checkOut(given, x, apart ? [] : [x], label);
+  const layout = layoutOf(x.shape, channelsLast, dtype);
+  return { x, out, y: floatsFor(out), values: x.toFloats(), layout, affine: affineOf(setup) };
+}
+
+function affineOf({ weight, bias, eps }: BatchNormSetup): Affine {
+  const values = weight === null ? null : weight.data.toFloats();
+  return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps };
+}
+
+/** @throws Error without a forward call to go back through; TypeError and RangeError as above */
+export function prepareBackward(
+  dy: Tensor,
+  context: ForwardContext | null,
+  { out: given, accumulate = false }: BackwardOptions,
+  label: string,
+): BackwardCall {
+  const saved = checkGradient(dy, context, label);
+  const { input } = context as ForwardContext;
+  const out = checkOut(given, dy, [dy, input], label);
+  const [values, dx] = [dy.toFloats(), floatsFor(out)];
+  return { context: context as ForwardContext, saved, out, values, dx, accumulate };
+}

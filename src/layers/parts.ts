@@ -1,0 +1,35 @@
+/** What adapters need of a layer of this package; see synchronization.ts. */
+
+import type { Parameter } from '../core/parameter.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import type { RunningStatistics } from './running-statistics.js';
+import type { BatchOptions, Synchronization } from './synchronization.js';
+
+/** What an adapter needs of a layer of this package. */
+export interface LayerParts {
+  readonly synchronization: Synchronization;
+  /** Null where the layer has none. */
+  readonly running: RunningStatistics | null;
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
+  group(): ProcessGroup | null;
+  /** What a call in the present mode asks of the batch. */
+  batchOptions(): BatchOptions;
+  /** @throws RangeError unless an input may have this shape */
+  checkShape(shape: readonly number[]): void;
+}
+
+const parts = new WeakMap<object, LayerParts>();
+
+/** Makes a layer's parts known; for its constructor. */
+export function setParts(layer: object, own: LayerParts): void {
+  parts.set(layer, own);
+}
+
+/** The parts of a `SyncBatchNorm` or `GlobalBatchNorm`. @throws TypeError for anything else */
+export function partsOf(layer: object): LayerParts {
+  const own = parts.get(layer);
+  if (own === undefined) throw new TypeError('partsOf: not a layer of syncbn');
+  return own;
+}
