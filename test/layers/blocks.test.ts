@@ -9,6 +9,8 @@ import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';
 import type { LayerScript, PassResult } from '../ranks/run-layer.js';
 
 afterAll(closeSharedWorlds);
+// Lists of half a million numbers go to the ranks and back.
+vi.setConfig({ testTimeout: 120_000 });
 
 /** Rank 0's is cut, since the caches do not hold it; the others would take one block. */
 const SHAPES = [
