@@ -1,26 +1,40 @@
-import { describe, expect, test } from 'vitest';
-import { CARRIERS, MPICH, OPEN_MPI, rankProgram, runRanks } from './run.js';
+import { expect } from 'vitest';
+import { describeTransport } from '../group/contract.js';
+import { SYNCRUN, workspace } from '../launch/support.js';
+import type { Report } from '../ranks/contract.js';
+import { CARRIERS, MPICH, OPEN_MPI, type Outcome, rankProgram, run, runRanks } from './run.js';
 
-const SIZES = [1, 2, 3, 4, 7];
+const PROGRAM = rankProgram('mpi-contract');
 
-describe.each([OPEN_MPI, MPICH])('collectives of processes under $name', (family) => {
-  describe.each(CARRIERS)('$name', ({ env, shares }) => {
-    test.each(SIZES)(
-      'give the bits of the sum in rank order in a world of %i',
-      async (size) => {
-        const outcome = await runRanks(family, size, [rankProgram('mpi-contract')], env);
-        expect(outcome.stderr).toBe('');
-        expect(outcome.code).toBe(0);
-        for (let rank = 0; rank < size; rank++) {
-          const line = new RegExp(
-            `rank ${rank} of ${size}: \\d\\d\\d+ checks, (\\d) of (\\d) groups`,
-          );
-          const [, shared, all] = line.exec(outcome.stdout) ?? [];
-          expect(shared, `groups of rank ${rank} that share memory`).toBe(shares ? all : '0');
-          expect(all === '0').toBe(size === 1);
-        }
-      },
-      120_000,
-    );
+/** The reports that the ranks have printed, once the launch has ended well. */
+function reportsOf({ code, stdout, stderr }: Outcome, size: number): Report[] {
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return Array.from({ length: size }, (_, rank) => {
+    const [, text] = new RegExp(`^contract of rank ${rank}: (.*)$`, 'm').exec(stdout) ?? [];
+    return JSON.parse(text ?? '{}');
   });
-});
+}
+
+for (const family of [OPEN_MPI, MPICH]) {
+  for (const { name, env, shares } of CARRIERS) {
+    describeTransport(`processes of ${family.name}, frames ${name}`, async (size) => {
+      const outcome = await runRanks(family, size, [PROGRAM], env, 200);
+      const shared = [...outcome.stdout.matchAll(/0 failed, (\d) of (\d) groups share memory/g)];
+      expect(shared.map(([, some]) => some)).toEqual(
+        shared.map(([, , all]) => (shares ? all : '0')),
+      );
+      return reportsOf(outcome, size);
+    });
+  }
+}
+
+describeTransport(
+  'processes of syncrun',
+  async (size) => {
+    const options = ['--launcher=processes', '--join', `--worker_num=${size}`];
+    const tail = ['--tail_worker_log=-1', `--log_dir=${workspace()}`];
+    const args = [SYNCRUN, ...options, ...tail, PROGRAM];
+    return reportsOf(await run(process.execPath, args, {}, 200), size);
+  },
+  [1, 2, 3],
+);

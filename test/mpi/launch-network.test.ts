@@ -32,7 +32,7 @@ describe('a launch on two hosts with a network between them', () => {
       // Of the groups, the pair of ranks 0 and 1 alone is on one host.
       for (const rank of [0, 1, 2, 3]) {
         const sharing = new RegExp(
-          `rank ${rank} of 4: \\d+ checks, ${rank < 2 ? 1 : 0} of \\d groups`,
+          `rank ${rank} of 4: \\d+ sections, 0 failed, ${rank < 2 ? 1 : 0} of \\d groups`,
         );
         expect(stdout).toMatch(sharing);
       }

@@ -6,9 +6,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
 import { type CollectiveScript, runCollectives } from './collectives.js';
+import { runContract } from './contract.js';
 import { warnings } from './engine.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
+import { portWorld } from './port-world.js';
 import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
 import { type LayerScript, runAwaited, runLayer, runLayers } from './run-layer.js';
@@ -33,6 +35,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
+  contract: () => runContract(),
   door: (data: DoorScript) => runDoor(data),
   groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => (data.awaited ? runAwaited(data) : runLayer(data)),
@@ -44,7 +47,8 @@ const TASKS: Record<string, (data: never) => unknown> = {
 };
 
 const port = parentPort!;
-await init(workerData.initOptions);
+const { ports, rank, initOptions } = workerData;
+await init(ports === undefined ? initOptions : { world: portWorld(rank, ports) });
 port.on('message', async ({ id, name, data }: Task) => {
   const reply: Reply = { id };
   try {

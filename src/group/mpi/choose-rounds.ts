@@ -16,7 +16,6 @@ import type { Collective, CollectiveArray } from '../transport.js';
 import type { NativeFrameMemory } from './frame-memory.js';
 import type { GateOptions } from './gate.js';
 import type { Mpi } from './library/library.js';
-import { Bulk, COPY_BYTES } from './messages/bulk.js';
 import { MessageRounds } from './messages/message-rounds.js';
 import { NativeAdder } from './native-adder.js';
 import { makeWindow, openWindow, TICKET_WORDS } from './window.js';
@@ -48,13 +47,8 @@ export function chooseRounds(mpi: Mpi, waiting: Waiting, group: Members): Rounds
   if (memory === null) {
     return new MessageRounds(mpi, comm, member, members, capacityFor(IN_MESSAGES, members));
   }
-  const bulk = new Bulk(mpi, comm, member, members);
-  const adder = new NativeAdder(mpi, memory);
-  const options = { member, members, capacity, copyCapacity: COPY_BYTES, adder, bulk: bulk.way };
-  return new SharedRounds(memory, options, () => {
-    bulk.close();
-    memory.free();
-  });
+  const options = { member, members, capacity, adder: new NativeAdder(mpi, memory) };
+  return new SharedRounds(memory, options, () => memory.free());
 }
 
 /**

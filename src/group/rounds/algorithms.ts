@@ -6,15 +6,15 @@
  * | none | nothing to send: a barrier, or an empty array |
  * | whole | one round: every member sends all of it and combines what all have sent |
  * | parts | two rounds: member m gets the m-th parts and combines them, then all gather the parts |
- * | bulk | after a round of headers alone, piece by piece |
+ * | pieces | after a round of headers alone, piece by piece in one of these ways |
  */
 
 import type { Collective, CollectiveArray } from '../transport.js';
 import { copy } from './contributions.js';
 import { partLength, partOf, type Span } from './parts.js';
-import type { Arrival, PartRounds, Rounds } from './rounds.js';
+import type { PartRounds, Rounds } from './rounds.js';
 
-export type Route = 'none' | 'whole' | 'parts' | 'bulk';
+export type Route = 'none' | 'whole' | 'parts' | 'pieces';
 
 /** A sum of this many bytes goes in one round however many ranks there are. */
 const ALWAYS_WHOLE_BYTES = 2048;
@@ -24,9 +24,10 @@ const ROUND_BYTES = 8192;
 export function routeOf(rounds: Rounds, { kind, input }: Collective): Route {
   const bytes = input.byteLength;
   if (bytes === 0) return 'none';
-  if (kind !== 'allReduce') return bytes <= rounds.copyCapacity ? 'whole' : 'bulk';
-  if (bytes <= rounds.frames.capacity && isBestWhole(rounds, bytes)) return 'whole';
-  return rounds.parts !== null && bytes <= rounds.parts.capacity ? 'parts' : 'bulk';
+  const isWhole = bytes <= rounds.frames.capacity;
+  if (isWhole && (kind !== 'allReduce' || isBestWhole(rounds, bytes))) return 'whole';
+  const isInParts = kind === 'allReduce' && rounds.parts !== null;
+  return isInParts && bytes <= rounds.parts.capacity ? 'parts' : 'pieces';
 }
 
 /** Whether a sum of `bytes` that a frame holds takes one round. */
@@ -42,7 +43,7 @@ export class Exchange {
   readonly call: Collective;
   /** Elements that each rank gives. */
   readonly count: number;
-  readonly #round: (send: () => void) => Generator<Arrival>;
+  readonly #round: (send: () => void) => Generator<void>;
   #failure: { readonly error: unknown } | null = null;
 
   /** @param round sends by its argument, and ends when all frames have come and none has failed */
@@ -50,7 +51,7 @@ export class Exchange {
     rounds: Rounds,
     call: Collective,
     count: number,
-    round: (send: () => void) => Generator<Arrival>,
+    round: (send: () => void) => Generator<void>,
   ) {
     this.rounds = rounds;
     this.call = call;
@@ -59,7 +60,7 @@ export class Exchange {
   }
 
   /** Sends this member's frame by `send`, and ends when all have come and none has failed. */
-  round(send: () => void): Generator<Arrival> {
+  round(send: () => void): Generator<void> {
     return this.#round(() => {
       this.end();
       send();
@@ -121,7 +122,7 @@ export function* gatherSum(
   exchange: Exchange,
   parts: PartRounds,
   { from, to }: Span,
-): Generator<Arrival> {
+): Generator<void> {
   const { rounds, call } = exchange;
   const { frames } = rounds;
   const { op, output } = call;
@@ -142,17 +143,18 @@ export function* gatherSum(
 }
 
 /** Long arrays, piece by piece. */
-export function* inPieces(exchange: Exchange): Generator<Arrival> {
+export function* inPieces(exchange: Exchange): Generator<void> {
   const { rounds, call, count } = exchange;
   const { frames, parts } = rounds;
   const size = call.input.BYTES_PER_ELEMENT;
-  const isParted = call.kind === 'allReduce' && parts !== null;
+  const isParted =
+    call.kind === 'allReduce' && parts !== null && !isBestWhole(rounds, frames.capacity);
   const capacity = isParted ? parts.capacity : frames.capacity;
   const step = Math.floor(capacity / size);
   for (let from = 0; from < count; from += step) {
     const span = { from, to: Math.min(from + step, count) };
     const input = () => piece(call.input, span);
-    if (isParted && !isBestWhole(rounds, (span.to - from) * size)) {
+    if (isParted) {
       yield* exchange.round(() => parts.send(input()));
       yield* gatherSum(exchange, parts, span);
     } else {

@@ -6,7 +6,7 @@
 import { DeadlineError, MismatchError, RankFailedError } from '../../core/errors.js';
 import type { Frames } from './frames.js';
 import { BROKEN, DESTROYED, isRaising, mannerOf, readText, writeText } from './header.js';
-import type { Arrival, Rounds } from './rounds.js';
+import type { Rounds } from './rounds.js';
 
 /** A group, as errors name it. */
 export interface Membership {
@@ -59,12 +59,12 @@ export function* disagree(
   { name, ranks, rounds }: Membership,
   what: string,
   odd: number,
-): Generator<Arrival> {
+): Generator<void> {
   const { frames } = rounds;
   if (isRaising(frames, odd)) throw raised(frames, ranks, odd);
   const bytes = writeText(frames, what);
   rounds.send(bytes, bytes);
-  yield rounds;
+  yield;
   throw new MismatchError(
     `ranks disagree in group '${name}': rank ${ranks[odd]} is in ${readText(frames, odd)}, ` +
       `rank ${ranks[0]} in ${readText(frames, 0)}`,

@@ -8,26 +8,14 @@
  * written as soon as the round before it has arrived.
  */
 
-import type { Collective, CollectiveArray } from '../transport.js';
+import type { CollectiveArray } from '../transport.js';
 import type { Contributions } from './contributions.js';
 import type { Frames } from './frames.js';
 
-/** Something that a rank waits for. */
-export interface Arrival {
-  /** Whether all of it is there. */
-  arrived(): boolean;
-  /** Members that it still waits for. */
-  missing(): number[];
-}
-
-export interface Rounds extends Arrival {
+export interface Rounds {
   readonly frames: Frames;
-  /** Bytes of an array that is only copied, up to which it travels in frames. */
-  readonly copyCapacity: number;
   /** Rounds in which each member needs a part of an array alone; null: none. */
   readonly parts: PartRounds | null;
-  /** A way of its own for arrays that no frame holds; null: piece by piece, in frames. */
-  readonly bulk: ((call: Collective) => Generator<Arrival>) | null;
   /** Tells of members that will never send; null: they say so in a frame. */
   readonly fate: Fate | null;
   /**
@@ -35,6 +23,10 @@ export interface Rounds extends Arrival {
    * @param most bytes of the longest payload in this round, if this member's is shorter
    */
   send(bytes: number, most: number): void;
+  /** Whether the frames of all members have come. */
+  arrived(): boolean;
+  /** Members whose frame has not come. */
+  missing(): number[];
   /** Gives everything back; this member takes part no more. */
   close(): void;
 }

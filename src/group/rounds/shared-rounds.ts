@@ -15,10 +15,7 @@ export interface SharedOptions {
   readonly members: number;
   /** Bytes of payload that a frame can hold. */
   readonly capacity: number;
-  /** Bytes up to which what is only copied travels in frames. Default: `capacity`. */
-  readonly copyCapacity?: number;
   readonly adder?: Adder;
-  readonly bulk?: Rounds['bulk'];
 }
 
 /** Bytes of the slots of all members. */
@@ -42,8 +39,6 @@ export function capacityFor({ most, least, all }: CapacityLimits, members: numbe
 export class SharedRounds implements Rounds {
   readonly frames: Frames;
   readonly parts: PartRounds;
-  readonly copyCapacity: number;
-  readonly bulk: Rounds['bulk'];
   readonly fate: Fate | null = null;
   readonly #words: Int32Array<ArrayBufferLike>;
   readonly #free: () => void;
@@ -57,8 +52,6 @@ export class SharedRounds implements Rounds {
   constructor(memory: FrameMemory, options: SharedOptions, free: () => void) {
     const { members, capacity } = options;
     this.frames = new Frames(memory, { ...options, slots: 2 });
-    this.copyCapacity = options.copyCapacity ?? capacity;
-    this.bulk = options.bulk ?? null;
     this.#words = memory.words;
     this.#free = free;
     this.#seen = members;

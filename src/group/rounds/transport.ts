@@ -14,7 +14,7 @@ import type { Collective, Transport } from '../transport.js';
 import { Exchange, gatherSum, inPieces, type Route, routeOf, takeWhole } from './algorithms.js';
 import { disagree, findLeaver, leftError, type Membership } from './disagreement.js';
 import { BROKEN, DESTROYED, type Departure, departure, type FrameCall, findOdd } from './header.js';
-import type { Arrival, Described, Rounds } from './rounds.js';
+import type { Described, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
 import type { Waiting } from './waiting.js';
 import { type Host, RoundsWork } from './work.js';
@@ -38,9 +38,7 @@ export class RoundsTransport implements Transport, Host {
   readonly #rounds: Rounds;
   readonly #queue: RoundsWork[] = [];
   /** What follows the first round; null while that is under way. */
-  #script: Iterator<Arrival> | null = null;
-  /** What the first work waits for. */
-  #awaited: Arrival;
+  #script: Iterator<void> | null = null;
   #calls = 0;
   /** Why no collective can run any more; null while they can. */
   #reason: Reason | null = null;
@@ -54,7 +52,6 @@ export class RoundsTransport implements Transport, Host {
     this.mostBlocks = group.mostBlocks;
     this.waiting = group.waiting;
     this.#rounds = group.rounds;
-    this.#awaited = group.rounds;
     this.waiting.add(this);
   }
 
@@ -78,7 +75,7 @@ export class RoundsTransport implements Transport, Host {
 
   advance(): void {
     try {
-      while (this.#queue.length > 0 && this.#awaited.arrived()) this.#step(this.#queue[0]);
+      while (this.#queue.length > 0 && this.#rounds.arrived()) this.#step(this.#queue[0]);
     } catch (error) {
       // What carries the group has failed itself.
       this.#end(() => error as Error);
@@ -139,7 +136,6 @@ export class RoundsTransport implements Transport, Host {
 
   #begin(work: RoundsWork): void {
     this.#script = null;
-    this.#awaited = this.#rounds;
     sendFirst(this.#rounds, work);
   }
 
@@ -153,11 +149,7 @@ export class RoundsTransport implements Transport, Host {
     }
     try {
       this.#script ??= this.#afterHeaders(work);
-      const next = this.#script?.next();
-      if (next !== undefined && next.done !== true) {
-        this.#awaited = next.value;
-        return;
-      }
+      if (this.#script?.next().done === false) return;
     } catch (error) {
       if (isFatal(error)) throw error;
       // All members throw the same, or this one's result has found no place: the group goes on.
@@ -173,7 +165,7 @@ export class RoundsTransport implements Transport, Host {
   }
 
   /** @returns what is left to do, or null when the collective is over */
-  #afterHeaders(work: RoundsWork): Iterator<Arrival> | null {
+  #afterHeaders(work: RoundsWork): Iterator<void> | null {
     const odd = findOdd(this.#rounds.frames);
     if (odd >= 0) return this.#disagree(work, odd);
     const { route } = work;
@@ -183,29 +175,27 @@ export class RoundsTransport implements Transport, Host {
     return this.#run(work, call);
   }
 
-  *#run(work: RoundsWork, call: Collective): Generator<Arrival> {
+  *#run(work: RoundsWork, call: Collective): Generator<void> {
     const rounds = this.#rounds;
-    const { parts, bulk } = rounds;
+    const { parts } = rounds;
     const exchange = new Exchange(rounds, call, work.count, (send) => this.#round(work, send));
     if (work.route === 'parts' && parts !== null) {
       yield* gatherSum(exchange, parts, { from: 0, to: work.count });
-    } else if (bulk !== null) {
-      yield* bulk(call);
     } else {
       yield* inPieces(exchange);
     }
     exchange.end();
   }
 
-  *#round(work: RoundsWork, send: () => void): Generator<Arrival> {
+  *#round(work: RoundsWork, send: () => void): Generator<void> {
     sendNext(this.#rounds, work, send);
-    yield this.#rounds;
+    yield;
     const odd = findOdd(this.#rounds.frames);
     if (odd >= 0) yield* this.#disagree(work, odd);
   }
 
   /** Throws what it comes to that the header of member `odd` stands out. */
-  *#disagree(work: RoundsWork, odd: number): Generator<Arrival> {
+  *#disagree(work: RoundsWork, odd: number): Generator<void> {
     const left = findLeaver(this.#group);
     if (left === null) {
       yield* disagree(this.#group, work.describe(), odd);
@@ -223,7 +213,7 @@ export class RoundsTransport implements Transport, Host {
   #expire(work: RoundsWork): void {
     const { name, ranks } = this.#group;
     const [head] = this.#queue;
-    const missing = this.#awaited.missing().map((member) => ranks[member]);
+    const missing = this.#rounds.missing().map((member) => ranks[member]);
     const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
     const behind = head === work ? '' : `, behind ${head.describe()},`;
     const text =
@@ -239,13 +229,8 @@ export class RoundsTransport implements Transport, Host {
   #quit(reason: Reason, manner: number, message: string): void {
     const isOver = this.#reason !== null;
     const isIdle = this.#queue.length === 0;
-    const isWithinBulk = !isIdle && this.#awaited !== this.#rounds;
     this.#end(reason);
     if (isOver) return;
-    if (isWithinBulk) {
-      this.#stop(false);
-      return;
-    }
     const goodbye = new RoundsWork(this, departure(manner, message), ++this.#calls, 0, 'none');
     this.#queue.push(goodbye);
     this.#skips = !isIdle;

@@ -119,7 +119,7 @@ export class Waiting {
 
   /** The look after which only a bell tells of more. @returns milliseconds waited; -1: settled */
   #lastLook(awaited: Awaited, start: number): number {
-    this.#advanceAll();
+    this.advance();
     const waited = performance.now() - start;
     if (!awaited.settled) awaited.check(waited);
     return awaited.settled ? -1 : waited;
@@ -131,12 +131,13 @@ export class Waiting {
     for (let look = 1; look <= looks; look++) {
       own.advance();
       if (awaited.settled) return true;
-      if (look % STRIDE === 0) this.#advanceAll();
+      if (look % STRIDE === 0) this.advance();
     }
     return false;
   }
 
-  #advanceAll(): void {
+  /** Lets everything move on; for worlds whose events tell them that they may. */
+  advance(): void {
     // Backwards, since one that ends removes itself.
     for (let i = this.#active.length - 1; i >= 0; i--) this.#active[i].advance();
   }

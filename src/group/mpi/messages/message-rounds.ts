@@ -13,15 +13,12 @@ import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';
 import { alignUp, NativeMemory } from '../library/memory.js';
 import { NativeAdder } from '../native-adder.js';
-import { Bulk, COPY_BYTES } from './bulk.js';
 import { PersistentRequests } from './persistent.js';
 import { Requests } from './requests.js';
 
 export class MessageRounds implements Rounds {
   readonly frames: Frames;
   readonly parts: PartRounds;
-  readonly copyCapacity: number;
-  readonly bulk: Rounds['bulk'];
   readonly fate = null;
   readonly #mpi: Mpi;
   readonly #stride: number;
@@ -32,7 +29,6 @@ export class MessageRounds implements Rounds {
   readonly #peers: readonly number[];
   readonly #persistent: PersistentRequests;
   readonly #requests: Requests;
-  readonly #bulk: Bulk;
   /** Pieces that this member has sent in the round. */
   #pieces = 0;
 
@@ -45,7 +41,6 @@ export class MessageRounds implements Rounds {
     const adder = new NativeAdder(mpi, this.#memory);
     const stride = this.#stride;
     this.frames = new Frames(this.#memory, { member, members, capacity, slots: 1, stride, adder });
-    this.copyCapacity = Math.min(COPY_BYTES, capacity);
     this.parts = {
       capacity: capacity * members,
       send: (input) => this.#sendParts(input),
@@ -58,8 +53,6 @@ export class MessageRounds implements Rounds {
       frameAddress: (m) => this.#memory.address + m * this.#stride,
       partAddress: (m) => this.#parts.address + m * this.#stride,
     });
-    this.#bulk = new Bulk(mpi, comm, member, members);
-    this.bulk = this.#bulk.way;
   }
 
   send(bytes: number, most: number): void {
@@ -79,7 +72,6 @@ export class MessageRounds implements Rounds {
     this.#persistent.close();
     for (const memory of [this.#memory, this.#parts]) memory.free();
     this.#requests.close();
-    this.#bulk.close();
   }
 
   #sendParts(input: CollectiveArray): void {

@@ -1,10 +1,9 @@
 /** Requests of MPI that lie one behind the other, until all of them are done. */
 
-import type { Arrival } from '../../rounds/rounds.js';
 import { check, type Mpi } from '../library/library.js';
 import { ALIGNMENT, NativeMemory } from '../library/memory.js';
 
-export class Requests implements Arrival {
+export class Requests {
   readonly #mpi: Mpi;
   /** Flag of the tests. */
   readonly #flag: NativeMemory;

@@ -1,0 +1,36 @@
+/** The contract of collectives, as tests of a carrier. Ranks run it: test/ranks/contract.ts. */
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Report, SECTION_NAMES } from '../ranks/contract.js';
+
+/** Starts a world of `size` ranks and runs the contract; each rank's report, by rank. */
+export type StartContract = (size: number) => Promise<Report[]>;
+
+/** World sizes of the test matrix. */
+export const SIZES = [1, 2, 3, 4, 7] as const;
+
+/** Milliseconds for one world: 7 processes that spin on 2 cores need many. */
+const LIMIT_MS = 240_000;
+
+export function describeTransport(
+  name: string,
+  start: StartContract,
+  sizes: readonly number[] = SIZES,
+): void {
+  describe.each(sizes)(`${name}, a world of %i`, (size) => {
+    let reports: Report[] = [];
+
+    beforeAll(async () => {
+      reports = await start(size);
+    }, LIMIT_MS);
+
+    it('is joined by every rank', () => {
+      expect(reports).toHaveLength(size);
+    });
+
+    it.each(SECTION_NAMES)('%s', (section) => {
+      const errors = Object.fromEntries(reports.map((report, rank) => [rank, report[section]]));
+      expect(errors).toEqual(Object.fromEntries(reports.map((_, rank) => [rank, []])));
+    });
+  });
+}

@@ -1,0 +1,305 @@
+/**
+ * What collectives must do over every carrier. Each rank of a world runs all sections in their
+ * order; data is such that ranks can predict one another's.
+ */
+
+import { deepStrictEqual, equal, match } from 'node:assert/strict';
+import {
+  createGroup,
+  DeadlineError,
+  destroyGroup,
+  getGroupSize,
+  getRank,
+  MismatchError,
+  type ProcessGroup,
+  RankFailedError,
+  type ReduceOp,
+  type Work,
+} from 'syncbn';
+import { type Data, dataOf, everyone, KINDS, type Kind, same, sumOf } from './mpi-ranks.js';
+
+/** What became of a section on one rank: its errors; none: all is as it should be. */
+export type Report = Record<string, string[]>;
+
+/**
+ * Around the lengths where the ways change: loops and WebAssembly (48), kept views (64), one round
+ * and two (2 KiB, 8 KiB), frames of 16 KiB to 1 MiB, and several pieces.
+ */
+const LENGTHS = [
+  ...[0, 1, 3, 47, 48, 49, 64, 65, 129, 191, 192, 193, 255, 256, 257, 1025, 2047, 2048, 2049],
+  ...[4095, 4096, 4097, 8191, 8192, 8193, 16_385, 32_767, 32_768, 32_769, 65_537],
+  ...[131_071, 131_072, 131_073, 300_001],
+];
+const OPS: readonly ReduceOp[] = ['sum', 'max', 'min'];
+/** Where more than sums are looked at. */
+const FEW_LENGTHS = [0, 1, 49, 257, 2049, 8193, 32_769, 131_073];
+
+type Section = (all: ProcessGroup, groups: readonly ProcessGroup[]) => Promise<void>;
+
+/** Ends a work in a way that the group allows; in turns, where it allows both. */
+let calls = 0;
+async function over<T>(group: ProcessGroup, work: Work<T>): Promise<T> {
+  return group.mayBlock && calls++ % 3 !== 0 ? work.wait() : work.done();
+}
+
+/** The error that a collective ends with. */
+async function failure(group: ProcessGroup, start: () => Work<unknown>): Promise<Error> {
+  try {
+    await over(group, start());
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('expected an error, got none');
+}
+
+const own = (group: ProcessGroup) => group.ranks[group.rank];
+
+function combined(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
+  if (op === 'sum') return sumOf(kind, ranks, length);
+  const [first, ...others] = ranks.map((rank) => dataOf(kind, rank, length));
+  for (const values of others) {
+    for (let i = 0; i < length; i++) first[i] = Math[op](first[i], values[i]);
+  }
+  return first;
+}
+
+async function checkReduction(group: ProcessGroup, kind: Kind, op: ReduceOp, length: number) {
+  const what = `${op} of ${length} ${kind.name} in ${group.name}`;
+  const expected = combined(kind, op, group.ranks, length);
+  const data = dataOf(kind, own(group), length);
+  const out = new kind(length);
+  same(await over(group, group.allReduce(data, { op, out })), expected, `${what}, out of place`);
+  same(data, dataOf(kind, own(group), length), `${what}, the input`);
+  same(await over(group, group.allReduce(data, { op })), expected, `${what}, in place`);
+}
+
+async function checkCopies(group: ProcessGroup, kind: Kind, length: number): Promise<void> {
+  const what = `${length} ${kind.name} in ${group.name}`;
+  const gathered = await over(group, group.allGather(dataOf(kind, own(group), length)));
+  group.ranks.forEach((rank, i) => {
+    const part = gathered.subarray(i * length, (i + 1) * length) as Data;
+    same(part, dataOf(kind, rank, length), `gather from ${rank} of ${what}`);
+  });
+  const root = group.size - 1;
+  const copy = await over(group, group.broadcast(dataOf(kind, own(group), length), { root }));
+  same(copy, dataOf(kind, group.ranks[root], length), `broadcast of ${what}`);
+}
+
+/** Every member's call of a pair that does not go together, by what differs. */
+const DISAGREEMENTS: Record<string, (group: ProcessGroup, isOdd: boolean) => Work<unknown>> = {
+  kinds: (group, isOdd) => (isOdd ? group.allReduce(new Float64Array(129)) : group.barrier()),
+  lengths: (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 129 : 128)),
+  'long and short': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 3000 : 128)),
+  'short and long': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 128 : 3000)),
+  'two ways': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 5000 : 3000)),
+  'pieces and none': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 200_000 : 128)),
+  types: (group, isOdd) => group.allReduce(isOdd ? new Float32Array(9) : new Int32Array(9)),
+  operations: (group, isOdd) => group.allReduce(new Float64Array(9), { op: isOdd ? 'max' : 'sum' }),
+  roots: (group, isOdd) => group.broadcast(new Float64Array(9), { root: isOdd ? 1 : 0 }),
+  labels: (group, isOdd) => group.barrier({ label: isOdd ? 'bn1' : 'bn2' }),
+  'gather and sum': (group, isOdd) =>
+    isOdd ? group.allGather(new Float64Array(9)) : group.allReduce(new Float64Array(9)),
+};
+
+const SECTIONS: Record<string, Section> = {
+  'sums of every length have the bits of the loop in rank order': async (all) => {
+    for (const kind of KINDS) {
+      for (const length of LENGTHS) await checkReduction(all, kind, 'sum', length);
+    }
+  },
+
+  'maxima and minima are exact, and NaN wins them': async (all) => {
+    for (const kind of KINDS) {
+      for (const op of OPS) {
+        for (const length of FEW_LENGTHS) await checkReduction(all, kind, op, length);
+      }
+    }
+    const odd = all.rank === all.size - 1 ? Number.NaN : 1;
+    for (const op of ['max', 'min'] as const) {
+      const result = await over(all, all.allReduce(Float64Array.of(odd, -0.5), { op }));
+      deepStrictEqual([...result], [Number.NaN, -0.5], op);
+    }
+  },
+
+  'sums of int32 wrap around': async (all) => {
+    const [sum] = await over(all, all.allReduce(Int32Array.of(2 ** 30)));
+    equal(sum, (all.size * 2 ** 30) | 0);
+  },
+
+  'gathers and broadcasts copy every length': async (all) => {
+    for (const kind of KINDS) {
+      for (const length of FEW_LENGTHS) await checkCopies(all, kind, length);
+    }
+  },
+
+  'groups that overlap work, in any order of members': async (_, groups) => {
+    for (const group of groups) {
+      for (const op of OPS) await checkReduction(group, Float32Array, op, 1000);
+      await checkCopies(group, Float64Array, 1000);
+    }
+  },
+
+  'collectives under way end in another order than they were started in': async (_, groups) => {
+    const works: [ProcessGroup, number, Work<Data>][] = [];
+    for (const length of [5, 40_000, 129]) {
+      for (const group of groups) {
+        const data: Data = dataOf(Float64Array, own(group), length);
+        works.push([group, length, group.allReduce(data)]);
+      }
+    }
+    // Ranks wait in different orders: this must not matter.
+    if (getRank() % 2 === 0) works.reverse();
+    for (const [group, length, work] of works) {
+      const what = `sum of ${length} in ${group.name}`;
+      same(await over(group, work), sumOf(Float64Array, group.ranks, length), what);
+    }
+  },
+
+  'arrays in shared memory are taken as they are': async (all) => {
+    const buffers = [
+      new SharedArrayBuffer(8 * 80_000),
+      new WebAssembly.Memory({ initial: 10, maximum: 20, shared: true }).buffer,
+    ];
+    for (const buffer of buffers) {
+      for (const length of [3, 2049, 70_000]) {
+        const data = new Float64Array(buffer, 64, length);
+        data.set(dataOf(Float64Array, own(all), length));
+        await over(all, all.allReduce(data));
+        same(data.slice(), sumOf(Float64Array, all.ranks, length), `shared ${length}`);
+      }
+    }
+  },
+
+  'ranks that disagree all get the error that names both sides': async (_, groups) => {
+    for (const group of groups.filter(({ size }) => size > 1)) {
+      const [first, last] = [group.ranks[0], group.ranks[group.size - 1]];
+      const isOdd = group.rank === group.size - 1;
+      const label = "SyncBatchNorm 'bn2'";
+      const error = await failure(group, () =>
+        isOdd ? group.allReduce(new Float64Array(129), { label }) : group.barrier(),
+      );
+      equal(error.name, 'MismatchError');
+      const number = /#(\d+)/.exec(error.message)?.[1];
+      equal(
+        error.message,
+        `ranks disagree in group '${group.name}': rank ${last} is in allReduce #${number} of ` +
+          `${label} with 129 float64, rank ${first} in barrier #${number}`,
+      );
+    }
+  },
+
+  'every kind of disagreement is found by all, and the group goes on': async (all) => {
+    if (all.size === 1) return;
+    for (const [what, call] of Object.entries(DISAGREEMENTS)) {
+      const isOdd = all.rank === all.size - 1;
+      const error = await failure(all, () => call(all, isOdd));
+      equal(error instanceof MismatchError, true, `${what}: ${error}`);
+      match(error.message, new RegExp(`rank ${all.ranks[all.size - 1]} is in .*, rank `), what);
+      await checkReduction(all, Float64Array, 'sum', 129);
+    }
+  },
+
+  'a rank that joins with an error fails all in its words, and the group goes on': async (all) => {
+    if (all.size === 1) return;
+    const text = 'numFeatures must be 3, got 4 (ü)';
+    for (const length of [0, 50, 5000, 200_000]) {
+      const error = await failure(all, () =>
+        all.rank === 1 ? all.raise(text) : all.allReduce(new Float32Array(length)),
+      );
+      equal(error instanceof RankFailedError, true, String(error));
+      equal((error as RankFailedError).rank, all.ranks[1]);
+      equal(error.message, `rank ${all.ranks[1]} failed: ${text}`);
+      await checkReduction(all, Float64Array, 'sum', 129);
+    }
+  },
+
+  'an array that is detached on the way fails all by name, and the group goes on': async (
+    all,
+    groups,
+  ) => {
+    if (all.size === 1) return;
+    const signal = groups.find(({ name }) => name === 'reversed') as ProcessGroup;
+    for (const length of [9, 5000, 200_000]) {
+      // The last is under way in pieces by then, the others stand behind a barrier.
+      const isBehind = length < 200_000;
+      const start = () => {
+        const data = new Float64Array(length);
+        const works = [...(isBehind ? [all.barrier()] : []), all.allReduce(data)];
+        return { data, works };
+      };
+      const ahead = all.rank === 1 ? start() : null;
+      if (ahead !== null) structuredClone(ahead.data, { transfer: [ahead.data.buffer] });
+      await over(signal, signal.barrier());
+      const { works } = ahead ?? start();
+      if (isBehind) await over<unknown>(all, works[0]);
+      const error = await failure(all, () => works[works.length - 1]);
+      equal(error.name, 'RankFailedError', String(error));
+      match(error.message, new RegExp(`^rank ${all.ranks[1]} failed: TypeError: .*detached`));
+      await checkReduction(all, Float64Array, 'sum', 129);
+    }
+  },
+
+  'a group that was destroyed can be made anew, with other ranks': async (all, groups) => {
+    for (const group of groups.slice(1)) destroyGroup(group.name);
+    if (all.size === 1) return;
+    const again = createGroup('reversed', everyone(all));
+    await checkReduction(again, Int32Array, 'sum', 10);
+    await over(again, again.barrier());
+    destroyGroup('reversed');
+  },
+
+  'a deadline names the rank that does not come, and ends the group': async (all) => {
+    if (all.size === 1) return;
+    const group = createGroup('late', everyone(all));
+    const last = group.size - 1;
+    if (group.rank < last) {
+      const error = await failure(group, () => group.barrier({ timeout: 0.1, label: 'bn' }));
+      equal(error instanceof DeadlineError, true, String(error));
+      match(error.message, /^rank \d+ waited 0\.1 s in barrier #1 of bn in group 'late' for rank /);
+      match(error.message, new RegExp(`\\b${group.ranks[last]}$`));
+      const after = await failure(group, () => group.barrier());
+      equal(after.name, 'DeadlineError');
+    }
+    // Threads that block here would be a circle, which is found before any deadline.
+    await all.barrier().done();
+    destroyGroup('late');
+    await all.barrier().done();
+  },
+};
+
+export const SECTION_NAMES = Object.keys(SECTIONS);
+
+/** The groups of this rank: all ranks, and some that overlap. */
+function makeGroups(): ProcessGroup[] {
+  const [rank, size] = [getRank(), getGroupSize()];
+  const all = everyone({ rank, size });
+  const lists: [string, number[]][] = [
+    ['world', all],
+    ['pair', [0, 1]],
+    ['reversed', all.slice().reverse()],
+    ['but first', all.slice(1)],
+    ['but last', all.slice(0, -1)],
+  ];
+  const possible = lists.filter(([, ranks]) => ranks.length > 0 && !ranks.some((r) => r >= size));
+  return possible
+    .filter(([, ranks]) => ranks.includes(rank))
+    .map(([name, ranks]) => createGroup(name, ranks));
+}
+
+/** @param onGroups called when all groups are there */
+export async function runContract(
+  onGroups: (groups: readonly ProcessGroup[]) => void = () => {},
+): Promise<Report> {
+  const groups = makeGroups();
+  onGroups(groups);
+  const report: Report = {};
+  for (const [name, section] of Object.entries(SECTIONS)) {
+    report[name] = [];
+    try {
+      await section(groups[0], groups);
+    } catch (error) {
+      report[name].push(String(error));
+    }
+  }
+  return report;
+}
