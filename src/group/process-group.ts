@@ -1,5 +1,6 @@
 /** ProcessGroup: named ranks and their collectives. Checks arguments; a transport does the work. */
 
+import { checkTimeout } from './timeout.js';
 import type {
   Collective,
   CollectiveArray,
@@ -14,8 +15,8 @@ export interface CollectiveOptions {
   /** What the call belongs to; part of what ranks must agree on, and of every error. */
   label?: string;
   /**
-   * Seconds until the call fails, more than 0; Infinity: never. Threads count from when they wait
-   * for it. Default: the world's.
+   * Seconds until the call fails, more than 0, counted from when this rank begins to wait for it;
+   * Infinity: never. Default: the world's.
    */
   timeout?: number;
 }
@@ -70,6 +71,7 @@ export class ProcessGroup {
     if (op !== 'sum' && op !== 'max' && op !== 'min') {
       throw new RangeError(`allReduce: op must be sum, max or min, got ${String(op)}`);
     }
+    checkArray('allReduce', data);
     const out = options.out ?? data;
     if (out !== data) checkOut('allReduce', out, data, data.length);
     return this.#start('allReduce', data, out, out, options, op, 0, '');
@@ -95,6 +97,7 @@ export class ProcessGroup {
 
   /** Copies the root's `data` into every rank's `data`. @returns a work that yields `data` */
   broadcast<T extends CollectiveArray>(data: T, options: BroadcastOptions = {}): Work<T> {
+    checkArray('broadcast', data);
     const root = options.root ?? 0;
     this.checkRoot(root, 'broadcast');
     return this.#start('broadcast', data, data, data, options, 'sum', root, '');
@@ -151,11 +154,9 @@ export class ProcessGroup {
     root: number,
     message: string,
   ): Work<T> {
-    checkArray(kind, input);
     const seconds = options.timeout ?? this.#timeout;
-    if (typeof seconds !== 'number' || !(seconds > 0)) {
-      throw new RangeError(`${kind}: timeout must be more than 0 seconds, got ${seconds}`);
-    }
+    // The check itself only where it will fail: this is on the path of every collective.
+    if (typeof seconds !== 'number' || !(seconds > 0)) checkTimeout(kind, seconds);
     if (this.#transport === null) {
       throw new RangeError(
         `${kind}: this rank is not in group '${this.name}' (ranks ${this.ranks.join(', ')})`,

@@ -8,13 +8,11 @@ import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
 import { SoloWorld } from './solo.js';
 import { ThreadWorld, type ThreadWorldHandle } from './thread/world.js';
+import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
 import type { World } from './transport.js';
 
 /** Name of the group of all ranks. */
 export const WORLD_GROUP = 'world';
-
-/** Seconds that a collective may take in a world of one, where it never matters. */
-const DEFAULT_TIMEOUT = 600;
 
 export interface InitOptions {
   /**
@@ -51,9 +49,7 @@ export async function init(options: InitOptions = {}): Promise<void> {
 
 async function join(options: InitOptions): Promise<void> {
   const { timeout } = options;
-  if (timeout !== undefined && !(timeout > 0)) {
-    throw new RangeError(`init: timeout must be above 0 seconds, got ${timeout}`);
-  }
+  if (timeout !== undefined) checkTimeout('init', timeout);
   const world =
     worldOf(options.world ?? launchedThread()) ??
     (await launchedProcess(timeout)) ??

@@ -1,13 +1,11 @@
 /** The contract of collectives, as tests of a carrier. Ranks run it: test/ranks/contract.ts. */
 
 import { beforeAll, describe, expect, it } from 'vitest';
+import { SIZES } from '../harness/world.js';
 import { type Report, SECTION_NAMES } from '../ranks/contract.js';
 
 /** Starts a world of `size` ranks and runs the contract; each rank's report, by rank. */
 export type StartContract = (size: number) => Promise<Report[]>;
-
-/** World sizes of the test matrix. */
-export const SIZES = [1, 2, 3, 4, 7] as const;
 
 /** Milliseconds for one world: 7 processes that spin on 2 cores need many. */
 const LIMIT_MS = 240_000;

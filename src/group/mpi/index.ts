@@ -1,5 +1,6 @@
 /** Ranks that are processes, over MPI. */
 
+import { DEFAULT_TIMEOUT } from '../timeout.js';
 import { launchFromEnvironment } from './environment.js';
 import { loadKoffi } from './library/koffi.js';
 import { loadMpi } from './library/library.js';
@@ -8,9 +9,6 @@ import { MpiWorld } from './world.js';
 export { launchFromEnvironment, type MpiLaunch } from './environment.js';
 export { loadKoffi } from './library/koffi.js';
 export { MpiWorld } from './world.js';
-
-/** Seconds that a collective may take when nobody says otherwise. */
-const DEFAULT_TIMEOUT = 600;
 
 export interface MpiWorldOptions {
   /** Seconds that a collective may take when it names no other. Default 600. */

@@ -3,6 +3,7 @@
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
+import { checkTimeout, DEFAULT_TIMEOUT } from '../timeout.js';
 import type { Transport, World } from '../transport.js';
 import { openArea, worldAreaBytes } from './areas.js';
 import { Doorbell } from './doorbell.js';
@@ -25,7 +26,6 @@ export interface ThreadWorldOptions {
   areaBytes?: number;
 }
 
-const DEFAULT_TIMEOUT = 600;
 const DEFAULT_AREA_BYTES = 64 * 2 ** 20;
 
 /**
@@ -41,9 +41,7 @@ export function createThreadWorld(
   if (!Number.isInteger(size) || size < 1) {
     throw new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${size}`);
   }
-  if (!(timeout > 0)) {
-    throw new RangeError(`createThreadWorld: timeout must be above 0 seconds, got ${timeout}`);
-  }
+  checkTimeout('createThreadWorld', timeout);
   const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + worldAreaBytes(size);
   if (!Number.isSafeInteger(areaBytes) || areaBytes < 0) {
     throw new RangeError(
