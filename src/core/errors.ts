@@ -3,6 +3,8 @@
  * (whose ValueError is RangeError here); these are for what goes wrong between ranks.
  */
 
+import { builtin } from './platform.js';
+
 /** A collective failed; the same error, in the same words, on every rank that took part. */
 export class CollectiveError extends Error {
   override name = 'CollectiveError';
@@ -30,7 +32,43 @@ export class RankFailedError extends CollectiveError {
   }
 }
 
+/** Characters of a message that are told to others; an error may carry a whole batch. */
+const MAX_TEXT = 16_384;
+
 /** `Name: message` of anything that was thrown. */
 export function describeError(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return told(() => {
+    if (error instanceof Error) return `${error.name}: ${error.message}`;
+    return isObject(error) ? inspect(error, { breakLength: Infinity }) : String(error);
+  });
+}
+
+/** Anything that was thrown as Node prints it: with its stack, its causes and its properties. */
+export function explainError(error: unknown): string {
+  return told(() => {
+    const { stack } = isObject(error) ? (error as Error) : { stack: undefined };
+    // To look for causes in a stack that long takes more memory than a failing rank may have.
+    if (typeof stack === 'string' && stack.length > MAX_TEXT) return stack;
+    return isObject(error) ? inspect(error, { depth: 4 }) : String(error);
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
+function inspect(value: object, options: object): string {
+  const text = builtin<typeof import('node:util')>('node:util')?.inspect(value, options);
+  return text ?? (value instanceof Error ? (value.stack ?? String(value)) : String(value));
+}
+
+/** Bounds a text; what was thrown may throw when it is looked at. */
+function told(text: () => string): string {
+  try {
+    const all = text();
+    if (all.length <= MAX_TEXT) return all;
+    return `${all.slice(0, MAX_TEXT)}... (${all.length} characters)`;
+  } catch {
+    return 'a value that cannot be shown';
+  }
 }

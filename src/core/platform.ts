@@ -7,6 +7,26 @@ export function builtin<T>(name: string): T | null {
   return (runtime?.getBuiltinModule?.(name) as T | undefined) ?? null;
 }
 
+/** What a launcher leaves for `init` in a rank's thread. */
+export interface LaunchedRank {
+  /** Handle of the world to join. */
+  readonly world: unknown;
+  /** Tells the launcher that the rank joins it. */
+  joined(): void;
+}
+
+/** Every copy of this package that the script may load finds it, on every runtime. */
+const LAUNCHED = Symbol.for('syncbn.launched');
+
+/** Leaves `rank` for `init`, before the script is loaded. */
+export function setLaunchedRank(rank: LaunchedRank): void {
+  Object.defineProperty(globalThis, LAUNCHED, { value: rank });
+}
+
+export function launchedRank(): LaunchedRank | null {
+  return (globalThis as { [LAUNCHED]?: LaunchedRank })[LAUNCHED] ?? null;
+}
+
 /** Cores that this process may use; 1 where nobody says. */
 export function coreCount(): number {
   const os = builtin<typeof import('node:os')>('node:os');

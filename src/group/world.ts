@@ -3,7 +3,7 @@
  * with its names in TypeScript's spelling.
  */
 
-import { builtin } from '../core/platform.js';
+import { builtin, launchedRank } from '../core/platform.js';
 import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
 import { SoloWorld } from './solo.js';
@@ -67,8 +67,11 @@ function worldOf(given: ThreadWorldHandle | World | null): World | null {
   return 'connect' in given ? given : new ThreadWorld(given);
 }
 
-/** The handle that `syncrun` and `launch` put into a worker's data, or null. */
+/** The handle that `syncrun` and `launch` left, or that somebody put into a worker's data; or null. */
 function launchedThread(): ThreadWorldHandle | null {
+  const launched = launchedRank();
+  launched?.joined();
+  if (launched !== null) return launched.world as ThreadWorldHandle;
   const threads = builtin<typeof import('node:worker_threads')>('node:worker_threads');
   const data = threads?.workerData as { syncbn?: ThreadWorldHandle } | null | undefined;
   return data?.syncbn ?? null;

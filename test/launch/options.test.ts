@@ -29,6 +29,8 @@ test('defaults are those of msrun', () => {
     logName: 'worker',
     clusterTimeOut: 600,
     tail: [0, 1, 2, 3, 4, 5, 6, 7],
+    rankPrefix: true,
+    grace: 5,
   });
 });
 
@@ -67,6 +69,7 @@ test('ranks are processes where that is asked for, and on several hosts', () => 
     nodeRank: -1,
     secretFile: null,
     bindCore: false,
+    jobName: '',
   });
   const several = ['--worker_num=4', '--local_worker_num=2', '--node-rank=1', '--bind_core'];
   expect(settings(...several, '--master_addr=[::1]', '--secret-file=s').processes).toMatchObject({
@@ -132,6 +135,8 @@ describe('mistakes', () => {
     [['--join=Ture'], "--join must be True or False, got 'Ture'; did you mean 'True'?"],
     [['--bind_core'], '--bind_core=True is not possible with threads'],
     [['--log_dir='], '--log_dir must not be empty'],
+    [['--grace=-1'], "--grace must be a number of seconds, 0 or more, got '-1'"],
+    [['--worker_num=9007199254740991'], '--worker_num must be an integer from 1 to 65536'],
     [['--cluster_time_out=soon'], '--cluster_time_out must be a number of seconds'],
     [['--cluster_time_out=0'], "and not 0, got '0'"],
     [['--tail_worker_log=8'], '--tail_worker_log names rank 8, and the ranks are 0 to 7'],

@@ -23,7 +23,8 @@ test('the command of MindSpore’s page runs a script on two ranks', async () =>
   const { code, stdout, stderr } = await syncrun(cwd, ...line.split(' '));
   const lines = ['rank 0 of 2 sum 3 -s -v', 'rank 1 of 2 sum 3 -s -v'];
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(stdout.trim().split('\n').sort()).toEqual(lines);
+  const shown = lines.map((text, rank) => `[${rank}] ${text}`);
+  expect(stdout.trim().split('\n').sort()).toEqual(shown);
   expect(readdirSync(join(cwd, 'msrun_log')).sort()).toEqual(['worker_0.log', 'worker_1.log']);
   for (const [rank, text] of lines.entries()) {
     expect(read(cwd, `msrun_log/worker_${rank}.log`)).toBe(`${text}\n`);
@@ -74,7 +75,7 @@ test('a top-level await where tsx takes the script for CommonJS is explained', a
   const cwd = workspace({ 'package.json': '{}', 'view.tsx': 'await null; export {};' });
   const { code, stderr } = await syncrun(cwd, '--worker_num=1', '--join', 'view.tsx');
   expect(code).toBe(1);
-  expect(stderr).toContain('name it .mts, or write "type": "module" into its package.json');
+  expect(stderr).toContain('name the script .mts, or write "type": "module" into its package.json');
 });
 
 describe('logs', () => {
@@ -179,7 +180,8 @@ describe('in the background', () => {
   const pidOf = (stdout: string) => Number(/process (\d+)/.exec(stdout)?.[1]);
 
   test('ranks run on after syncrun has returned, and what fails is in the logs', async () => {
-    const cwd = workspace({ 'a.mjs': `${SUM} if (getRank() === 1) throw new Error('later');` });
+    const failing = "setTimeout(() => { throw new Error('later'); }, 1500);";
+    const cwd = workspace({ 'a.mjs': `${SUM} if (getRank() === 1) ${failing}` });
     const { code, stdout, stderr } = await syncrun(
       cwd,
       '--worker_num=2',
@@ -192,6 +194,21 @@ describe('in the background', () => {
     expect(read(cwd, 'logs/worker_0.log')).toContain('rank 0 of 2 sum 3\n');
     expect(read(cwd, 'logs/worker_1.log')).toContain('rank 1 failed: Error: later');
     expect(read(cwd, 'logs/syncrun.log')).toContain('syncrun: rank 1 failed: Error: later');
+  });
+
+  test.each([
+    ['threads', 'throw new TypeError("boom")', 'syncrun: rank 0 failed: TypeError: boom'],
+    ['threads', 'const = 1', 'SyntaxError'],
+    ['processes', 'throw new TypeError("boom")', 'TypeError: boom'],
+    ['threads', 'process.exit(7)', 'syncrun: rank 0 failed: exit code 7'],
+  ])('a script that fails at once on %s (%s) is told of', async (launcher, text, reason) => {
+    const cwd = workspace({ 'a.mjs': text });
+    const args = [`--launcher=${launcher}`, '--worker_num=1', '--join=False', 'a.mjs'];
+    const { code, stdout, stderr } = await syncrun(cwd, ...args);
+    expect({ code, stdout }).toEqual({ code: text.includes('7') ? 7 : 1, stdout: '' });
+    expect(stderr).toContain(reason);
+    expect(stderr).toContain(`their logs are ${join(cwd, 'worker_{0..0}.log')}`);
+    expect(read(cwd, 'syncrun.log')).toContain(reason);
   });
 
   test('SIGTERM to its process ends them', async () => {

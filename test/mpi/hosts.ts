@@ -8,7 +8,7 @@ import {
 } from '../../src/launch/processes/index.js';
 import { rankProgram } from './run.js';
 
-const SECRET = 'a secret of the test, not of use';
+export const SECRET = 'a secret of the test, not of use';
 
 export interface HostEnd {
   readonly error: LaunchError | null;

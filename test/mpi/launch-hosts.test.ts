@@ -53,7 +53,8 @@ describe('a launch on several hosts', () => {
   test('a wrong secret is refused on both sides, and the world still forms', async () => {
     const port = await freePort();
     const hub = host(port, { ...faults('release'), nodeRank: 0 });
-    const stranger = await host(port, { nodeRank: 1, secret: 'another secret altogether' });
+    const other = { secret: 'another secret altogether', clusterTimeOut: 1 };
+    const stranger = await host(port, { ...faults('release'), nodeRank: 1, ...other });
     expect(stranger.error?.message).toContain('the secrets of the two hosts differ');
     const member = await host(port, { ...faults('release'), nodeRank: 1 });
     expect(member.error).toBeNull();

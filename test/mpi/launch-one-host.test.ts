@@ -109,6 +109,8 @@ describe('a launch on one host, without mpirun', () => {
     ],
     [{ workerNum: 4, localWorkerNum: 2, secret: 'short' }, 'in common, got one of 5'],
   ])('refuses %o', async (options, text) => {
-    await expect(launchProcesses({ script: 'none.js', ...options })).rejects.toThrow(text);
+    await expect(
+      launchProcesses({ script: rankProgram('mpi-oddities'), ...options }),
+    ).rejects.toThrow(text);
   });
 });

@@ -44,7 +44,7 @@ function read(path: string, gone: string): string {
 
 /** Ids of the processes that run the script; syncrun's own has it behind its options. */
 function ranks(others: ReadonlySet<number>): number[] {
-  const isRank = (pid: number) => read(`/proc/${pid}/cmdline`, '').includes('follow.js');
+  const isRank = (pid: number) => read(`/proc/${pid}/cmdline`, '').includes('rank-setup.js');
   return alive().filter((pid) => !others.has(pid) && isRank(pid));
 }
 

@@ -46,7 +46,18 @@ export function launchFromEnvironment(env: Environment): MpiLaunch | null {
       localSize: null,
     };
   }
+  refuseLoneTask(env);
   return null;
+}
+
+/** Tasks of srun that cannot find one another would be as many worlds of one. */
+function refuseLoneTask(env: Environment): void {
+  const tasks = count(env, 'SLURM_STEP_NUM_TASKS') ?? 1;
+  if (tasks <= 1 || env.SLURM_PROCID === undefined) return;
+  throw new Error(
+    `init: srun started this process as task ${env.SLURM_PROCID} of ${tasks}, without PMI, so that ` +
+      'each would be a world of one; start them with: srun --mpi=pmix (or --mpi=pmi2 for MPICH)',
+  );
 }
 
 /** The channel to the launcher: a descriptor, or an address to connect to. */

@@ -1,6 +1,6 @@
 /** How a rank's process ends: properly, when all end; else it takes the others with it. */
 
-import { describeError } from '../../core/errors.js';
+import { describeError, explainError } from '../../core/errors.js';
 
 export interface Ending {
   /** The rank ends with exit code 0. */
@@ -38,7 +38,7 @@ export class ExitWatch {
   readonly #onExit = (exitCode: number): void => {
     if (exitCode === 0 || this.#ending.left) this.#finish(exitCode);
     else if (!this.#hasThrown) this.#ending.abort(exitCode, `exit code ${exitCode}`, '');
-    else this.#ending.abort(exitCode, describeError(this.#thrown), traceOf(this.#thrown));
+    else this.#ending.abort(exitCode, describeError(this.#thrown), explainError(this.#thrown));
   };
 
   #finish(exitCode: number): void {
@@ -50,10 +50,4 @@ export class ExitWatch {
     for (const later of all.slice(all.indexOf(this.#onExit) + 1)) later.call(process, exitCode);
     quit(Number(process.exitCode ?? exitCode));
   }
-}
-
-/** Where an error was thrown. Node would print it only after the exit handlers, which do not return. */
-function traceOf(error: unknown): string {
-  const lines = (error instanceof Error ? error.stack : undefined)?.split('\n') ?? [];
-  return lines.filter((line) => line.startsWith('    at ')).join('\n');
 }

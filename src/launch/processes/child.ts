@@ -2,33 +2,47 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import type { Duplex, Readable } from 'node:stream';
-import { entryOf } from '../entry.js';
-import { lastLines, TAIL_LENGTH } from '../tail.js';
+import type { Duplex } from 'node:stream';
+import { entryOf } from '../common/entry.js';
+import { lastLines, TAIL_LENGTH } from '../common/tail.js';
+import { failureStatus } from '../world/signals.js';
 import type { LaunchPlan } from './options.js';
 
-/** First module of every rank. Not left to init: a rank may be busy for a while before it calls it. */
-const FOLLOW = entryOf('processes/follow.js').href;
+/** First module of every rank. */
+const SETUP = entryOf('processes/rank-setup.js').href;
 
 export interface ChildEvents {
   /** The process has ended and all that it wrote was read. `error`: it never started. */
   closed(code: number | null, signal: NodeJS.Signals | null, error: string | null): void;
+  /** The caller's `onOutput` threw. */
+  outputFailed(error: unknown): void;
 }
 
 export class Child {
+  /** What the rank threw, as Node prints it; '' when nothing, or not yet. */
+  thrown = '';
   readonly #process: ChildProcess;
   readonly #rank: number;
   readonly #onOutput: LaunchPlan['onOutput'];
-  #tail = '';
+  readonly #events: ChildEvents;
+  #tail = Buffer.alloc(0);
   #ending = false;
   #settled = false;
 
-  constructor(plan: LaunchPlan, rank: number, local: number, env: NodeJS.ProcessEnv) {
+  /** @throws what the caller's `prefix` throws, and TypeError for words that are not */
+  constructor(
+    plan: LaunchPlan,
+    rank: number,
+    local: number,
+    env: NodeJS.ProcessEnv,
+    events: ChildEvents,
+  ) {
     const { script, args, execArgv, prefix } = plan;
-    const node = [process.execPath, ...execArgv, '--import', FOLLOW];
+    const node = [process.execPath, ...execArgv, '--import', SETUP];
     const command = [...prefix(local), ...node, script, ...args];
     this.#rank = rank;
     this.#onOutput = plan.onOutput;
+    this.#events = events;
     this.#process = spawn(command[0], command.slice(1), {
       env,
       // A session of its own: Ctrl-C is for the launcher, and what the rank starts ends with it.
@@ -36,6 +50,7 @@ export class Child {
       // Descriptor 3 is the rank's PMI channel.
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     });
+    this.#listen();
     for (const stream of ['stdout', 'stderr'] as const) this.#follow(stream);
   }
 
@@ -43,18 +58,35 @@ export class Child {
     return this.#process.pid;
   }
 
-  get channel(): Duplex {
-    return this.#process.stdio[3] as Duplex;
+  /** Null for a process that could not be started. */
+  get channel(): Duplex | null {
+    return (this.#process.stdio?.[3] as Duplex | undefined) ?? null;
   }
 
   /** The last lines that the rank wrote. */
   get tail(): string {
-    return lastLines(this.#tail);
+    // A character that the cut went through is left out.
+    const start = this.#tail.findIndex((byte) => (byte & 0xc0) !== 0x80);
+    return lastLines(this.#tail.subarray(Math.max(0, start)).toString());
   }
 
-  listen({ closed }: ChildEvents): void {
+  /** Sends `signal` to the rank and whatever it has started. */
+  kill(signal: NodeJS.Signals): void {
+    this.#ending = true;
+    for (const stream of ['stdout', 'stderr'] as const) this.#process[stream]?.resume();
+    try {
+      if (this.pid === undefined) return;
+      process.kill(-this.pid, signal);
+      // A rank that was stopped would not get it.
+      process.kill(-this.pid, 'SIGCONT');
+    } catch {
+      // All of them have ended.
+    }
+  }
+
+  #listen(): void {
     const once: ChildEvents['closed'] = (...how) => {
-      if (!this.#settled) closed(...how);
+      if (!this.#settled) this.#events.closed(...how);
       this.#settled = true;
     };
     this.#process.once('error', (error) => once(null, null, error.message));
@@ -66,30 +98,31 @@ export class Child {
     this.#process.once('close', (code, signal) => once(code, signal, null));
   }
 
-  /** Sends `signal` to the rank and whatever it has started. */
-  kill(signal: NodeJS.Signals): void {
-    this.#ending = true;
-    for (const stream of ['stdout', 'stderr'] as const) this.#process[stream]?.resume();
-    try {
-      if (this.pid !== undefined) process.kill(-this.pid, signal);
-    } catch {
-      // All of them have ended.
-    }
+  #follow(name: 'stdout' | 'stderr'): void {
+    const stream = this.#process[name];
+    stream?.on('data', (bytes: Buffer) => {
+      this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-TAIL_LENGTH);
+      const slow = this.#passOn(name, bytes);
+      if (slow === null || this.#ending) return;
+      stream.pause();
+      void slow.then(() => stream.resume());
+    });
   }
 
-  #follow(name: 'stdout' | 'stderr'): void {
-    const stream = this.#process[name] as Readable;
-    stream.on('data', (bytes: Buffer) => {
-      this.#tail = (this.#tail + bytes).slice(-TAIL_LENGTH);
+  /** @returns null when the rank may go on at once; never rejects */
+  #passOn(name: 'stdout' | 'stderr', bytes: Buffer): Promise<void> | null {
+    try {
       const slow = this.#onOutput(this.#rank, name, bytes);
-      if (!(slow instanceof Promise) || this.#ending) return;
-      stream.pause();
-      void slow.finally(() => stream.resume());
-    });
+      if (!(slow instanceof Promise)) return null;
+      return slow.catch((error: unknown) => this.#events.outputFailed(error));
+    } catch (error) {
+      this.#events.outputFailed(error);
+      return null;
+    }
   }
 }
 
 /** Exit code of a process as shells count it: 128 and the signal's number for one that was ended. */
 export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
-  return code ?? 128 + (signal === null ? 0 : constants.signals[signal]);
+  return failureStatus(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
 }

@@ -7,6 +7,8 @@ export interface Failure {
   readonly rank: number | null;
   /** The last lines that this rank wrote; empty when no rank failed. */
   readonly output: string;
+  /** What a callback threw, on the host where it did. */
+  readonly cause?: unknown;
 }
 
 export class LaunchError extends Error implements Failure {
@@ -16,8 +18,8 @@ export class LaunchError extends Error implements Failure {
   readonly rank: number | null;
   readonly output: string;
 
-  constructor({ text, exitCode, rank, output }: Failure) {
-    super(`launch: ${text}`);
+  constructor({ text, exitCode, rank, output, cause }: Failure) {
+    super(`launch: ${text}`, cause === undefined ? {} : { cause });
     this.text = text;
     this.exitCode = exitCode;
     this.rank = rank;

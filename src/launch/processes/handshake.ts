@@ -1,16 +1,23 @@
 /**
  * Both ends of a connection prove that they know the shared secret, without sending it: each signs
- * the other's random challenge. The key of the session comes from the same challenges.
+ * the other's random challenge, the host first, so that a stranger learns nothing from the hub. The
+ * key of the session comes from the same challenges. What they sign with is stretched from the
+ * secret: to guess a weak one from a proof that was overheard takes a tenth of a second a guess.
  */
 
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { LineReader } from './lines.js';
 
 /** Changes with the protocol, so that versions that cannot talk say so. */
-const PROTOCOL = 'syncbn-launch-1';
+const PROTOCOL = 'syncbn-launch-2';
+/** What the hub says instead of its proof. */
+const REFUSAL = 'refused';
+const DIFFERENT = 'the secrets of the two hosts differ';
 /** Longest line of a stranger. */
 const MAX_LINE = 512;
+/** 32 MiB and some 80 ms. */
+const STRETCHING = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 };
 
 export interface Session {
   readonly socket: Socket;
@@ -22,24 +29,35 @@ export interface Session {
 
 export type Side = 'hub' | 'host';
 
-function sign(secret: string, ...parts: readonly string[]): Buffer {
-  return createHmac('sha256', secret).update(parts.join('\n')).digest();
+/** What hosts with the same secret sign with. */
+export function stretch(secret: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    scrypt(secret, PROTOCOL, 32, STRETCHING, (error, key) => {
+      if (error === null) resolve(key);
+      else reject(error);
+    });
+  });
+}
+
+function sign(key: Buffer, ...parts: readonly string[]): Buffer {
+  return createHmac('sha256', key).update(parts.join('\n')).digest();
 }
 
 function proves(proof: string, expected: Buffer): boolean {
-  const given = Buffer.from(proof, 'hex');
+  const given = Buffer.from(/^[0-9a-f]{64}$/.test(proof) ? proof : '', 'hex');
   return given.length === expected.length && timingSafeEqual(given, expected);
 }
 
 /**
  * Greets the other end and checks it.
+ * @param key of {@link stretch}
  * @param deadline milliseconds until it must have proved itself
  * @throws Error that says what was wrong: no protocol, another version, a wrong secret, silence
  */
 export async function shakeHands(
   socket: Socket,
   side: Side,
-  secret: string,
+  key: Buffer,
   deadline: number,
 ): Promise<Session> {
   const lines = new LineReader(socket, MAX_LINE);
@@ -52,12 +70,15 @@ export async function shakeHands(
     socket.write(`${PROTOCOL} ${mine}\n`);
     const theirs = challengeOf(await lines.next());
     const challenges = side === 'hub' ? [mine, theirs] : [theirs, mine];
-    const other: Side = side === 'hub' ? 'host' : 'hub';
-    socket.write(`${sign(secret, side, ...challenges).toString('hex')}\n`);
-    if (!proves(await lines.next(), sign(secret, other, ...challenges))) {
-      throw new Error('the secrets of the two hosts differ');
+    const proof = (of: Side) => sign(key, of, ...challenges);
+    const prove = () => socket.write(`${proof(side).toString('hex')}\n`);
+    if (side === 'host') prove();
+    if (!proves(await lines.next(), proof(side === 'hub' ? 'host' : 'hub'))) {
+      if (side === 'hub') socket.write(`${REFUSAL}\n`);
+      throw new Error(DIFFERENT);
     }
-    return { socket, lines, key: sign(secret, 'session', ...challenges) };
+    if (side === 'hub') prove();
+    return { socket, lines, key: sign(key, 'session', ...challenges) };
   } finally {
     clearTimeout(timer);
   }

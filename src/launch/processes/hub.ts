@@ -18,6 +18,8 @@ interface Host {
 
 export class Hub {
   readonly #workers: number;
+  /** Job of the first host that joins; the others must have the same. */
+  #job: string | null = null;
   readonly #hosts: Host[] = [];
   readonly #refused: string[] = [];
   #nodes: readonly number[] | null = null;
@@ -62,7 +64,7 @@ export class Hub {
     this.fail(
       failure(
         `${this.#joined()} of ${this.#workers} ranks came within ${this.#seconds} s, from ` +
-          `${this.#hosts.map(({ name }) => name).join(', ')}${refused}`,
+          `${this.#members.map(({ name }) => name).join(', ')}${refused}`,
       ),
     );
   }
@@ -80,27 +82,43 @@ export class Hub {
   }
 
   #tellAll(message: Message): void {
-    for (const { channel } of this.#hosts) channel.send(message);
+    const told = message.type === 'fail' ? this.#hosts : this.#members;
+    for (const { channel } of told) channel.send(message);
   }
 
   #joined(): number {
     return this.#hosts.reduce((sum, { join }) => sum + (join?.localWorkers ?? 0), 0);
   }
 
+  /** Hosts that belong to the world; others may be connected that never say a word. */
+  get #members(): Host[] {
+    return this.#hosts.filter(({ join }) => join !== null);
+  }
+
   #receive(host: Host, message: Message): void {
     if (this.#failed) return;
     if (message.type === 'join') this.#join(host, message.join);
-    else if (message.type === 'barrier') this.#barrier(host, message.keys);
+    else if (host.join === null) return;
     else if (message.type === 'fail') this.fail(message.failure);
+    // A host's ranks start when the world has formed.
+    else if (this.#nodes === null) return;
+    else if (message.type === 'barrier') this.#barrier(host, message.keys);
     else if (message.type === 'done') this.#done(host);
   }
 
   #join(host: Host, join: Join): void {
+    if (host.join !== null) {
+      this.fail(failure(`${host.name} joined twice`));
+      return;
+    }
     if (this.#nodes !== null) {
-      // A stranger to a world that runs: only it is told.
-      this.#forget(host);
-      const text = `the world of ${this.#workers} ranks is complete without ${host.name}`;
-      host.channel.send({ type: 'fail', failure: failure(text) });
+      this.#turnAway(host, `the world of ${this.#workers} ranks is complete without ${host.name}`);
+      return;
+    }
+    this.#job ??= join.job;
+    if (join.job !== this.#job) {
+      const jobs = `${host.name} runs ${quote(join.job)}, and this world ${quote(this.#job)}`;
+      this.#turnAway(host, `another job meets here: ${jobs}`);
       return;
     }
     const problem = this.#problemOf(host, join);
@@ -113,6 +131,12 @@ export class Hub {
     if (this.#joined() === this.#workers) this.#form();
   }
 
+  /** A host that does not belong here: only it is told. */
+  #turnAway(host: Host, text: string): void {
+    this.refuse(host.name, text);
+    host.channel.send({ type: 'fail', failure: failure(text) });
+  }
+
   #problemOf(host: Host, { nodeRank, workers, localWorkers }: Join): string | null {
     if (workers !== this.#workers) {
       return `${host.name} was told of ${workers} workers in all, ${this.#hosts[0].name} of ${this.#workers}`;
@@ -120,7 +144,7 @@ export class Hub {
     const twin = this.#hosts.find(({ join }) => nodeRank >= 0 && join?.nodeRank === nodeRank);
     if (twin !== undefined) return `${twin.name} and ${host.name} both have node rank ${nodeRank}`;
     const sum = this.#joined() + localWorkers;
-    if (host.join !== null || sum > this.#workers) {
+    if (sum > this.#workers) {
       return `${host.name} brings ${localWorkers} ranks, which makes more than the ${this.#workers} in all`;
     }
     return null;
@@ -129,7 +153,7 @@ export class Hub {
   #form(): void {
     const place = ({ join }: Host) =>
       join === null || join.nodeRank < 0 ? Infinity : join.nodeRank;
-    const order = this.#hosts.filter(({ join }) => join !== null);
+    const order = this.#members;
     order.sort((a, b) => (place(a) === place(b) ? 0 : place(a) - place(b)));
     const nodes = order.map(({ join }) => join?.localWorkers ?? 0);
     this.#nodes = nodes;
@@ -144,14 +168,14 @@ export class Hub {
     if (this.#joinTimer === undefined) {
       this.#joinTimer = startTimer(this.#seconds, () => this.#missRanks());
     }
-    const gone = this.#hosts.find(({ done }) => done);
+    const gone = this.#members.find(({ done }) => done);
     if (gone !== undefined) {
       this.fail(
         failure(`the ranks of ${gone.name} ended while those of ${host.name} wait for them`),
       );
-    } else if (this.#hosts.every((each) => each.keys !== null)) {
+    } else if (this.#members.every((each) => each.keys !== null)) {
       this.#stopTimer();
-      const all: Keys = Object.assign({}, ...this.#hosts.map((each) => each.keys));
+      const all = this.#members.flatMap((each) => each.keys ?? []);
       for (const each of this.#hosts) each.keys = null;
       this.#tellAll({ type: 'barrier', keys: all });
     }
@@ -164,7 +188,7 @@ export class Hub {
 
   /** Some ranks wait in the world's first barrier for those of other hosts, which do not come. */
   #missRanks(): void {
-    const late = this.#hosts.find(({ keys, done }) => keys === null && !done);
+    const late = this.#members.find(({ keys, done }) => keys === null && !done);
     const waiting = this.#hosts.find(({ keys }) => keys !== null);
     if (late === undefined || waiting === undefined) return;
     const wait = `those of ${waiting.name} have waited ${this.#seconds} s for them`;
@@ -174,8 +198,8 @@ export class Hub {
   #done(host: Host): void {
     host.done = true;
     const waiting = this.#hosts.find(({ keys }) => keys !== null);
-    if (waiting !== undefined) this.#barrier(waiting, waiting.keys ?? {});
-    else if (this.#hosts.every(({ done }) => done)) this.#tellAll({ type: 'done' });
+    if (waiting !== undefined) this.#barrier(waiting, waiting.keys ?? []);
+    else if (this.#members.every(({ done }) => done)) this.#tellAll({ type: 'done' });
   }
 
   #forget(host: Host): void {
@@ -187,4 +211,8 @@ export class Hub {
     if (host.join === null) this.#forget(host);
     else if (!host.done) this.fail(failure(`${host.name} was lost: ${why}`));
   }
+}
+
+function quote(job: string): string {
+  return `'${job.length > 200 ? `${job.slice(0, 200)}...` : job}'`;
 }

@@ -5,4 +5,4 @@ export { type Failure, LaunchError } from './errors.js';
 export { launchProcesses, runHost } from './launch.js';
 export { MASTER_PORT, type ProcessLaunchOptions } from './options.js';
 export { mayBeFirst } from './rendezvous.js';
-export { checkSecret, makeSecret, readSecret, SECRET_VARIABLE } from './secret.js';
+export { checkSecret, makeSecret, readSecret, SECRET_VARIABLE, secretWarning } from './secret.js';

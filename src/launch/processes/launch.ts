@@ -1,9 +1,12 @@
 /** Starts a world of processes: on this host alone, or as this host's part of several. */
 
 import { hostname } from 'node:os';
+import { basename } from 'node:path';
+import { escapeControls, escapeLine } from '../common/foreign-text.js';
+import { END_SIGNALS, type EndSignal, statusOf } from '../world/signals.js';
 import { type Failure, failure, LaunchError } from './errors.js';
 import { LocalRanks } from './local-ranks.js';
-import type { Channel, Formation, Message } from './messages.js';
+import type { Channel, Formation, Keys, Message } from './messages.js';
 import { type LaunchPlan, type ProcessLaunchOptions, planOf } from './options.js';
 import { openChannel } from './rendezvous.js';
 
@@ -21,8 +24,7 @@ export async function launchProcesses(options: ProcessLaunchOptions): Promise<vo
 /** {@link launchProcesses} with options that are checked. @returns the failure, or null for none */
 export async function runHost(plan: LaunchPlan): Promise<Failure | null> {
   const part = new HostPart(plan);
-  const interrupt = () =>
-    part.fail(failure(`interrupted on host ${hostname()}, node rank ${part.nodeRank}`, 130));
+  const interrupt = () => part.interrupt(endSignalOf(plan.signal?.reason));
   plan.signal?.addEventListener('abort', interrupt);
   try {
     if (plan.signal?.aborted) interrupt();
@@ -32,12 +34,20 @@ export async function runHost(plan: LaunchPlan): Promise<Failure | null> {
   }
 }
 
+/** An AbortSignal's reason may name the signal that ranks get. */
+function endSignalOf(reason: unknown): EndSignal {
+  const known = typeof reason === 'string' && Object.hasOwn(END_SIGNALS, reason);
+  return known ? (reason as EndSignal) : 'SIGTERM';
+}
+
 class HostPart {
   readonly #plan: LaunchPlan;
   #channel: Channel | null = null;
   #ranks: LocalRanks | null = null;
   #formation: Formation | null = null;
   #failure: Failure | null = null;
+  /** What the ranks are asked to end with. */
+  #signal: EndSignal = 'SIGTERM';
   #end: () => void = () => {};
   readonly #ended: Promise<void>;
 
@@ -46,10 +56,6 @@ class HostPart {
     this.#ended = new Promise((resolve) => {
       this.#end = resolve;
     });
-  }
-
-  get nodeRank(): number {
-    return this.#formation?.nodeRank ?? this.#plan.nodeRank;
   }
 
   async run(): Promise<Failure | null> {
@@ -64,22 +70,31 @@ class HostPart {
     this.#channel = channel;
     if (this.#failure === null) this.#join(channel);
     await this.#ended;
-    await this.#ranks?.kill();
+    await this.#ranks?.kill(this.#signal);
     await channel.close();
     return this.#failure;
   }
 
-  /** A failure of this host's: it ends here at once, and on all others through the hub. */
-  fail(reason: Failure): void {
+  interrupt(signal: EndSignal): void {
     if (this.#failure !== null) return;
-    this.#channel?.send({ type: 'fail', failure: reason });
+    this.#signal = signal;
+    const nodeRank = this.#formation?.nodeRank ?? this.#plan.nodeRank;
+    const text = `interrupted on host ${hostname()}, node rank ${nodeRank}`;
+    this.#fail(failure(text, statusOf('SIGINT')));
+  }
+
+  /** A failure of this host's: it ends here at once, and on all others through the hub. */
+  #fail(reason: Failure): void {
+    if (this.#failure !== null) return;
+    const { cause: _, ...told } = reason;
+    this.#channel?.send({ type: 'fail', failure: told });
     this.#learn(reason);
   }
 
   #join(channel: Channel): void {
     const { nodeRank, localWorkerNum, workerNum } = this.#plan;
-    const join = { nodeRank, localWorkers: localWorkerNum, workers: workerNum };
-    channel.send({ type: 'join', join });
+    const counts = { nodeRank, localWorkers: localWorkerNum, workers: workerNum };
+    channel.send({ type: 'join', join: { ...counts, job: jobOf(this.#plan) } });
   }
 
   #learn(reason: Failure): void {
@@ -88,21 +103,54 @@ class HostPart {
   }
 
   #receive(message: Message): void {
-    if (message.type === 'world') this.#start(message.formation);
-    else if (message.type === 'barrier') this.#ranks?.release(message.keys);
-    else if (message.type === 'fail') this.#learn(message.failure);
-    else if (message.type === 'done') this.#end();
+    if (message.type === 'fail') this.#learn(safe(message.failure));
+    else if (message.type === 'world') this.#start(message.formation);
+    else if (message.type === 'barrier') this.#release(message.keys);
+    else if (message.type === 'done') this.#finish();
   }
 
+  /** What the hub says is what this host was asked for, or the hub is not what it should be. */
   #start(formation: Formation): void {
+    const { nodes, nodeRank } = formation;
+    const { localWorkerNum, workerNum } = this.#plan;
+    const sum = nodes.reduce((all, count) => all + count, 0);
+    const asked = nodes[nodeRank] === localWorkerNum && sum === workerNum;
+    if (!asked || this.#formation !== null) {
+      this.#distrust('names a world that this host was not asked for');
+      return;
+    }
     this.#formation = formation;
     if (this.#failure !== null) return;
     const channel = this.#channel as Channel;
     this.#ranks = new LocalRanks(this.#plan, formation, {
       barrier: (keys) => channel.send({ type: 'barrier', keys }),
       done: () => channel.send({ type: 'done' }),
-      failed: (reason) => this.fail(reason),
+      failed: (reason) => this.#fail(reason),
     });
     this.#ranks.start();
   }
+
+  #release(keys: Keys): void {
+    if (this.#ranks?.allWait) this.#ranks.release(keys);
+    else this.#distrust('ends a barrier that not all ranks here have entered');
+  }
+
+  #finish(): void {
+    if (this.#ranks?.allEnded) this.#end();
+    else this.#distrust('says that all is done, while ranks here run');
+  }
+
+  #distrust(what: string): void {
+    this.#fail(failure(`the host with node rank 0 ${what}`));
+  }
+}
+
+/** A failure as another host tells it, safe for this host's console. */
+function safe(reason: Failure): Failure {
+  return { ...reason, text: escapeLine(reason.text), output: escapeControls(reason.output) };
+}
+
+/** What hosts compare when they meet. Each may have the script at a path of its own. */
+function jobOf({ jobName, script, args }: LaunchPlan): string {
+  return jobName === '' ? [basename(script), ...args].join(' ') : jobName;
 }

@@ -1,19 +1,20 @@
 /** The ranks of this host: processes, their PMI sessions, and the barrier among them. */
 
 import { hostname } from 'node:os';
+import { describeError } from '../../core/errors.js';
+import { rankVariables } from '../common/rank-variables.js';
 import { startTimer, type Timer } from '../world/timer.js';
 import { Child, exitCodeOf } from './child.js';
-import type { Failure } from './errors.js';
+import { type Failure, failure } from './errors.js';
 import type { Formation, Keys } from './messages.js';
 import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
+import { sharedMemoryHint } from './shared-memory.js';
 
-/** Milliseconds between asking ranks to end and killing them. */
-const MERCY_MS = 1000;
 /** Milliseconds that a rank which aborts the world gets to end, so that its output is complete. */
 const LAST_WORDS_MS = 500;
 /** Variables of other launchers, which would mislead the ranks, and the secret, which is not theirs. */
-const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SLURM_PROCID$|SYNCBN_SECRET$)/;
+const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SLURM_(PROCID|STEP_.*)$|SYNCBN_SECRET$)/;
 
 export interface LocalEvents {
   /** All ranks here have entered the barrier. */
@@ -36,8 +37,9 @@ export class LocalRanks implements PmiHost {
   /** Exit codes of the ranks that called MPI_Abort. */
   readonly #aborted = new Map<number, number>();
   readonly #known = new Map<string, string>();
-  #news: Record<string, string> = {};
+  readonly #news = new Map<string, string>();
   #ended = 0;
+  #killed = false;
   /** Runs from the first rank's arrival at the first barrier to that of all; null: over. */
   #joinTimer: Timer | null;
   #onAllClosed: () => void = () => {};
@@ -54,26 +56,37 @@ export class LocalRanks implements PmiHost {
   }
 
   start(): void {
-    for (let local = 0; local < this.#count; local++) this.#spawn(local);
+    for (let local = 0; local < this.#count && !this.#killed; local++) this.#spawn(local);
+  }
+
+  /** Whether all ranks here are in the barrier. */
+  get allWait(): boolean {
+    return this.#waiting.size === this.#count;
+  }
+
+  /** Whether all ranks here have ended well. */
+  get allEnded(): boolean {
+    return this.#ended === this.#count;
   }
 
   /** Lets the ranks go on after the barrier, with the keys of all hosts. */
   release(keys: Keys): void {
     this.#stopTimer();
-    for (const [key, value] of Object.entries(keys)) this.#known.set(key, value);
+    for (const [key, value] of keys) this.#known.set(key, value);
     const ranks = [...this.#waiting];
     this.#waiting.clear();
     for (const rank of ranks) this.#sessions.get(rank)?.release();
   }
 
-  /** Ends all ranks here. @returns when none is left */
-  kill(): Promise<void> {
+  /** Asks all ranks here to end, and kills those that are left after the grace; resolves then. */
+  kill(signal: NodeJS.Signals): Promise<void> {
     this.#stopTimer();
+    this.#killed = true;
     if (this.#children.size === 0) return Promise.resolve();
-    for (const child of this.#children.values()) child.kill('SIGTERM');
-    const timer = setTimeout(() => {
+    for (const child of this.#children.values()) child.kill(signal);
+    const timer = startTimer(this.#plan.grace, () => {
       for (const child of this.#children.values()) child.kill('SIGKILL');
-    }, MERCY_MS);
+    });
     return new Promise((resolve) => {
       this.#onAllClosed = () => {
         clearTimeout(timer);
@@ -84,7 +97,7 @@ export class LocalRanks implements PmiHost {
 
   put(key: string, value: string): void {
     this.#known.set(key, value);
-    this.#news[key] = value;
+    this.#news.set(key, value);
   }
 
   get(key: string): string | undefined {
@@ -98,8 +111,8 @@ export class LocalRanks implements PmiHost {
     }
     if (this.#ended > 0) this.#failBarrier();
     if (this.#waiting.size < this.#count) return;
-    const keys = this.#news;
-    this.#news = {};
+    const keys = [...this.#news];
+    this.#news.clear();
     this.#events.barrier(keys);
   }
 
@@ -116,13 +129,33 @@ export class LocalRanks implements PmiHost {
     this.#fail(rank, how, 1, this.#children.get(rank));
   }
 
+  thrown(rank: number, text: string, because: boolean): void {
+    const child = this.#children.get(rank);
+    if (child !== undefined) child.thrown = text;
+    this.#plan.onThrown(rank, text, because);
+  }
+
   #spawn(local: number): void {
     const rank = this.#first + local;
-    const child = new Child(this.#plan, rank, local, this.#environment(rank, local));
-    this.#children.set(rank, child);
-    child.listen({ closed: (...how) => this.#close(rank, ...how) });
-    this.#sessions.set(rank, new PmiSession(rank, child.channel, this));
-    if (child.pid !== undefined) this.#plan.onStart(rank, child.pid);
+    const env = this.#environment(rank, local);
+    try {
+      const child = new Child(this.#plan, rank, local, env, {
+        closed: (...how) => this.#close(rank, ...how),
+        outputFailed: (error) => this.#callbackFailed('onOutput', rank, error),
+      });
+      this.#children.set(rank, child);
+      const { channel, pid } = child;
+      if (channel !== null) this.#sessions.set(rank, new PmiSession(rank, channel, this));
+      if (pid !== undefined) this.#plan.onStart(rank, pid);
+    } catch (error) {
+      this.#callbackFailed(this.#children.has(rank) ? 'onStart' : 'its start', rank, error);
+    }
+  }
+
+  /** A mistake of whoever launches ends the launch, and not the program that it is made in. */
+  #callbackFailed(where: string, rank: number, cause: unknown): void {
+    const text = `rank ${rank} on host ${hostname()}: ${where} failed: ${describeError(cause)}`;
+    this.#events.failed({ ...failure(text), cause });
   }
 
   #environment(rank: number, local: number): NodeJS.ProcessEnv {
@@ -139,6 +172,7 @@ export class LocalRanks implements PmiHost {
       SYNCBN_LAUNCHER_PID: String(process.pid),
       SYNCBN_HOSTS: String(this.#formation.nodes.length),
       SYNCBN_NODE_RANK: String(this.#formation.nodeRank),
+      ...rankVariables(rank, this.size, local, this.#count),
     };
   }
 
@@ -185,8 +219,10 @@ export class LocalRanks implements PmiHost {
   }
 
   #fail(rank: number, how: string, exitCode: number, child: Child | undefined): void {
-    const text = `rank ${rank} on host ${hostname()} ${how}`;
-    this.#events.failed({ text, exitCode, rank, output: child?.tail ?? '' });
+    const output = child?.tail ?? '';
+    const hint = sharedMemoryHint(output, this.#count);
+    const text = `rank ${rank} on host ${hostname()} ${how}${hint}`;
+    this.#events.failed({ text, exitCode, rank, output });
   }
 
   /** A rank that has ended cannot enter the barrier that others are in. */

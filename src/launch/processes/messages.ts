@@ -2,7 +2,8 @@
 
 import type { Failure } from './errors.js';
 
-export type Keys = Readonly<Record<string, string>>;
+/** What ranks have put since the last barrier: pairs of key and value. */
+export type Keys = readonly (readonly [string, string])[];
 
 /** What a host says first. */
 export interface Join {
@@ -10,6 +11,8 @@ export interface Join {
   readonly nodeRank: number;
   readonly localWorkers: number;
   readonly workers: number;
+  /** The job's name; without one, its script and arguments. The same on all hosts. */
+  readonly job: string;
 }
 
 /** Who is in the world: hosts in the order of their node ranks, and the receiver's place. */
@@ -43,23 +46,30 @@ export interface Listener {
   lost(why: string): void;
 }
 
+/** Characters of a text that another host may send. */
+const MAX_TEXT = 1 << 16;
+
 const isCount = (value: unknown): value is number =>
-  Number.isInteger(value) && (value as number) >= 0;
+  Number.isSafeInteger(value) && Number(value) >= 0;
+const isText = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_TEXT;
 
 const isKeys = (value: unknown): value is Keys =>
-  typeof value === 'object' &&
-  value !== null &&
-  Object.values(value).every((text) => typeof text === 'string');
+  Array.isArray(value) &&
+  value.every((pair) => Array.isArray(pair) && pair.length === 2 && pair.every(isText));
 
 function isFailure(value: unknown): value is Failure {
   const { text, exitCode, rank, output } = (value ?? {}) as Partial<Failure>;
-  if (typeof text !== 'string' || typeof output !== 'string') return false;
-  return isCount(exitCode) && (rank === null || isCount(rank));
+  if (!isText(text) || !isText(output)) return false;
+  // A failure never ends a launcher with status 0.
+  const fails = isCount(exitCode) && exitCode >= 1 && exitCode <= 255;
+  return fails && (rank === null || isCount(rank));
 }
 
 function isJoin(value: unknown): value is Join {
-  const { nodeRank, localWorkers, workers } = (value ?? {}) as Partial<Join>;
-  return (nodeRank === -1 || isCount(nodeRank)) && isCount(localWorkers) && isCount(workers);
+  const { nodeRank, localWorkers, workers, job } = (value ?? {}) as Partial<Join>;
+  const counts = isCount(localWorkers) && localWorkers > 0 && isCount(workers);
+  return counts && (nodeRank === -1 || isCount(nodeRank)) && isText(job);
 }
 
 function isFormation(value: unknown): value is Formation {

@@ -1,11 +1,16 @@
 /** What a launch of processes is told, with its defaults, and what is wrong with it. */
 
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { DEFAULT_GRACE } from '../world/signals.js';
 import { START_TIMEOUT } from '../world/timer.js';
 import { checkSecret } from './secret.js';
 
+export const MASTER_PORT = 8118;
+
 export interface ProcessLaunchOptions {
   /** Program of every rank: a file for node. */
-  script: string;
+  script: string | URL;
   args?: readonly string[];
   /** Options for node itself. Default: none. */
   execArgv?: readonly string[];
@@ -20,10 +25,17 @@ export interface ProcessLaunchOptions {
   /** This host's place; 0 waits for the others. Default -1: whoever has the address is first. */
   nodeRank?: number;
   /** What the hosts must know in common, 16 characters or more; needed for more than one host. */
-  secret?: string | undefined;
+  secret?: string;
+  /**
+   * The same on all hosts of a launch, so that two launches never mix. Default: the script's name
+   * and its arguments, which must then be the same on all.
+   */
+  jobName?: string;
   /** Seconds to form the world. Default 600; negative: for ever. */
   clusterTimeOut?: number;
-  /** Variables of the ranks, over this process's own. */
+  /** Seconds that ranks have between the signal that asks them to end and their end. Default 5. */
+  grace?: number;
+  /** Variables of the ranks, over this process's own; undefined takes one away. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Words before node in the command of each rank here, by its number on this host. */
   prefix?: (localRank: number) => readonly string[];
@@ -40,16 +52,17 @@ export interface ProcessLaunchOptions {
   onStart?: (rank: number, pid: number) => void;
   /** Called about connections that were refused, and the like. */
   onNote?: (text: string) => void;
-  /** Ends the launch on all hosts. */
-  signal?: AbortSignal | undefined;
+  /** Ends the launch on all hosts. Its reason may be 'SIGINT' or 'SIGHUP': what the ranks here get. */
+  signal?: AbortSignal;
 }
 
-export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'secret' | 'signal'>> & {
+export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'script' | 'secret' | 'signal'>> & {
+  readonly script: string;
   readonly secret: string | null;
   readonly signal: AbortSignal | null;
+  /** Called with what a rank throws, before it is printed. `because`: only since another failed. */
+  readonly onThrown: (rank: number, text: string, because: boolean) => void;
 };
-
-export const MASTER_PORT = 8118;
 
 /** @throws TypeError or RangeError that names the option and what came */
 export function planOf(options: ProcessLaunchOptions): LaunchPlan {
@@ -57,36 +70,85 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
   integer('workerNum', workerNum, 1, Number.MAX_SAFE_INTEGER);
   integer('localWorkerNum', localWorkerNum, 1, workerNum);
   const plan: LaunchPlan = {
-    script: options.script,
-    args: options.args ?? [],
-    execArgv: options.execArgv ?? [],
+    script: locate(options.script),
+    args: words('args', options.args ?? []),
+    execArgv: words('execArgv', options.execArgv ?? []),
     workerNum,
     localWorkerNum,
-    masterAddr: (options.masterAddr ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
+    masterAddr: text('masterAddr', options.masterAddr ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'),
     masterPort: integer('masterPort', options.masterPort ?? MASTER_PORT, 0, 65535),
     nodeRank: integer('nodeRank', options.nodeRank ?? -1, -1, workerNum - 1),
     secret: secret ?? null,
-    clusterTimeOut: options.clusterTimeOut ?? START_TIMEOUT,
-    env: options.env ?? {},
-    prefix: options.prefix ?? (() => []),
-    onOutput: options.onOutput ?? ((_, stream, bytes) => void process[stream].write(bytes)),
-    onStart: options.onStart ?? (() => {}),
-    onNote: options.onNote ?? (() => {}),
+    jobName: text('jobName', options.jobName ?? ''),
+    clusterTimeOut: seconds('clusterTimeOut', options.clusterTimeOut ?? START_TIMEOUT),
+    grace: seconds('grace', options.grace ?? DEFAULT_GRACE),
+    env: environment(options.env ?? {}),
+    prefix: callback('prefix', options.prefix ?? (() => [])),
+    onOutput: callback(
+      'onOutput',
+      options.onOutput ?? ((_, stream, bytes) => void process[stream].write(bytes)),
+    ),
+    onStart: callback('onStart', options.onStart ?? (() => {})),
+    onNote: callback('onNote', options.onNote ?? (() => {})),
+    onThrown: () => {},
     signal: signal ?? null,
   };
-  if (Number.isNaN(plan.clusterTimeOut)) {
-    throw new RangeError('launch: clusterTimeOut must be a number of seconds, got NaN');
+  if (plan.signal !== null && !(plan.signal instanceof AbortSignal)) {
+    throw wrongType('signal', 'an AbortSignal', signal);
   }
   if (localWorkerNum < workerNum) checkSecret(secret);
   return plan;
 }
 
+function locate(script: unknown): string {
+  if (typeof script !== 'string' && !(script instanceof URL)) {
+    throw wrongType('script', 'a path or a file: URL', script);
+  }
+  const isFile = typeof script === 'string' || script.protocol === 'file:';
+  const path = isFile && script instanceof URL ? fileURLToPath(script) : String(script);
+  if (!isFile || !existsSync(path)) throw new RangeError(`launch: there is no script ${path}`);
+  return path;
+}
+
+function wrongType(name: string, rule: string, value: unknown): TypeError {
+  const got = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  return new TypeError(`launch: ${name} must be ${rule}, got ${got}`);
+}
+
+/** A word that a process can be given: the system ends it at a NUL. */
+const isWord = (word: unknown) => typeof word === 'string' && !word.includes('\0');
+
+function words(name: string, list: readonly string[]): readonly string[] {
+  if (Array.isArray(list) && list.every(isWord)) return list;
+  throw wrongType(name, 'an array of strings without NUL', list);
+}
+
+function environment(env: LaunchPlan['env']): LaunchPlan['env'] {
+  const known = typeof env === 'object' && env !== null;
+  const fits = ([name, value]: [string, unknown]) =>
+    isWord(name) && !name.includes('=') && (value === undefined || isWord(value));
+  if (known && Object.entries(env).every(fits)) return env;
+  throw wrongType('env', 'an object of strings', env);
+}
+
+function text(name: string, value: string): string {
+  if (typeof value === 'string') return value;
+  throw wrongType(name, 'a string', value);
+}
+
+function callback<T>(name: string, value: T): T {
+  if (typeof value === 'function') return value;
+  throw wrongType(name, 'a function', value);
+}
+
+function seconds(name: string, value: number): number {
+  if (typeof value !== 'number') throw wrongType(name, 'a number of seconds', value);
+  if (!Number.isNaN(value)) return value;
+  throw new RangeError(`launch: ${name} must be a number of seconds, got NaN`);
+}
+
 function integer(name: string, value: number, least: number, most: number): number {
-  if (!Number.isInteger(value)) {
-    throw new TypeError(`launch: ${name} must be an integer, got ${String(value)}`);
-  }
-  if (value < least || value > most) {
-    throw new RangeError(`launch: ${name} must be ${least} to ${most}, got ${value}`);
-  }
-  return value;
+  if (!Number.isInteger(value)) throw wrongType(name, 'an integer', value);
+  if (value >= least && value <= most) return value;
+  throw new RangeError(`launch: ${name} must be ${least} to ${most}, got ${value}`);
 }

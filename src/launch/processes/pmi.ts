@@ -1,9 +1,10 @@
 /**
  * The launcher's end of PMI-1, the protocol of lines in which MPICH's ranks find one another: they
- * put keys, meet at a barrier, and get the keys of the others.
+ * put keys, meet at a barrier, and get the keys of the others. One command besides is our own.
  */
 
 import type { Duplex } from 'node:stream';
+import { failureStatus } from '../world/signals.js';
 
 /** What a rank asks of its launcher. */
 export interface PmiHost {
@@ -16,24 +17,51 @@ export interface PmiHost {
   barrier(rank: number): void;
   /** The rank calls MPI_Abort. */
   abort(rank: number, exitCode: number): void;
-  /** What the rank says is no PMI. */
+  /** The rank ends because something was thrown. `because`: only since another rank failed. */
+  thrown(rank: number, text: string, because: boolean): void;
+  /** The rank says what is no PMI. */
   garbled(rank: number, line: string): void;
 }
 
 const KVS = 'syncbn';
-/** Longest line of PMI-1: a key of 64 and a value of 1024 bytes, with room to spare. */
-const MAX_LINE = 4096;
+/** What PMI-1 allows, in characters. */
+const MAX_KEY = 64;
+const MAX_VALUE = 1024;
+/** Keys that a rank may put: MPICH needs some ten. */
+const MAX_KEYS = 4096;
+/** Longest line: what was thrown, in base64. */
+const MAX_LINE = 1 << 17;
+
+type Words = ReadonlyMap<string, string>;
+type Command = (words: Words, line: string) => void;
 
 export class PmiSession {
   readonly #rank: number;
   readonly #stream: Duplex;
   readonly #host: PmiHost;
+  readonly #commands: ReadonlyMap<string, Command>;
   #rest = '';
+  #keys = 0;
+  #garbled = false;
 
   constructor(rank: number, stream: Duplex, host: PmiHost) {
     this.#rank = rank;
     this.#stream = stream;
     this.#host = host;
+    const answer = (text: string) => () => this.#answer(text);
+    this.#commands = new Map<string, Command>([
+      ['init', answer('response_to_init pmi_version=1 pmi_subversion=1 rc=0')],
+      ['get_maxes', answer(`maxes kvsname_max=256 keylen_max=${MAX_KEY} vallen_max=${MAX_VALUE}`)],
+      ['get_appnum', answer('appnum appnum=0')],
+      ['get_my_kvsname', answer(`my_kvsname kvsname=${KVS}`)],
+      ['get_universe_size', answer(`universe_size size=${host.size}`)],
+      ['put', (words, line) => this.#put(words, line)],
+      ['get', (words) => this.#get(words)],
+      ['barrier_in', () => host.barrier(rank)],
+      ['finalize', answer('finalize_ack')],
+      ['abort', (words) => host.abort(rank, failureStatus(Number(words.get('exitcode'))))],
+      ['syncbn_thrown', (words) => this.#thrown(words)],
+    ]);
     stream.setEncoding('utf8');
     stream.on('data', (text) => this.#take(String(text)));
     // A rank that dies with lines unread; its end is judged by its exit code.
@@ -50,45 +78,55 @@ export class PmiSession {
   }
 
   #take(text: string): void {
+    if (this.#garbled) return;
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
-    if (this.#rest.length > MAX_LINE) this.#host.garbled(this.#rank, this.#rest.slice(0, 80));
     for (const line of lines) this.#obey(line);
+    if (this.#rest.length > MAX_LINE) this.#refuse(this.#rest);
   }
 
   #obey(line: string): void {
+    if (this.#garbled) return;
     const words = wordsOf(line);
-    const answers: Record<string, () => void> = {
-      init: () => this.#answer('response_to_init pmi_version=1 pmi_subversion=1 rc=0'),
-      get_maxes: () => this.#answer('maxes kvsname_max=256 keylen_max=64 vallen_max=1024'),
-      get_appnum: () => this.#answer('appnum appnum=0'),
-      get_my_kvsname: () => this.#answer(`my_kvsname kvsname=${KVS}`),
-      get_universe_size: () => this.#answer(`universe_size size=${this.#host.size}`),
-      put: () => this.#put(words),
-      get: () => this.#get(words),
-      barrier_in: () => this.#host.barrier(this.#rank),
-      finalize: () => this.#answer('finalize_ack'),
-      abort: () => this.#host.abort(this.#rank, Number(words.get('exitcode')) || 1),
-    };
-    const answer = answers[words.get('cmd') ?? ''];
-    if (answer === undefined) this.#host.garbled(this.#rank, line.slice(0, 80));
-    else answer();
+    const command = this.#commands.get(words.get('cmd') ?? '');
+    if (command === undefined) this.#refuse(line);
+    else command(words, line);
   }
 
-  #put(words: ReadonlyMap<string, string>): void {
-    this.#host.put(words.get('key') ?? '', words.get('value') ?? '');
+  /** One complaint is enough: the rank ends. */
+  #refuse(line: string): void {
+    this.#garbled = true;
+    this.#host.garbled(this.#rank, line.slice(0, 80));
+  }
+
+  #put(words: Words, line: string): void {
+    const key = words.get('key') ?? '';
+    const value = words.get('value') ?? '';
+    this.#keys++;
+    const allowed = key !== '' && key.length <= MAX_KEY && value.length <= MAX_VALUE;
+    if (!allowed || this.#keys > MAX_KEYS) {
+      this.#refuse(line);
+      return;
+    }
+    this.#host.put(key, value);
     this.#answer('put_result rc=0 msg=success');
   }
 
-  #get(words: ReadonlyMap<string, string>): void {
+  #get(words: Words): void {
     const value = this.#host.get(words.get('key') ?? '');
     if (value === undefined) this.#answer('get_result rc=-1 msg=no_such_key value=unknown');
     else this.#answer(`get_result rc=0 msg=success value=${value}`);
   }
+
+  #thrown(words: Words): void {
+    const text = Buffer.from(words.get('value') ?? '', 'base64').toString();
+    this.#host.thrown(this.#rank, text, words.get('because') === '1');
+    this.#answer('syncbn_thrown_ack');
+  }
 }
 
 /** "cmd=put key=a value=b c" as a map; a value is the rest of its line. */
-function wordsOf(line: string): Map<string, string> {
+function wordsOf(line: string): Words {
   const words = new Map<string, string>();
   const [head, value] = split(line, ' value=');
   if (value !== null) words.set('value', value);

@@ -1,10 +1,11 @@
 /** How hosts find the hub: node rank 0 listens at the master address, the others connect to it. */
 
+import { lookup } from 'node:dns/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { startTimer } from '../world/timer.js';
 import { failure, LaunchError } from './errors.js';
-import { type Session, shakeHands } from './handshake.js';
+import { type Session, shakeHands, stretch } from './handshake.js';
 import { Hub } from './hub.js';
 import { Link } from './link.js';
 import type { Channel, Listener } from './messages.js';
@@ -18,15 +19,24 @@ const MAX_STRANGERS = 64;
 
 type Meeting = Pick<LaunchPlan, 'nodeRank' | 'masterAddr'>;
 
+/** A launch plan and what its secret is stretched to. */
+interface Party {
+  readonly plan: LaunchPlan;
+  readonly key: Buffer;
+}
+
 /** Opens this host's channel to the hub; the hub itself, when this host has node rank 0. */
 export async function openChannel(plan: LaunchPlan, listener: Listener): Promise<Channel> {
   if (plan.localWorkerNum === plan.workerNum) return alone(plan, listener);
-  if (!(await mayBeFirst(plan))) return reach(plan, listener);
+  const party = { plan, key: await stretch(plan.secret ?? '') };
+  // The first host's own name may resolve late, too.
+  const first = () => lookup(plan.masterAddr).then(() => mayBeFirst(plan));
+  if (plan.nodeRank > 0 || !(await untilItWorks(plan, first))) return reach(party, listener);
   try {
-    return await host(plan, listener);
+    return await host(party, listener);
   } catch (error) {
     const taken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE';
-    if (taken && plan.nodeRank < 0) return reach(plan, listener);
+    if (taken && plan.nodeRank < 0) return reach(party, listener);
     const { message } = error as Error;
     throw new LaunchError(failure(`cannot listen at ${addressOf(plan)}: ${message}`));
   }
@@ -53,15 +63,23 @@ function localChannel(hub: Hub, listener: Listener, close: () => Promise<void>):
   };
 }
 
-async function host(plan: LaunchPlan, listener: Listener): Promise<Channel> {
+async function host({ plan, key }: Party, listener: Listener): Promise<Channel> {
   const hub = new Hub(plan.workerNum, plan.clusterTimeOut);
-  const server = createServer({ keepAlive: true }, (socket) => void admit(plan, hub, socket));
-  server.maxConnections = plan.workerNum + MAX_STRANGERS;
+  const strangers = new Set<Socket>();
+  const server = createServer({ keepAlive: true }, (socket) => {
+    // The oldest is dropped: a host that knows the secret proves it as soon as it is connected.
+    const [oldest] = strangers;
+    if (strangers.size >= MAX_STRANGERS) oldest.destroy();
+    strangers.add(socket);
+    socket.once('close', () => strangers.delete(socket));
+    void admit(plan, hub, socket, key).finally(() => strangers.delete(socket));
+  });
   await listen(server, plan);
   const timer = startTimer(plan.clusterTimeOut, () => hub.expire());
   return localChannel(hub, listener, async () => {
     clearTimeout(timer);
     server.close();
+    for (const stranger of strangers) stranger.destroy();
     await hub.close();
   });
 }
@@ -73,10 +91,10 @@ function listen(server: Server, { masterAddr, masterPort }: LaunchPlan): Promise
   });
 }
 
-async function admit(plan: LaunchPlan, hub: Hub, socket: Socket): Promise<void> {
+async function admit(plan: LaunchPlan, hub: Hub, socket: Socket, key: Buffer): Promise<void> {
   const name = nameOf(socket);
   try {
-    const session = await shakeHands(socket, 'hub', plan.secret ?? '', PROOF_MS);
+    const session = await shakeHands(socket, 'hub', key, PROOF_MS);
     hub.add(name, (listener) => new Link(session, 'hub', listener));
   } catch (error) {
     const why = (error as Error).message;
@@ -87,36 +105,49 @@ async function admit(plan: LaunchPlan, hub: Hub, socket: Socket): Promise<void> 
   }
 }
 
-/** Connects to the hub, again and again until the time is over, and joins it. */
-async function reach(plan: LaunchPlan, listener: Listener): Promise<Channel> {
+/** Connects to the hub and joins it. */
+async function reach({ plan, key }: Party, listener: Listener): Promise<Channel> {
+  const session = await untilItWorks(plan, async () => greet(plan, await dial(plan), key));
+  return new Link(session, 'host', listener);
+}
+
+/**
+ * Tries again and again until the time is over: a name may resolve later, and whoever answers at
+ * the address may be a stranger who is gone soon. Each new reason is told of.
+ */
+async function untilItWorks<T>(plan: LaunchPlan, attempt: () => Promise<T>): Promise<T> {
   const start = performance.now();
+  const told = new Set<string>();
   for (;;) {
     try {
-      return new Link(await greet(plan, await dial(plan)), 'host', listener);
+      return await attempt();
     } catch (error) {
       if (plan.signal?.aborted) throw new LaunchError(failure('interrupted', 130));
-      if (error instanceof LaunchError) throw error;
+      const why = (error as Error).message;
       const waited = (performance.now() - start) / 1000;
       if (plan.clusterTimeOut >= 0 && waited > plan.clusterTimeOut) {
-        const why = (error as Error).message;
-        const text = `no world at ${addressOf(plan)} within ${plan.clusterTimeOut} s: ${why}`;
+        const reasons = [...told.add(why)].join('; ');
+        const text = `no world at ${addressOf(plan)} within ${plan.clusterTimeOut} s: ${reasons}`;
         throw new LaunchError(failure(text));
       }
+      // A host that is not up yet is the usual case.
+      if (!told.has(why) && !/ECONNREFUSED/.test(why)) {
+        plan.onNote(`no world at ${addressOf(plan)} yet, and trying again: ${why}`);
+      }
+      told.add(why);
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
   }
 }
 
-async function greet(plan: LaunchPlan, socket: Socket): Promise<Session> {
+async function greet(plan: LaunchPlan, socket: Socket, key: Buffer): Promise<Session> {
   const interrupt = () => socket.destroy(new Error('interrupted'));
   plan.signal?.addEventListener('abort', interrupt);
   try {
-    return await shakeHands(socket, 'host', plan.secret ?? '', PROOF_MS);
+    return await shakeHands(socket, 'host', key, PROOF_MS);
   } catch (error) {
     socket.destroy();
-    // It answered, so trying again will not help.
-    const why = (error as Error).message;
-    throw new LaunchError(failure(`the host at ${addressOf(plan)} is not ours: ${why}`));
+    throw error;
   } finally {
     plan.signal?.removeEventListener('abort', interrupt);
   }
@@ -139,13 +170,15 @@ function dial({ masterAddr, masterPort, signal }: LaunchPlan): Promise<Socket> {
   });
 }
 
-/** Whether this host has node rank 0, or will have it when nobody else has. */
+/**
+ * Whether this host has node rank 0, or will have it when nobody else has.
+ * @throws Error when the address is a name that does not resolve
+ */
 export async function mayBeFirst({ nodeRank, masterAddr }: Meeting): Promise<boolean> {
   return nodeRank === 0 || (nodeRank < 0 && (await isLocal(masterAddr)));
 }
 
 async function isLocal(address: string): Promise<boolean> {
-  const { lookup } = await import('node:dns/promises');
   const found = await lookup(address, { all: true });
   const own = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   return found.some((each) => own.some((one) => one.address === each.address));

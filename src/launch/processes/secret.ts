@@ -1,7 +1,7 @@
 /** The secret that the hosts of one launch have in common. */
 
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 
 /** Variable that holds the secret itself. */
 export const SECRET_VARIABLE = 'SYNCBN_SECRET';
@@ -22,6 +22,12 @@ export function readSecret(
   } catch (cause) {
     throw new RangeError(`cannot read the secret: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** Words of warning for a secret's file that others on this host may read; null for none. */
+export function secretWarning(file: string): string | null {
+  const open = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0;
+  return open ? `others may read the secret in ${file}; chmod 600 it` : null;
 }
 
 /** A new secret of 128 bits. */

@@ -2,4 +2,8 @@
 
 import { runPrepared } from './run.js';
 
-process.exit(await runPrepared(JSON.parse(process.argv[2])));
+const status = await runPrepared(JSON.parse(process.argv[2]), () => {
+  // syncrun may not have waited so long.
+  if (process.connected) process.send?.('started');
+});
+process.exit(status);

@@ -1,31 +1,25 @@
-/** Signals that end a world. */
+/** What this process does when it gets a signal that ends a world. */
 
-/** The exit status that each gives, as shells count them. */
-const STATUS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
-export type EndSignal = keyof typeof STATUS;
+import { END_SIGNALS, type EndSignal } from '../world/signals.js';
 
 export class EndSignals {
   #received: EndSignal | null = null;
 
   /** Calls `stop` when the first signal comes; the second ends this process by itself, at once. */
-  constructor(stop: () => void) {
+  constructor(stop: (signal: EndSignal) => void) {
     const onSignal = (name: EndSignal) => {
       // Whoever asks twice does not want to wait for anything.
       if (this.#received !== null) dieBy(name);
       this.#received = name;
-      stop();
+      stop(name);
     };
-    for (const name of Object.keys(STATUS) as EndSignal[]) process.on(name, onSignal);
+    for (const name of Object.keys(END_SIGNALS) as EndSignal[]) process.on(name, onSignal);
   }
 
   /** The first that came; null: none. */
   get received(): EndSignal | null {
     return this.#received;
   }
-}
-
-export function statusOf(signal: EndSignal): number {
-  return STATUS[signal];
 }
 
 /** Ends this process by the signal itself, at once, whatever its threads do. */

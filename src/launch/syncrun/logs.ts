@@ -8,17 +8,22 @@ import {
   fstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
+  rmSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { lastLines, TAIL_LENGTH } from '../tail.js';
+import { lastLines, TAIL_LENGTH } from '../common/tail.js';
+import { say } from '../common/write-all.js';
+import { refuseRunning } from './job-file.js';
 import type { Settings } from './options/settings.js';
 
 export class Logs {
   readonly #folder: string;
   readonly #name: string;
+  #warned = false;
 
-  constructor({ logDir, logName }: Settings) {
+  constructor({ logDir, logName }: Pick<Settings, 'logDir' | 'logName'>) {
     this.#folder = logDir;
     this.#name = logName;
   }
@@ -28,42 +33,76 @@ export class Logs {
   }
 
   /**
-   * Makes the folder when it is missing, and an empty log for each of `ranks`.
-   * @throws RangeError when the folder or a log cannot be written to
+   * Makes the folder when it is missing, and an empty log for each of `ranks`; removes those of
+   * ranks that an earlier and larger world had.
+   * @throws RangeError when the folder or a log cannot be written to, or another job writes them
    */
-  prepare(ranks: Iterable<number>): void {
+  prepare(settings: Settings, ranks: Iterable<number>): void {
     try {
       mkdirSync(this.#folder, { recursive: true });
       accessSync(this.#folder, constants.W_OK);
-      for (const rank of ranks) this.empty(rank);
+      refuseRunning(settings);
+      this.#removeFrom(settings.workerNum);
+      for (const rank of ranks) closeSync(this.create(rank));
     } catch (cause) {
+      if (cause instanceof RangeError) throw cause;
       const why = (cause as Error).message;
       throw new RangeError(`--log_dir must be a folder that can be written to: ${why}`, { cause });
     }
   }
 
-  empty(rank: number): void {
-    closeSync(openSync(this.path(rank), 'w'));
+  #removeFrom(ranks: number): void {
+    for (const name of readdirSync(this.#folder)) {
+      const rank = /_(\d+)\.log$/.exec(name)?.[1];
+      const old = rank !== undefined && Number(rank) >= ranks;
+      if (old && join(this.#folder, name) === this.path(rank)) rmSync(this.path(rank));
+    }
   }
 
+  /** A new log in the place of an old one, never through a link. @returns its descriptor */
+  create(rank: number): number {
+    const { O_CREAT, O_EXCL, O_APPEND, O_WRONLY } = constants;
+    rmSync(this.path(rank), { force: true });
+    return openSync(this.path(rank), O_CREAT | O_EXCL | O_APPEND | O_WRONLY, 0o644);
+  }
+
+  /** Adds to a log what the launcher has to say of its rank. */
   append(rank: number, text: string): void {
-    appendFileSync(this.path(rank), text);
+    try {
+      appendFileSync(this.path(rank), text);
+    } catch (error) {
+      this.lost(rank, (error as Error).message);
+    }
   }
 
+  /** A log cannot be written to any more, which ends neither the rank nor its output elsewhere. */
+  lost(rank: number, why: string): void {
+    if (this.#warned) return;
+    this.#warned = true;
+    say(`syncrun: ${this.path(rank)} is not written any more: ${why}; the ranks go on without\n`);
+  }
+
+  /** The last lines of a log; empty when it cannot be read. */
   tail(rank: number): string {
-    const file = openSync(this.path(rank), 'r');
+    try {
+      return readTail(this.path(rank));
+    } catch {
+      return '';
+    }
+  }
+}
+
+function readTail(path: string): string {
+  const file = openSync(path, 'r');
+  try {
     const { size } = fstatSync(file);
     const start = Math.max(0, size - TAIL_LENGTH);
     const bytes = Buffer.alloc(size - start);
     readSync(file, bytes, 0, bytes.length, start);
-    closeSync(file);
-    // The first line may have been cut.
     const text = bytes.toString();
+    // The first line may have been cut.
     return lastLines(start > 0 ? text.slice(text.indexOf('\n') + 1) : text);
+  } finally {
+    closeSync(file);
   }
-}
-
-/** The end of a log, as it is shown on a console. */
-export function quoteTail(path: string, tail: string): string {
-  return `syncrun: the end of ${path}:\n${tail.replaceAll(/^/gm, '  ')}\n`;
 }

@@ -5,7 +5,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { writeAll } from '../threads/write-all.js';
+import { writeAll } from '../common/write-all.js';
 import { startInBackground } from './background.js';
 import { parseCommandLine } from './options/command-line.js';
 import { settingsOf } from './options/settings.js';
@@ -39,8 +39,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   if (world === null) return 0;
   if (world.settings.join) return runPrepared(world);
-  await startInBackground(world);
-  return 0;
+  return startInBackground(world);
 }
 
 process.exit(await main(process.argv.slice(2)));

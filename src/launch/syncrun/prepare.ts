@@ -2,6 +2,7 @@
 
 import { pathToFileURL } from 'node:url';
 import { loadKoffi } from '../../group/mpi/index.js';
+import { say } from '../common/write-all.js';
 import {
   checkSecret,
   makeSecret,
@@ -9,9 +10,10 @@ import {
   pinning,
   readSecret,
   SECRET_VARIABLE,
+  secretWarning,
 } from '../processes/index.js';
 import { findTsx, type Tsx } from '../threads/typescript.js';
-import { say } from '../threads/write-all.js';
+import { checkDescriptors } from './descriptors.js';
 import { Logs } from './logs.js';
 import type { ProcessSettings, Settings } from './options/settings.js';
 
@@ -29,13 +31,15 @@ export async function prepareWorld(settings: Settings): Promise<PreparedWorld> {
   const tsx = findTsx(pathToFileURL(settings.script));
   const logs = new Logs(settings);
   if (processes === null) {
-    logs.prepare(Array(workerNum).keys());
+    checkDescriptors(workerNum);
+    logs.prepare(settings, Array(workerNum).keys());
     return { settings, tsx, pins: null };
   }
   await loadKoffi();
   const pins = processes.bindCore ? pinning(processes.localWorkerNum) : null;
+  checkDescriptors(processes.localWorkerNum);
   if (processes.localWorkerNum < workerNum) await prepareSecret(processes);
-  logs.prepare([]);
+  logs.prepare(settings, []);
   return { settings, tsx, pins };
 }
 
@@ -46,12 +50,15 @@ export async function prepareWorld(settings: Settings): Promise<PreparedWorld> {
 async function prepareSecret(processes: ProcessSettings): Promise<void> {
   const { masterAddr, masterPort, secretFile } = processes;
   const secret = readSecret(secretFile);
+  const warning = secretFile === null ? null : secretWarning(secretFile);
+  if (warning !== null) say(`syncrun: ${warning}\n`);
   if (secret !== undefined) {
     checkSecret(secret);
     process.env[SECRET_VARIABLE] = secret;
     return;
   }
-  if (!(await mayBeFirst(processes))) {
+  // A name that does not resolve yet is another host's.
+  if (!(await mayBeFirst(processes).catch(() => false))) {
     throw new RangeError(
       `several hosts need a secret in common: give the one that the first host shows, as ` +
         `--secret_file=FILE or in the variable ${SECRET_VARIABLE}`,

@@ -1,48 +1,72 @@
 /** Where the output of ranks that are processes goes: a log for each, and the console. */
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
+import { writeAll } from '../common/write-all.js';
 import type { OutputStream } from '../threads/events.js';
-import { writeAll } from '../threads/write-all.js';
-import { ConsoleWriter } from './console-writer.js';
+import type { FailedLog, Thrown } from './failure-report.js';
 import { Logs } from './logs.js';
 import type { Settings } from './options/settings.js';
+import { RankConsole } from './rank-console.js';
 
 export class ProcessLogs {
+  readonly thrown: Thrown[] = [];
   readonly #logs: Logs;
-  readonly #tail: readonly number[];
-  readonly #console = { stdout: new ConsoleWriter(1), stderr: new ConsoleWriter(2) };
+  readonly #console: RankConsole;
   /** Descriptors by rank; which ranks are on this host shows only when the world has formed. */
-  readonly #open = new Map<number, number>();
+  readonly #open = new Map<number, number | null>();
 
   constructor(settings: Settings) {
     this.#logs = new Logs(settings);
-    this.#tail = settings.tail;
+    this.#console = new RankConsole(settings);
   }
 
-  /** Empties and opens the log of a rank that has started. */
+  /** Makes and opens the log of a rank that has started. */
   open(rank: number): void {
-    this.#logs.empty(rank);
-    this.#open.set(rank, openSync(this.#logs.path(rank), 'a'));
+    this.#open.set(rank, null);
+    this.#try(rank, () => this.#open.set(rank, this.#logs.create(rank)));
   }
 
-  /** The path of a rank's log, or words for it when it is on another host. */
-  where(rank: number): string {
-    return this.#open.has(rank) ? this.#logs.path(rank) : `the log of rank ${rank} there`;
+  /** Takes what a rank threw. Node prints it next, which is for the log alone: it is shown at the end. */
+  take(thrown: Thrown): void {
+    this.thrown.push(thrown);
   }
 
   /** @returns a promise when the console is behind */
   write(rank: number, stream: OutputStream, bytes: Uint8Array): Promise<void> | undefined {
-    writeAll(this.#open.get(rank)!, bytes);
-    return this.#tail.includes(rank) ? this.#console[stream].write(bytes) : undefined;
+    this.#log(rank, bytes);
+    const last = stream === 'stderr' && this.thrown.some((thrown) => thrown.rank === rank);
+    return last ? undefined : this.#console.write(rank, stream, bytes);
+  }
+
+  /** The log of a rank, which may be on another host. */
+  describe(rank: number, tail: string): FailedLog {
+    const here = this.#open.has(rank);
+    const path = here ? this.#logs.path(rank) : `the log of rank ${rank} there`;
+    return { path, tail, shown: here && this.#console.shows(rank) };
   }
 
   /** Writes `line` at the end of every log. */
   conclude(line: string): void {
-    for (const log of this.#open.values()) writeAll(log, line);
+    for (const rank of this.#open.keys()) this.#log(rank, line);
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#console.stdout.drained(), this.#console.stderr.drained()]);
-    for (const log of this.#open.values()) closeSync(log);
+    await this.#console.close();
+    for (const log of this.#open.values()) if (log !== null) closeSync(log);
+  }
+
+  #log(rank: number, bytes: Uint8Array | string): void {
+    const log = this.#open.get(rank) ?? null;
+    if (log !== null) this.#try(rank, () => writeAll(log, bytes));
+  }
+
+  /** A log that fails is told of, and the rank goes on without. */
+  #try(rank: number, write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#open.set(rank, null);
+      this.#logs.lost(rank, (error as Error).message);
+    }
   }
 }

@@ -1,9 +1,10 @@
 /** Runs this host's part of a world of processes, to the exit status. */
 
+import { say } from '../common/write-all.js';
 import { type Failure, readSecret, runHost } from '../processes/index.js';
-import { say } from '../threads/write-all.js';
-import { EndSignals, statusOf } from './end-signals.js';
-import { quoteTail } from './logs.js';
+import { statusOf } from '../world/signals.js';
+import { EndSignals } from './end-signals.js';
+import { failureReport } from './failure-report.js';
 import type { ProcessSettings } from './options/settings.js';
 import type { PreparedWorld } from './prepare.js';
 import { ProcessLogs } from './process-logs.js';
@@ -14,26 +15,34 @@ const MAX_NOTES = 5;
 /**
  * Meets the other hosts, starts this host's ranks, waits for all, and says on standard error what
  * failed, wherever it did.
+ * @param onStarted this host's ranks run
  * @returns the exit status
  */
 export async function runProcesses(
   { settings, tsx, pins }: PreparedWorld,
   processes: ProcessSettings,
+  onStarted: () => void,
 ): Promise<number> {
-  const { script, args, workerNum, clusterTimeOut } = settings;
+  const { script, args, workerNum, clusterTimeOut, grace } = settings;
   const stop = new AbortController();
-  const signals = new EndSignals(() => stop.abort());
+  const signals = new EndSignals((signal) => stop.abort(signal));
   const logs = new ProcessLogs(settings);
+  let started = 0;
   const failed = await runHost({
     ...processes,
-    ...{ script, args, workerNum, clusterTimeOut },
+    ...{ script, args, workerNum, clusterTimeOut, grace },
     execArgv: [...process.execArgv, ...(tsx === null ? [] : ['--import', tsx.loader])],
     env: {},
     prefix: (local) => pins?.[local] ?? [],
     secret: readSecret(null) ?? null,
     signal: stop.signal,
-    onStart: (rank) => logs.open(rank),
+    onStart: (rank) => {
+      logs.open(rank);
+      started++;
+      if (started === processes.localWorkerNum) onStarted();
+    },
     onOutput: (...output) => logs.write(...output),
+    onThrown: (rank, text, because) => logs.take({ rank, text, because }),
     onNote: noteTaker(),
   });
   const { received } = signals;
@@ -43,8 +52,13 @@ export async function runProcesses(
     return statusOf(received);
   }
   await logs.close();
-  if (failed !== null) showFailure(failed, logs);
+  if (failed !== null) say(report(failed, logs));
   return failed?.exitCode ?? 0;
+}
+
+function report({ text, rank, output }: Failure, logs: ProcessLogs): string {
+  const log = rank === null ? null : logs.describe(rank, output);
+  return failureReport(text, rank, logs.thrown, log);
 }
 
 function noteTaker(): (text: string) => void {
@@ -54,9 +68,4 @@ function noteTaker(): (text: string) => void {
     if (notes <= MAX_NOTES) say(`syncrun: ${text}\n`);
     if (notes === MAX_NOTES) say('syncrun: further connections that are refused are not shown\n');
   };
-}
-
-function showFailure({ text, rank, output }: Failure, logs: ProcessLogs): void {
-  const tail = rank === null || output === '' ? '' : quoteTail(logs.where(rank), output);
-  say(`syncrun: ${text}\n${tail}`);
 }

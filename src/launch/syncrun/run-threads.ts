@@ -1,47 +1,80 @@
 /** Runs the world of one `syncrun` in this process, to the exit status. */
 
 import { pathToFileURL } from 'node:url';
+import { say } from '../common/write-all.js';
 import { threadStarter } from '../threads/rank-thread.js';
-import { say } from '../threads/write-all.js';
 import { type RankFailure, Ranks, type WorldEnd } from '../world/ranks.js';
-import { dieBy, type EndSignal, EndSignals, statusOf } from './end-signals.js';
-import { Logs, quoteTail } from './logs.js';
+import { type EndSignal, statusOf } from '../world/signals.js';
+import { dieBy, EndSignals } from './end-signals.js';
+import { failureReport, type Thrown } from './failure-report.js';
+import { Logs } from './logs.js';
+import type { Settings } from './options/settings.js';
 import type { PreparedWorld } from './prepare.js';
+import { RankConsole } from './rank-console.js';
 
 /**
  * Starts the ranks, waits for them, and says on standard error which one failed.
+ * @param onStarted every rank runs its script
  * @returns the exit status
  */
-export async function runThreads({ settings, tsx }: PreparedWorld): Promise<number> {
-  const { script, args, workerNum, clusterTimeOut, tail } = settings;
-  const logs = new Logs(settings);
-  const startRank = threadStarter({
-    script: pathToFileURL(script),
-    program: true,
-    ...{ tsx, args },
-    dataOf: () => undefined,
-    outputOf: (rank) => ({ log: logs.path(rank), console: tail.includes(rank), report: false }),
+export async function runThreads(world: PreparedWorld, onStarted: () => void): Promise<number> {
+  const { settings } = world;
+  const run = new ThreadRun(settings);
+  const ranks = new Ranks({
+    size: settings.workerNum,
+    startRank: run.starter(world),
+    ...{ timeout: undefined, startTimeout: settings.clusterTimeOut },
+    ...{ grace: settings.grace, onStarted },
   });
-  const timeouts = { timeout: undefined, startTimeout: clusterTimeOut };
-  const ranks = new Ranks({ size: workerNum, startRank, ...timeouts });
-  const signals = new EndSignals(() => ranks.stop());
+  const signals = new EndSignals((signal) => ranks.interrupt(signal, settings.grace));
   const end = await ranks.end;
-  if (signals.received !== null) return endedBy(signals.received, end, logs);
-  if (end.failure !== null) showFailure(end.failure, logs);
-  if (end.stuck.length > 0) abandon(end.stuck);
-  return end.failure?.exitCode ?? 0;
+  return run.conclude(end, signals.received);
 }
 
-function endedBy(signal: EndSignal, end: WorldEnd, logs: Logs): number {
-  for (const rank of end.results.keys()) logs.append(rank, `syncrun: ended by ${signal}\n`);
-  if (end.stuck.length > 0) dieBy(signal);
-  return statusOf(signal);
-}
+class ThreadRun {
+  readonly #logs: Logs;
+  readonly #console: RankConsole;
+  readonly #thrown: Thrown[] = [];
 
-function showFailure({ rank, text }: RankFailure, logs: Logs): void {
-  // A rank that ran out of memory, or was ended, could not say so itself.
-  if (!logs.tail(rank).includes(text)) logs.append(rank, `${text}\n`);
-  say(`syncrun: ${text}\n${quoteTail(logs.path(rank), logs.tail(rank))}`);
+  constructor(settings: Settings) {
+    this.#logs = new Logs(settings);
+    this.#console = new RankConsole(settings);
+  }
+
+  starter({ settings, tsx }: PreparedWorld) {
+    const { script, args, workerNum, tail } = settings;
+    return threadStarter({
+      ...{ script: pathToFileURL(script), program: true, tsx, args, size: workerNum },
+      logOf: (rank) => this.#logs.path(rank),
+      ...(tail.length > 0 && { onBytes: (...written) => this.#console.write(...written) }),
+      onThrown: (rank, text, because) => this.#thrown.push({ rank, text, because }),
+      onLogLost: (rank, why) => this.#logs.lost(rank, why),
+    });
+  }
+
+  /** @returns the exit status */
+  async conclude(end: WorldEnd, signal: EndSignal | null): Promise<number> {
+    if (signal !== null) return this.#endedBy(signal, end);
+    await this.#console.close();
+    if (end.failure !== null) say(this.#report(end.failure));
+    if (end.stuck.length > 0) abandon(end.stuck);
+    return end.failure?.exitCode ?? 0;
+  }
+
+  #endedBy(signal: EndSignal, { results, stuck }: WorldEnd): number {
+    for (const rank of results.keys()) this.#logs.append(rank, `syncrun: ended by ${signal}\n`);
+    if (stuck.length > 0) dieBy(signal);
+    // Whoever interrupts does not wait for a console that stands still.
+    return statusOf(signal);
+  }
+
+  #report({ rank, text }: RankFailure): string {
+    // A rank that ran out of memory, or was ended, could not say so itself.
+    const said = this.#thrown.some((thrown) => thrown.rank === rank);
+    if (!said) this.#logs.append(rank, `${text}\n`);
+    const log = { path: this.#logs.path(rank), tail: this.#logs.tail(rank) };
+    return failureReport(text, rank, this.#thrown, { ...log, shown: this.#console.shows(rank) });
+  }
 }
 
 /** Node cannot exit while a thread is inside native code: it waits for the thread. */

@@ -2,6 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import {
   checkWorldOptions,
@@ -12,12 +13,12 @@ import {
 import { Ranks } from '../world/ranks.js';
 import { START_TIMEOUT } from '../world/timer.js';
 import type { RankEvents, ResourceLimits } from './events.js';
-import type { RankOutput } from './protocol.js';
-import { threadStarter } from './rank-thread.js';
+import { type RankThreadOptions, type ThreadEvents, threadStarter } from './rank-thread.js';
 import { findTsx } from './typescript.js';
 
+/** What a callback throws ends the world, and `done` rejects with it. */
 export interface LaunchOptions extends WorldOptions, RankEvents {
-  /** What the script finds behind `process.argv[1]`. Default: nothing. */
+  /** What the script finds in `process.argv` from 2 on. Default: nothing. */
   args?: readonly string[];
   /**
    * Argument of the script's `main`, copied to each rank by structured clone; a function is
@@ -30,7 +31,10 @@ export interface LaunchOptions extends WorldOptions, RankEvents {
   resourceLimits?: ResourceLimits;
 }
 
-/** A world that was started; messages go to the `parentPort` of a rank. */
+/**
+ * A world that was started; messages go to the `parentPort` of a rank. Ranks hear of a `stop` with
+ * a grace when they listen to SIGTERM or 'exit' on `process`.
+ */
 export type Launch<T> = RunningWorld<T, object>;
 
 /**
@@ -42,33 +46,60 @@ export type Launch<T> = RunningWorld<T, object>;
  * @param script `file:` URL, or a path from the current folder
  * @throws TypeError for an option of the wrong type
  * @throws RangeError for a script that is not there, or an option out of range
- * @throws Error for a TypeScript script where neither Node nor tsx can run it
+ * @throws Error for a TypeScript script when neither Node nor tsx can run it
  * @throws DataCloneError for data that cannot be copied to a thread
  */
 export function launch<T = unknown>(script: URL | string, options: LaunchOptions): Launch<T> {
   const url = locate(script);
   checkOptions(options);
-  const { args = [], data, workerNum, timeout, startTimeout = START_TIMEOUT } = options;
-  const output = outputOf(options);
+  const { args = [], data, workerNum, timeout, startTimeout = START_TIMEOUT, grace } = options;
+  const thrown: unknown[] = [];
+  const stopWith = (error: unknown) => {
+    thrown.push(error);
+    ranks.stop();
+  };
   const startRank = threadStarter({
-    ...options,
-    script: url,
-    program: false,
-    tsx: findTsx(url),
-    args,
+    ...eventsOf(options, stopWith),
+    ...{ script: url, program: false, tsx: findTsx(url), args, size: workerNum },
     dataOf: typeof data === 'function' ? (rank) => data(rank) : () => data,
-    outputOf: () => output,
+    resourceLimits: options.resourceLimits,
   });
-  const ranks = new Ranks({ size: workerNum, startRank, timeout, startTimeout });
-  return holdWorld('launch', ranks, workerNum);
+  const ranks = new Ranks({ size: workerNum, startRank, timeout, startTimeout, grace });
+  return holdWorld('launch', ranks, workerNum, thrown);
 }
 
-function outputOf({ output, onOutput }: LaunchOptions): RankOutput {
-  const report = onOutput !== undefined;
+/** The callbacks, guarded. */
+function eventsOf(options: LaunchOptions, stopWith: (error: unknown) => void): ThreadEvents {
+  const { onMessage, onExit } = options;
+  const guarded = <Args extends unknown[]>(callback: ((...args: Args) => void) | undefined) =>
+    callback &&
+    ((...args: Args) => {
+      try {
+        callback(...args);
+      } catch (error) {
+        stopWith(error);
+      }
+      return undefined;
+    });
   return {
-    log: null,
-    report,
-    console: (output ?? (report ? 'ignore' : 'console')) === 'console',
+    onMessage: guarded(onMessage),
+    onExit: guarded(onExit),
+    onBytes: guarded(outputOf(options)),
+  };
+}
+
+function outputOf({ output, onOutput }: LaunchOptions): RankThreadOptions['onBytes'] {
+  const shown = (output ?? (onOutput ? 'ignore' : 'console')) === 'console';
+  if (!shown && onOutput === undefined) return undefined;
+  const decoders = new Map<string, StringDecoder>();
+  return (rank, stream, bytes) => {
+    if (shown) process[stream].write(bytes);
+    if (onOutput === undefined) return undefined;
+    const name = `${stream} ${rank}`;
+    const decoder = decoders.get(name) ?? new StringDecoder();
+    decoders.set(name, decoder);
+    onOutput(decoder.write(Buffer.from(bytes)), rank, stream);
+    return undefined;
   };
 }
 
@@ -88,7 +119,10 @@ function locate(script: URL | string): URL {
 
 function checkOptions(options: LaunchOptions): void {
   checkWorldOptions('launch', options);
-  const { output } = options;
+  const { args = [], output } = options;
+  if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
+    throw new TypeError(`launch: args must be an array of strings, got ${JSON.stringify(args)}`);
+  }
   if (output !== undefined && output !== 'console' && output !== 'ignore') {
     throw new RangeError(`launch: output must be 'console' or 'ignore', got ${String(output)}`);
   }

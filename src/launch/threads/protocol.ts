@@ -1,19 +1,9 @@
-/** What the launcher tells a rank's thread when it starts it, and what the thread reports back. */
+/** What the launcher tells a rank's thread when it starts it, and what the two say to each other. */
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
 import type { OutputStream } from './events.js';
 import type { Tsx } from './typescript.js';
-
-/** Where a rank's standard output and error go; each of the three on its own. */
-export interface RankOutput {
-  /** Path of the rank's log file, which is there; null: no log. */
-  readonly log: string | null;
-  /** Whether they also go to the process's own standard output and error. */
-  readonly console: boolean;
-  /** Whether they also go to the launcher as reports. */
-  readonly report: boolean;
-}
 
 /** How a rank's thread runs its script. */
 export interface RankPlan {
@@ -25,19 +15,55 @@ export interface RankPlan {
   readonly data: unknown;
   /** What makes Node read TypeScript; null when it can, or need not. */
   readonly tsx: Tsx | null;
-  readonly output: RankOutput;
-  /** Takes {@link RankReport}s; `parentPort` is left to the script. */
+  /** Path of the rank's log file, which is there; null: no log. */
+  readonly log: string | null;
+  /** Whether what the rank writes also goes to the launcher. */
+  readonly sendsOutput: boolean;
+  /** {@link BOARD} in memory that the launcher shares. */
+  readonly board: Int32Array;
+  /** Takes {@link RankReport}s and brings {@link RankRequest}s; `parentPort` is the script's. */
   readonly reports: MessagePort;
+}
+
+/** Words that a rank and its launcher share. */
+export const BOARD = {
+  /** Bits of the events that the script listens to; see {@link hearingBit}. */
+  hearing: 0,
+  /** Bytes that the rank has sent and the launcher has not passed on. */
+  pending: 1,
+  words: 2,
+} as const;
+
+/** Bytes that may be pending before the rank has to wait. */
+export const HIGH_WATER = 1 << 20;
+
+const HEARABLE = ['exit', 'SIGHUP', 'SIGINT', 'SIGTERM'];
+
+/** The bit of an event that a script may listen to when it is asked to end; 0 for all others. */
+export function hearingBit(event: string): number {
+  const place = HEARABLE.indexOf(event);
+  return place < 0 ? 0 : 1 << place;
 }
 
 /** `workerData` of a rank's thread. */
 export interface RankData {
-  /** Where `init` looks for its world. */
+  /** The world that `init` joins. */
   readonly syncbn: ThreadWorldHandle;
   readonly launch: RankPlan;
 }
 
 export type RankReport =
   | { readonly kind: 'started' }
-  | { readonly kind: 'output'; readonly stream: OutputStream; readonly text: string }
+  /** `init` was called. */
+  | { readonly kind: 'joined' }
+  | { readonly kind: 'output'; readonly stream: OutputStream; readonly bytes: Uint8Array }
+  /** The log cannot be written to any more; `text` says why. */
+  | { readonly kind: 'log'; readonly text: string }
+  /** Something was thrown that nobody caught; `text` is it as Node prints it. */
+  | { readonly kind: 'thrown'; readonly text: string; readonly because: boolean }
   | { readonly kind: 'result'; readonly value: unknown };
+
+/** The launcher asks the rank to end, as the signal asks a process. */
+export interface RankRequest {
+  readonly signal: string;
+}

@@ -1,36 +1,40 @@
 /**
  * Sends a rank's standard output and error where the plan says, each write at once and in order.
- * Node would pass them through the main thread by way of this thread's event loop, so whatever a
- * rank says before it blocks would be lost when it is ended there.
+ * Node would pass them on when this thread's event loop comes round, so whatever a rank says before
+ * it blocks would be lost when it is ended there.
  */
 
-import { openSync } from 'node:fs';
-import { StringDecoder } from 'node:string_decoder';
-import type { OutputStream } from './events.js';
-import type { RankOutput, RankReport } from './protocol.js';
-import { writeAll } from './write-all.js';
+import { constants, openSync } from 'node:fs';
+import { writeAll } from '../common/write-all.js';
+import { BOARD, HIGH_WATER, type RankPlan, type RankReport } from './protocol.js';
 
-const DESCRIPTORS: Record<OutputStream, number> = { stdout: 1, stderr: 2 };
+type Sink = (chunk: Uint8Array) => void;
 
-/** Redirects `process.stdout` and `process.stderr`, and with them the console and warnings. */
-export function captureOutput(output: RankOutput, report: (report: RankReport) => void): void {
-  const log = logSink(output);
+/**
+ * Redirects `process.stdout` and `process.stderr`, and with them the console and warnings.
+ * @returns what writes to the log alone, or null without a log
+ */
+export function captureOutput(plan: RankPlan, report: (report: RankReport) => void): Sink | null {
+  const log = logSink(plan, report);
   for (const stream of ['stdout', 'stderr'] as const) {
-    const sinks = [log, consoleSink(output, stream), reportSink(output, stream, report)];
     redirect(process[stream], (chunk) => {
-      for (const sink of sinks) sink?.(chunk);
+      log?.(chunk);
+      if (!plan.sendsOutput) return;
+      // A copy: the stream's own buffer may be a slice of a pool that others write to.
+      report({ kind: 'output', stream, bytes: new Uint8Array(chunk) });
+      holdBack(plan.board, chunk.length);
     });
   }
+  return log;
 }
-
-type Sink = (chunk: Buffer) => void;
 
 /** Replaces how `stream` writes; buffering, callbacks and events stay the stream's own. */
 function redirect(stream: NodeJS.WritableStream, sink: Sink): void {
   Object.assign(stream, {
-    _write(chunk: Buffer, _encoding: string, done: (error?: Error) => void) {
+    _write(chunk: Uint8Array | string, encoding: BufferEncoding, done: (error?: Error) => void) {
       try {
-        sink(chunk);
+        // A thread's own stream leaves texts as they are.
+        sink(typeof chunk === 'string' ? Buffer.from(chunk, encoding) : chunk);
         done();
       } catch (error) {
         done(error as Error);
@@ -41,32 +45,35 @@ function redirect(stream: NodeJS.WritableStream, sink: Sink): void {
   });
 }
 
-/** Opened in the rank's own thread, to write at the end, wherever that is. */
-function logSink({ log }: RankOutput): Sink | null {
+/** Opened in the rank's own thread. A log that fails is told of once, and the rank goes on. */
+function logSink({ log }: RankPlan, report: (report: RankReport) => void): Sink | null {
   if (log === null) return null;
-  const file = openSync(log, 'a');
-  return (chunk) => writeAll(file, chunk);
-}
-
-/** A console whose reader is gone (`| head`) is no reason to fail: the rank goes on without. */
-function consoleSink(output: RankOutput, stream: OutputStream): Sink | null {
-  let open = output.console;
-  if (!open) return null;
+  let file: number | null = null;
+  const fail = (error: unknown) => {
+    file = null;
+    report({ kind: 'log', text: (error as Error).message });
+  };
+  try {
+    const { O_WRONLY, O_APPEND, O_NOFOLLOW = 0 } = constants;
+    file = openSync(log, O_WRONLY | O_APPEND | O_NOFOLLOW);
+  } catch (error) {
+    fail(error);
+  }
   return (chunk) => {
+    if (file === null) return;
     try {
-      if (open) writeAll(DESCRIPTORS[stream], chunk);
-    } catch {
-      open = false;
+      writeAll(file, chunk);
+    } catch (error) {
+      fail(error);
     }
   };
 }
 
-function reportSink(
-  output: RankOutput,
-  stream: OutputStream,
-  report: (report: RankReport) => void,
-): Sink | null {
-  if (!output.report) return null;
-  const decoder = new StringDecoder();
-  return (chunk) => report({ kind: 'output', stream, text: decoder.write(chunk) });
+/** Waits while the launcher is behind: what it has to pass on is in its memory. */
+function holdBack(board: Int32Array, sent: number): void {
+  let pending = Atomics.add(board, BOARD.pending, sent) + sent;
+  while (pending > HIGH_WATER) {
+    Atomics.wait(board, BOARD.pending, pending);
+    pending = Atomics.load(board, BOARD.pending);
+  }
 }

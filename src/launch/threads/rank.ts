@@ -1,46 +1,100 @@
 /**
- * First module of every rank's thread: sends its output where it belongs, tells the other ranks
- * when this one fails, and then runs the script.
+ * Runs in every rank's thread before its script: sends the output where it belongs, passes signals
+ * on, and tells the other ranks when this one fails. Does nothing in threads that a script starts,
+ * which inherit it from the rank.
  */
 
-import { fileURLToPath } from 'node:url';
-import { inspect } from 'node:util';
-import { parentPort, workerData } from 'node:worker_threads';
-import { describeError } from '../../core/errors.js';
+import { isMainThread, workerData } from 'node:worker_threads';
+import { describeError, explainError, RankFailedError } from '../../core/errors.js';
+import { setLaunchedRank } from '../../core/platform.js';
 import { failThreadWorld } from '../../group/thread/world.js';
-import type { RankData, RankReport } from './protocol.js';
+import { explainSyntaxError } from '../common/syntax-error.js';
+import { type EndSignal, statusOf } from '../world/signals.js';
+import {
+  BOARD,
+  hearingBit,
+  type RankData,
+  type RankPlan,
+  type RankReport,
+  type RankRequest,
+} from './protocol.js';
 import { captureOutput } from './rank-output.js';
 import type { Tsx } from './typescript.js';
 
-const { syncbn: handle, launch: plan } = workerData as RankData;
+const data = (isMainThread ? null : workerData) as Partial<RankData> | null;
 
-function report(message: RankReport): void {
-  plan.reports.postMessage(message);
+/** The plan of this thread's rank; null when the thread is not a rank's. */
+export const plan: RankPlan | null = data?.launch?.reports === undefined ? null : data.launch;
+
+export function report(message: RankReport): void {
+  plan?.reports.postMessage(message);
 }
 
 /**
  * Ends the world as soon as this rank fails. The launcher would do it as well, but only once the
  * thread has ended, and then other ranks, which fail because of this one, could come first.
  */
-function watchFailures(): void {
-  process.on('uncaughtExceptionMonitor', (error) => {
+function watchFailures(handle: RankData['syncbn'], say: (text: string) => void): void {
+  const { rank } = handle;
+  const onThrown = (error: unknown) => {
     // The script has its own handler, and lives on.
     if (process.listenerCount('uncaughtException') > 0) return;
-    failThreadWorld(handle, `rank ${handle.rank} failed: ${describeError(error)}`);
-    process.stderr.write(`rank ${handle.rank} failed: ${inspect(error)}\n`);
-  });
+    failThreadWorld(handle, `rank ${rank} failed: ${describeError(error)}`);
+    const text = explain(error);
+    say(`rank ${rank} failed: ${text}\n`);
+    report({ kind: 'thrown', text, because: error instanceof RankFailedError });
+    // An error that takes longer to tell than to understand would have to be copied once more.
+    if (isHuge(error)) process.exit(1);
+  };
+  process.on('uncaughtExceptionMonitor', onThrown);
+  // Bun calls no monitor for rejections.
+  if ('bun' in process.versions) {
+    process.on('unhandledRejection', (reason) => {
+      onThrown(reason);
+      process.exit(1);
+    });
+  }
   process.on('exit', (code) => {
-    if (code !== 0) failThreadWorld(handle, `rank ${handle.rank} failed: exit code ${code}`);
+    if (code !== 0) failThreadWorld(handle, `rank ${rank} failed: exit code ${code}`);
   });
 }
 
-function sendResult(value: unknown): void {
+/** `await init()` at the top is how most scripts begin, and tsx's own message names no remedy. */
+function explain(error: unknown): string {
+  const text = explainSyntaxError(error, process.argv[1]) ?? explainError(error);
+  if (!plan?.tsx || !/top-level await/i.test(text)) return text;
+  return (
+    `${text}\nOnly ES modules may have a top-level await: name the script .mts, or write ` +
+    '"type": "module" into its package.json'
+  );
+}
+
+const HUGE = 1 << 20;
+
+function isHuge(error: unknown): boolean {
   try {
-    report({ kind: 'result', value });
-  } catch (cause) {
-    const why = describeError(cause);
-    throw new TypeError(`main returned what cannot be copied to the launcher: ${why}`, { cause });
+    return String((error as Error)?.message ?? error).length > HUGE;
+  } catch {
+    return false;
   }
+}
+
+/** Says on the board what the script listens to, and does what the launcher asks for. */
+function passSignals({ board, reports }: RankPlan): void {
+  const note = (event: string | symbol, extra: number) => {
+    const bit = hearingBit(String(event));
+    if (bit === 0) return;
+    if (process.listenerCount(event) + extra > 0) Atomics.or(board, BOARD.hearing, bit);
+    else Atomics.and(board, BOARD.hearing, ~bit);
+  };
+  process.on('newListener', (event) => note(event, 1));
+  process.on('removeListener', (event) => note(event, 0));
+  reports.on('message', ({ signal }: RankRequest) => {
+    const name = signal as EndSignal;
+    if (process.listenerCount(name) === 0) process.exit(statusOf(name));
+    process.emit(name, name);
+  });
+  reports.unref();
 }
 
 /** Makes `import` and `require` read TypeScript. */
@@ -51,40 +105,26 @@ async function registerTsx({ esm, cjs }: Tsx): Promise<void> {
   }
 }
 
-type Main = (data: unknown) => unknown;
-
-interface Script {
-  readonly main?: Main;
-  /** A CommonJS script has its exports here. */
-  readonly default?: { readonly main?: Main };
+/** What the script starts must not begin with this module, as it inherits `process.execArgv`. */
+function hideFrom(execArgv: string[]): void {
+  const at = execArgv.indexOf(import.meta.url);
+  if (at > 0) execArgv.splice(at - 1, 2);
 }
 
-/** `await init()` at the top is how most scripts begin, and tsx's own message names no remedy. */
-async function importScript(): Promise<Script> {
-  try {
-    return await import(plan.script);
-  } catch (cause) {
-    if (plan.tsx === null || !/top-level await/i.test(String(cause))) throw cause;
-    throw new SyntaxError(
-      `${fileURLToPath(plan.script)} has a top-level await, which only ES modules may have: ` +
-        'name it .mts, or write "type": "module" into its package.json',
-      { cause },
-    );
-  }
-}
-
-async function runScript(): Promise<void> {
-  if (plan.program) process.argv[1] = fileURLToPath(plan.script);
+async function setUp(plan: RankPlan, handle: RankData['syncbn']): Promise<void> {
+  const logOnly = captureOutput(plan, report);
+  hideFrom(process.execArgv);
+  setLaunchedRank({ world: handle, joined: () => report({ kind: 'joined' }) });
+  // The launcher shows what was thrown, once for all ranks alike; without a log it has to be said.
+  const encoder = new TextEncoder();
+  watchFailures(handle, (text) => {
+    if (logOnly === null) process.stderr.write(text);
+    else logOnly(encoder.encode(text));
+  });
+  // After the listeners above, which are not the script's.
+  passSignals(plan);
   if (plan.tsx !== null) await registerTsx(plan.tsx);
   report({ kind: 'started' });
-  const script = await importScript();
-  const main = script.main ?? script.default?.main;
-  if (plan.program || typeof main !== 'function') return;
-  sendResult(await main(plan.data));
-  // A listener that main left on the port must not keep the thread alive.
-  parentPort?.unref();
 }
 
-captureOutput(plan.output, report);
-watchFailures();
-await runScript();
+if (plan !== null && data?.syncbn !== undefined) await setUp(plan, data.syncbn);

@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Extensions that Node strips of types by itself, from 22.18 on. */
+/** Extensions of files from which Node takes the types away, from 22.18 on. */
 const STRIPPED = ['.ts', '.mts', '.cts'];
 /** Extensions that only tsx can read. */
 const TRANSFORMED = ['.tsx', '.jsx'];
@@ -20,23 +20,32 @@ export interface Tsx {
 }
 
 /**
- * The tsx that runs `script`, or null when it needs none.
- * Looked up from the script's folder, from the current folder, and from this package.
+ * The tsx that runs `script`, or null when it needs none. A tsx that is installed serves even where
+ * Node reads TypeScript itself, since that takes types away and does no more: no `enum`, and no
+ * './util.js' for util.ts. Looked up from the script's folder, from the current folder, and from
+ * this package when nothing else helps.
  * @throws Error with the command that installs tsx, when it is needed and not there
  */
 export function findTsx(script: URL): Tsx | null {
   const extension = extname(script.pathname);
-  const native = Boolean((process.features as { typescript?: unknown }).typescript);
-  if (STRIPPED.includes(extension) ? native : !TRANSFORMED.includes(extension)) return null;
-  const current = pathToFileURL(`${process.cwd()}/`);
-  for (const base of [script, current, new URL(import.meta.url)]) {
+  const native = STRIPPED.includes(extension) && readsTypes();
+  if (![...STRIPPED, ...TRANSFORMED].includes(extension)) return null;
+  const folders = [script, pathToFileURL(`${process.cwd()}/`)];
+  for (const base of native ? folders : [...folders, new URL(import.meta.url)]) {
     const found = resolveTsx(base);
     if (found !== null) return found;
   }
+  if (native) return null;
   throw new Error(
     `${fileURLToPath(script)} is TypeScript, which Node ${process.version} runs only with tsx, ` +
       'and tsx is not installed here; install it with: npm install --save-dev tsx',
   );
+}
+
+/** Whether this Node, Deno or Bun reads TypeScript itself. */
+function readsTypes(): boolean {
+  const { features, versions } = process as NodeJS.Process & { features: { typescript?: unknown } };
+  return Boolean(features.typescript) || 'deno' in versions || 'bun' in versions;
 }
 
 /** `require.resolve` would give tsx's CommonJS twin of the API, which cannot register hooks. */

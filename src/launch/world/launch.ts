@@ -15,8 +15,8 @@ export interface RunningWorld<T, Transfer> {
   readonly workerNum: number;
   /**
    * One entry for each rank, in rank order, when all have ended. Rejects with a RankFailedError
-   * that names the first rank that failed, and has what it threw as its `cause`; with a plain
-   * Error when `stop` ended the world.
+   * that names the first rank that failed, and has what it threw as its `cause`; with what a
+   * callback of the launcher threw; with a plain Error when `stop` ended the world.
    */
   readonly done: Promise<RankResult<T>[]>;
   /**
@@ -24,8 +24,12 @@ export interface RunningWorld<T, Transfer> {
    * @throws RangeError for a rank that is not there
    */
   post(rank: number, message: unknown, transferList?: readonly Transfer[]): void;
-  /** Ends every rank at once, whatever it does; resolves when they have ended. */
-  stop(): Promise<void>;
+  /**
+   * Ends every rank, whatever it does; resolves when they have ended. With `grace`, ranks that can
+   * hear it are asked to end first, and have so many seconds to save their work.
+   * @param options `grace`: default 0
+   */
+  stop(options?: { grace?: number }): Promise<void>;
 }
 
 /** Numbers that every launcher takes. */
@@ -36,6 +40,11 @@ export interface WorldOptions {
   timeout?: number;
   /** Seconds until every rank must have started, more than 0; Infinity: for ever. Default 600. */
   startTimeout?: number;
+  /**
+   * Seconds that the other ranks have, once one has failed, between being asked to end and their
+   * end. Default 5.
+   */
+  grace?: number;
 }
 
 /**
@@ -43,12 +52,15 @@ export interface WorldOptions {
  * @throws RangeError for a number out of range
  */
 export function checkWorldOptions(caller: string, options: WorldOptions): void {
-  const { workerNum, timeout, startTimeout } = options;
+  const { workerNum, timeout, startTimeout, grace } = options;
   if (!Number.isInteger(workerNum)) {
     throw new TypeError(`${caller}: workerNum must be an integer, got ${String(workerNum)}`);
   }
   if (workerNum < 1) {
     throw new RangeError(`${caller}: workerNum must be 1 or more, got ${workerNum}`);
+  }
+  if (grace !== undefined && !(grace >= 0)) {
+    throw new RangeError(`${caller}: grace must be 0 or more seconds, got ${grace}`);
   }
   for (const [name, seconds] of Object.entries({ timeout, startTimeout })) {
     if (seconds !== undefined && !(seconds > 0)) {
@@ -57,13 +69,20 @@ export function checkWorldOptions(caller: string, options: WorldOptions): void {
   }
 }
 
-/** The caller's hold on `ranks`, of which there are `workerNum`. */
+/**
+ * The caller's hold on `ranks`, of which there are `workerNum`.
+ * @param thrown what the caller's callbacks have thrown when the ranks have ended
+ */
 export function holdWorld<T, Transfer>(
   caller: string,
   ranks: Ranks,
   workerNum: number,
+  thrown: readonly unknown[] = [],
 ): RunningWorld<T, Transfer> {
-  const done = ranks.end.then((end) => resultsOf<T>(caller, end));
+  const done = ranks.end.then((end) => {
+    if (thrown.length > 0) throw thrown[0];
+    return resultsOf<T>(caller, end);
+  });
   return {
     workerNum,
     done,
@@ -73,10 +92,14 @@ export function holdWorld<T, Transfer>(
       }
       ranks.post(rank, message, transferList);
     },
-    async stop() {
+    async stop({ grace = 0 } = {}) {
+      if (!(grace >= 0)) {
+        throw new RangeError(`stop: grace must be 0 or more seconds, got ${grace}`);
+      }
       // Whoever stops the world knows that it was; only those who ask for `done` need the error.
       done.catch(() => {});
-      ranks.stop();
+      if (grace > 0) ranks.interrupt('SIGTERM', grace);
+      else ranks.stop();
       await ranks.end;
     },
   };

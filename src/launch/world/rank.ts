@@ -4,7 +4,9 @@ import type { ThreadWorldHandle } from '../../group/thread/world.js';
 
 export interface RankEnd {
   readonly exitCode: number;
-  /** What the script threw and nobody caught; undefined when nothing. */
+  /** Whether something was thrown that nobody caught, if only undefined. */
+  readonly threw?: boolean;
+  /** What was thrown; undefined when nothing, or when it could not be copied. */
   readonly error: unknown;
   /** What the script's `main` returned. */
   readonly result: unknown;
@@ -13,6 +15,8 @@ export interface RankEnd {
 export interface RankListener {
   /** The script starts now. */
   started(): void;
+  /** The script has called `init`. Where nothing tells so, no rank is expected to. */
+  joined(): void;
   /** The rank has ended; called once. */
   ended(end: RankEnd): void;
 }
@@ -20,6 +24,8 @@ export interface RankListener {
 export interface RunningRank {
   /** Sends `message` to the script. */
   post(message: unknown, transferList?: readonly unknown[]): void;
+  /** Asks the rank to end, as a signal of this name asks a process. @returns false if it cannot hear */
+  ask?(signal: string): boolean;
   /** Ends the rank at once, also out of a blocking wait or an endless loop. */
   end(): void;
 }

@@ -1,7 +1,7 @@
 /**
  * The ranks of one world: started together, and ended together when one fails. The first failure
- * wakes every rank that waits for others; after a short grace, in which they may log and clean up,
- * the ranks that are left are ended.
+ * wakes every rank that waits for others. After a second, in which they may say what they think of
+ * it, the ranks that are left are asked to end; after the grace they are ended.
  */
 
 import { describeError } from '../../core/errors.js';
@@ -13,12 +13,13 @@ import {
   type ThreadWorldHandle,
 } from '../../group/thread/world.js';
 import type { RankEnd, RunningRank, StartRank } from './rank.js';
+import { DEFAULT_GRACE, failureStatus } from './signals.js';
 import { startTimer, type Timer } from './timer.js';
 
-/** Milliseconds that the others may still run after a rank has failed. */
-const GRACE_MS = 1000;
-/** Milliseconds after which a rank that was told to end is left behind: it is in native code. */
-const STUCK_MS = 2000;
+/** Seconds that the others have for their own words after a rank has failed. */
+const LAST_WORDS = 1;
+/** Seconds after which a rank that was told to end is left behind: it is in native code. */
+const STUCK = 2;
 
 export interface RanksOptions {
   size: number;
@@ -27,6 +28,10 @@ export interface RanksOptions {
   timeout: number | undefined;
   /** Seconds until every rank must have started its script; negative or Infinity: for ever. */
   startTimeout: number;
+  /** Seconds that ranks have after a failure from being asked to end to their end; default 5. */
+  grace?: number | undefined;
+  /** Every rank runs its script. */
+  onStarted?: () => void;
 }
 
 export interface RankFailure {
@@ -36,14 +41,14 @@ export interface RankFailure {
   readonly text: string;
   /** What it threw; undefined when it threw nothing. */
   readonly error: unknown;
-  /** Its exit code; 1 when it had to be ended. */
+  /** Its exit code, 1 to 255; 1 when it had to be ended. */
   readonly exitCode: number;
 }
 
 /** How a world ended. */
 export interface WorldEnd {
   readonly failure: RankFailure | null;
-  /** Whether {@link Ranks.stop} ended it. */
+  /** Whether it was told to end. */
   readonly stopped: boolean;
   /** What each rank's `main` returned, in rank order. */
   readonly results: unknown[];
@@ -55,6 +60,7 @@ interface Member {
   readonly handle: ThreadWorldHandle;
   readonly running: RunningRank;
   started: boolean;
+  joined: boolean;
   /** Null while the rank runs. */
   end: RankEnd | null;
 }
@@ -62,16 +68,22 @@ interface Member {
 export class Ranks {
   /** Resolves, and never rejects, when every rank has ended. */
   readonly end: Promise<WorldEnd>;
+  readonly #grace: number;
+  readonly #onStarted: () => void;
   readonly #members: Member[] = [];
   readonly #startTimer: Timer;
   #endTimer: Timer;
+  /** The first failure that was seen here; a rank may die before it can record its own. */
+  #failure: { rank: number; text: string } | null = null;
   #stopped = false;
   #ending = false;
   #settle: () => void = () => {};
 
   /** Starts the ranks. @throws DataCloneError for data that cannot be copied to a rank */
-  constructor({ size, startRank, timeout, startTimeout }: RanksOptions) {
+  constructor({ size, startRank, timeout, startTimeout, grace, onStarted }: RanksOptions) {
     const handles = createThreadWorld(size, timeout === undefined ? {} : { timeout });
+    this.#grace = grace ?? DEFAULT_GRACE;
+    this.#onStarted = onStarted ?? (() => {});
     this.end = new Promise((resolve) => {
       this.#settle = () => resolve(this.#worldEnd());
     });
@@ -89,6 +101,13 @@ export class Ranks {
     this.#members[rank].running.post(message, transferList);
   }
 
+  /** Asks every rank to end, and ends those that are left after `grace` seconds. */
+  interrupt(signal: string, grace: number): void {
+    if (this.#left().length === 0) return;
+    this.#stopped = true;
+    this.#ask(signal, grace);
+  }
+
   /** Ends every rank at once; {@link end} resolves when they have ended. */
   stop(): void {
     if (this.#left().length > 0) this.#stopped = true;
@@ -99,20 +118,28 @@ export class Ranks {
     const running = startRank(handle, {
       started: () => {
         member.started = true;
-        if (this.#members.every(({ started }) => started)) clearTimeout(this.#startTimer);
+        if (this.#members.some(({ started }) => !started)) return;
+        clearTimeout(this.#startTimer);
+        this.#onStarted();
+      },
+      joined: () => {
+        member.joined = true;
+        this.#checkJoined();
       },
       ended: (end) => this.#ended(member, end),
     });
-    const member: Member = { handle, running, started: false, end: null };
+    const member: Member = { handle, running, started: false, joined: false, end: null };
     return member;
   }
 
   #ended(member: Member, end: RankEnd): void {
-    const { exitCode, error } = end;
+    const { exitCode, threw, error } = end;
     member.end = end;
-    if (exitCode !== 0 && !this.#stopped) {
-      this.#fail(member, error === undefined ? `exit code ${exitCode}` : describeError(error));
+    const thrown = threw ?? error !== undefined;
+    if ((exitCode !== 0 || thrown) && !this.#stopped) {
+      this.#fail(member, thrown ? describeError(error) : `exit code ${exitCode}`);
     }
+    this.#checkJoined();
     markExited(member.handle, exitCode);
     if (this.#left().length > 0) return;
     clearTimeout(this.#startTimer);
@@ -120,9 +147,21 @@ export class Ranks {
     this.#settle();
   }
 
+  /** A rank that ends without joining, beside ranks that have joined, has computed something else. */
+  #checkJoined(): void {
+    if (this.#stopped || this.#failure !== null) return;
+    const absent = this.#members.find(({ end, joined }) => end !== null && !joined);
+    if (absent === undefined || this.#members.every(({ joined }) => !joined)) return;
+    this.#fail(absent, 'it ended without joining the world, as init() does');
+  }
+
   #fail({ handle }: Member, why: string): void {
-    failThreadWorld(handle, `rank ${handle.rank} failed: ${why}`);
-    this.#endTimer ??= setTimeout(() => this.#endAll(), GRACE_MS);
+    const { rank } = handle;
+    const text = `rank ${rank} failed: ${why}`;
+    this.#failure ??= { rank, text };
+    failThreadWorld(handle, text);
+    if (this.#ending) return;
+    this.#endTimer ??= startTimer(LAST_WORDS, () => this.#ask('SIGTERM', this.#grace));
   }
 
   #notFormed(seconds: number): void {
@@ -133,13 +172,24 @@ export class Ranks {
     this.#endAll();
   }
 
+  #ask(signal: string, grace: number): void {
+    const hearing = this.#left().filter(({ running }) => running.ask?.(signal));
+    if (hearing.length === 0) {
+      this.#endAll();
+      return;
+    }
+    for (const member of this.#left()) if (!hearing.includes(member)) member.running.end();
+    clearTimeout(this.#endTimer);
+    this.#endTimer = startTimer(grace, () => this.#endAll());
+  }
+
   #endAll(): void {
     if (this.#ending) return;
     this.#ending = true;
     for (const { running } of this.#left()) running.end();
     clearTimeout(this.#startTimer);
     clearTimeout(this.#endTimer);
-    this.#endTimer = setTimeout(this.#settle, STUCK_MS);
+    this.#endTimer = startTimer(STUCK, this.#settle);
   }
 
   #left(): Member[] {
@@ -147,7 +197,8 @@ export class Ranks {
   }
 
   #worldEnd(): WorldEnd {
-    const first = this.#stopped ? null : readThreadFailure(this.#members[0].handle);
+    const recorded = readThreadFailure(this.#members[0].handle) ?? this.#failure;
+    const first = this.#stopped ? null : recorded;
     return {
       failure: first && this.#failureOf(first.rank, first.text),
       stopped: this.#stopped,
@@ -158,6 +209,6 @@ export class Ranks {
 
   #failureOf(rank: number, text: string): RankFailure {
     const { end } = this.#members[rank];
-    return { rank, text, error: end?.error, exitCode: end?.exitCode || 1 };
+    return { rank, text, error: end?.error, exitCode: failureStatus(end?.exitCode ?? 1) };
   }
 }

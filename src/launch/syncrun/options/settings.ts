@@ -14,6 +14,8 @@ export interface ProcessSettings {
   /** Absolute path; null: the secret is in the environment. */
   readonly secretFile: string | null;
   readonly bindCore: boolean;
+  /** What the hosts compare; empty: script and arguments. */
+  readonly jobName: string;
 }
 
 /** A run of `syncrun`; survives JSON, for the background process gets it as such. */
@@ -33,6 +35,10 @@ export interface Settings {
   readonly clusterTimeOut: number;
   /** Ranks whose output also goes to the console. */
   readonly tail: readonly number[];
+  /** Whether the console shows which rank a line comes from. */
+  readonly rankPrefix: boolean;
+  /** Seconds that ranks have after they were asked to end. */
+  readonly grace: number;
 }
 
 /** @throws RangeError that names the option, its rule and the value, for any that is wrong */
@@ -50,6 +56,8 @@ export function settingsOf(given: Given, script: string, args: readonly string[]
     logName: values.worker_log_name,
     clusterTimeOut: values.cluster_time_out,
     tail: tailOf(values, workerNum),
+    rankPrefix: values.rank_prefix,
+    grace: values.grace,
   };
 }
 
@@ -104,6 +112,7 @@ function processesOf(
     nodeRank: values.node_rank,
     secretFile: values.secret_file,
     bindCore: values.bind_core,
+    jobName: values.job_name,
   };
 }
 

@@ -1,6 +1,7 @@
 /** The options of `syncrun`, which are those of MindSpore's msrun, and its help text. */
 
 import { MASTER_PORT } from '../../processes/index.js';
+import { DEFAULT_GRACE } from '../../world/signals.js';
 import { START_TIMEOUT } from '../../world/timer.js';
 import { logName } from './log-name.js';
 import * as values from './values.js';
@@ -22,7 +23,8 @@ const entry = <T>(
 ): OptionEntry<T> => ({ value, default: String(fallback), read, help });
 
 /** An option that may stand alone, which means True. */
-const flag = (help: string) => entry('True|False', 'False', values.boolean, help);
+const flag = (help: string, fallback = 'False') =>
+  entry('True|False', fallback, values.boolean, help);
 
 /** More than any machine runs, and few enough to count. */
 const MAX_WORKERS = 65_536;
@@ -71,7 +73,15 @@ export const OPTIONS = {
     logName,
     'logs are NAME_RANK.log; {ip} and {hostname} are filled in',
   ),
+  rank_prefix: flag('with several ranks shown here, [RANK] in front of each line', 'True'),
+  grace: entry(
+    'SECONDS',
+    DEFAULT_GRACE,
+    values.duration,
+    'from a signal that asks the ranks to end to their end',
+  ),
   bind_core: flag('pins ranks that are processes to cores'),
+  job_name: entry('NAME', '', values.text, 'the same on all hosts (default: script and arguments)'),
   secret_file: entry(
     'FILE',
     '',

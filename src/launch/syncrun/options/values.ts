@@ -25,6 +25,13 @@ export const seconds: Reader<number> = (text, name) => {
   );
 };
 
+/** Seconds of 0 or more. */
+export const duration: Reader<number> = (text, name) => {
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new RangeError(`--${name} must be a number of seconds, 0 or more, got '${text}'`);
+};
+
 export const boolean: Reader<boolean> = (text, name) => {
   if (/^(true|1)$/i.test(text)) return true;
   if (/^(false|0)$/i.test(text)) return false;
@@ -60,6 +67,9 @@ export const address: Reader<string> = (text, name) => {
   if (isIP(bare) !== 0 || HOST_NAME.test(bare)) return bare;
   throw new RangeError(`--${name} must be a host's name or address, got '${text}'`);
 };
+
+/** Any text. */
+export const text: Reader<string> = (given) => given;
 
 /** The absolute path of a folder. */
 export const folder: Reader<string> = (text, name) => {

@@ -2,6 +2,6 @@
 
 /** URL of such a module. From source (tests, examples) it is the build's: Node cannot read this folder. */
 export function entryOf(path: string): URL {
-  const folder = import.meta.url.endsWith('.ts') ? '../../dist/launch/' : './';
+  const folder = import.meta.url.endsWith('.ts') ? '../../../dist/launch/' : '../';
   return new URL(folder + path, import.meta.url);
 }

@@ -1,0 +1,64 @@
+/**
+ * First module of a rank that is a process: the rank dies with its launcher, even when that is
+ * killed without a chance to end its ranks, and tells it what was thrown. Does nothing in what the
+ * rank forks, which inherits it.
+ */
+
+import { readSync, writeSync } from 'node:fs';
+import { explainError, RankFailedError } from '../../core/errors.js';
+import { loadKoffi } from '../../group/mpi/index.js';
+import { explainSyntaxError } from '../common/syntax-error.js';
+
+/** prctl(PR_SET_PDEATHSIG, SIGKILL) */
+const PR_SET_PDEATHSIG = 1;
+const SIGKILL = 9;
+/** Milliseconds that the launcher has to take in what was thrown. */
+const ANSWER_MS = 500;
+
+async function dieWith(launcher: string): Promise<void> {
+  const koffi = await loadKoffi();
+  const prctl = koffi.load(null).func('prctl', 'int', Array(5).fill('int64'));
+  prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  // The launcher may have died before the request; then nobody will send the signal.
+  if (process.ppid !== Number(launcher)) {
+    throw new Error(`the launcher, process ${launcher}, is gone`);
+  }
+}
+
+/** Tells the launcher before Node prints the error, which the launcher then keeps for the log. */
+function tellThrown(channel: number, error: unknown): void {
+  const text = explainSyntaxError(error, process.argv[1]) ?? explainError(error);
+  const because = error instanceof RankFailedError ? 1 : 0;
+  const value = Buffer.from(text).toString('base64');
+  try {
+    writeSync(channel, `cmd=syncbn_thrown because=${because} value=${value}\n`);
+    waitForAnswer(channel);
+  } catch {
+    // The launcher is gone, or reads no more.
+  }
+}
+
+function waitForAnswer(channel: number): void {
+  const limit = performance.now() + ANSWER_MS;
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  while (performance.now() < limit) {
+    try {
+      readSync(channel, new Uint8Array(4096));
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+  }
+}
+
+const { SYNCBN_LAUNCHER_PID: launcher, PMI_FD: channel } = process.env;
+// What the rank forks begins with this module, too, and has another parent.
+delete process.env.SYNCBN_LAUNCHER_PID;
+
+if (launcher !== undefined) {
+  process.on('uncaughtExceptionMonitor', (error) => {
+    if (process.listenerCount('uncaughtException') === 0) tellThrown(Number(channel), error);
+  });
+  if (process.platform === 'linux') await dieWith(launcher);
+}

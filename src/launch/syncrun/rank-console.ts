@@ -1,0 +1,73 @@
+/** The ranks' output on this process's console: whole lines, each with its rank in front. */
+
+import type { OutputStream } from '../threads/events.js';
+import { ConsoleWriter } from './console-writer.js';
+import type { Settings } from './options/settings.js';
+
+/** Bytes of a line without end after which a part of it is shown. */
+const MAX_LINE = 1 << 20;
+const NEWLINE = 10;
+
+export class RankConsole {
+  readonly #ranks: ReadonlySet<number>;
+  /** Whether lines of several ranks can meet here. */
+  readonly #several: boolean;
+  readonly #prefix: boolean;
+  readonly #writers = { stdout: new ConsoleWriter(1), stderr: new ConsoleWriter(2) };
+  /** Beginnings of lines by stream and rank. */
+  readonly #begun = new Map<string, { chunks: Uint8Array[]; bytes: number }>();
+
+  constructor({ tail, workerNum, processes, rankPrefix }: Settings) {
+    this.#ranks = new Set(tail);
+    this.#several = tail.length > 1 && (processes?.localWorkerNum ?? workerNum) > 1;
+    this.#prefix = rankPrefix;
+  }
+
+  shows(rank: number): boolean {
+    return this.#ranks.has(rank);
+  }
+
+  /** @returns a promise when the console is behind; it resolves when all of it is written */
+  write(rank: number, stream: OutputStream, bytes: Uint8Array): Promise<void> | undefined {
+    if (!this.#ranks.has(rank)) return undefined;
+    // What a single rank writes can be torn by nobody.
+    const shown = this.#several ? this.#wholeLines(rank, stream, bytes) : bytes;
+    return shown.length === 0 ? undefined : this.#writers[stream].write(shown);
+  }
+
+  /** Shows lines without end; resolves when all is written, or nobody reads it. */
+  async close(): Promise<void> {
+    for (const [name, { bytes }] of this.#begun) {
+      const [stream, rank] = name.split(' ') as [OutputStream, string];
+      if (bytes === 0) continue;
+      this.#writers[stream].write(this.#wholeLines(Number(rank), stream, Buffer.from('\n')));
+    }
+    await Promise.all([this.#writers.stdout.drained(), this.#writers.stderr.drained()]);
+  }
+
+  /** What can be shown of a rank's bytes; a line without end is kept for the next ones. */
+  #wholeLines(rank: number, stream: OutputStream, bytes: Uint8Array): Uint8Array {
+    const name = `${stream} ${rank}`;
+    const begun = this.#begun.get(name) ?? { chunks: [], bytes: 0 };
+    this.#begun.set(name, begun);
+    const long = begun.bytes + bytes.length > MAX_LINE;
+    const end = long ? bytes.length : bytes.lastIndexOf(NEWLINE) + 1;
+    const lines = end === 0 ? [] : [...begun.chunks, bytes.subarray(0, end)];
+    const rest = bytes.subarray(end);
+    begun.chunks = end === 0 ? [...begun.chunks, rest] : [rest];
+    begun.bytes = end === 0 ? begun.bytes + rest.length : rest.length;
+    const whole = Buffer.concat(lines);
+    return this.#prefix ? prefixed(whole, Buffer.from(`[${rank}] `)) : whole;
+  }
+}
+
+function prefixed(lines: Buffer, prefix: Buffer): Buffer {
+  const parts: Buffer[] = [];
+  for (let start = 0; start < lines.length; ) {
+    const found = lines.indexOf(NEWLINE, start);
+    const end = found < 0 ? lines.length : found + 1;
+    parts.push(prefix, lines.subarray(start, end));
+    start = end;
+  }
+  return Buffer.concat(parts);
+}
