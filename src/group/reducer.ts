@@ -29,15 +29,20 @@ type Reduce = (
   op: number,
 ) => void;
 
+/** A `WebAssembly.Memory`, in words that projects without the DOM's types know too. */
+export interface WasmMemory {
+  readonly buffer: ArrayBufferLike;
+  grow(pages: number): number;
+}
+
 /**
- * The reducer of `module` for slots in `memory`, which are aligned to 16 bytes and all of them
+ * The reducer of `module`, a WebAssembly.Module, for slots in `memory`, which are aligned to 16 bytes and all of them
  * `stride` bytes apart.
  */
-export function instantiateReducer(
-  module: WebAssembly.Module,
-  memory: WebAssembly.Memory,
-): Reducer {
-  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports;
+export function instantiateReducer(module: object, memory: WasmMemory): Reducer {
+  const exports = new WebAssembly.Instance(module as WebAssembly.Module, {
+    env: { memory: memory as WebAssembly.Memory },
+  }).exports;
   const [float64, float32, int32] = ['reduceFloat64', 'reduceFloat32', 'reduceInt32'].map(
     (name) => exports[name] as Reduce,
   );

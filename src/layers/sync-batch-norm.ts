@@ -16,14 +16,15 @@ import { COMMON_OPTIONS, type CommonOptions, commonSetup, labelOf } from './comm
 import { RunningStatistics } from './running-statistics.js';
 import type { StateDict } from './state-dict.js';
 
-export interface SyncBatchNormOptions extends CommonOptions {
+/** `Affine`: whether the layer has weight and bias; without it, they may be missing. */
+export interface SyncBatchNormOptions<Affine extends boolean = boolean> extends CommonOptions {
   /**
    * Share of the batch in the running statistics: r = (1 - momentum) r + momentum batch.
    * In [0, 1]; null: the mean over all batches so far. Default 0.1.
    */
   momentum?: number | null;
   /** Whether there are `weight` (of ones) and `bias` (of zeros). Default true. */
-  affine?: boolean;
+  affine?: Affine;
   /** Without running statistics, inference normalises by the local batch. Default true. */
   trackRunningStats?: boolean;
   /** Ranks that normalise together, by name or object. Default null: the world. */
@@ -32,11 +33,15 @@ export interface SyncBatchNormOptions extends CommonOptions {
 
 const OPTIONS = [...COMMON_OPTIONS, 'momentum', 'affine', 'trackRunningStats', 'processGroup'];
 
-export class SyncBatchNorm extends BatchNorm {
+/** A parameter, or null in a layer without; both are possible when only `boolean` is known. */
+type IfAffine<Affine extends boolean> = Affine extends true ? Parameter : null;
+
+/** `Affine`: as the option `affine` says, so that the usual layer's parameters are never null. */
+export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
   /** Shape (C); null with `affine: false`. */
-  readonly weight: Parameter | null;
+  readonly weight: IfAffine<Affine>;
   /** Shape (C); null with `affine: false`. */
-  readonly bias: Parameter | null;
+  readonly bias: IfAffine<Affine>;
   /** Batches that went into the running statistics; shape (). Null without them. */
   readonly numBatchesTracked: Tensor | null;
   readonly momentum: number | null;
@@ -49,17 +54,13 @@ export class SyncBatchNorm extends BatchNorm {
    * @param numFeatures channels C of the input (N, C, +), 1 or more
    * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
    */
-  constructor(numFeatures: number, options: SyncBatchNormOptions = {}) {
+  constructor(numFeatures: number, options: SyncBatchNormOptions<Affine> = {}) {
     const label = labelOf('SyncBatchNorm', numFeatures, options);
     checkOptionNames(options, OPTIONS, label);
     checkInteger(numFeatures, 1, `${label}: numFeatures`);
-    const {
-      momentum = 0.1,
-      affine = true,
-      trackRunningStats = true,
-      processGroup = null,
-    } = options;
-    checkBoolean(affine, `${label}: affine`);
+    const { momentum = 0.1, trackRunningStats = true, processGroup = null } = options;
+    const { affine: given = true } = options;
+    const affine = checkBoolean(given, `${label}: affine`);
     const common = commonSetup(options, label);
     const { dtype, kernels } = common;
     const [ones, zeros] = [Tensor.ones([numFeatures], dtype), Tensor.zeros([numFeatures], dtype)];
@@ -73,8 +74,8 @@ export class SyncBatchNorm extends BatchNorm {
       bias,
       ranks: { accept: (rank) => rank >= 2, text: '2 or more' },
     });
-    this.weight = weight;
-    this.bias = bias;
+    this.weight = weight as IfAffine<Affine>;
+    this.bias = bias as IfAffine<Affine>;
     this.affine = affine;
     this.momentum = momentum === null ? null : checkMomentum(momentum, label);
     this.trackRunningStats = checkBoolean(trackRunningStats, `${label}: trackRunningStats`);

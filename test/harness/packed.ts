@@ -1,7 +1,7 @@
 /** The packed package in an empty project, as its users get it. */
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -35,9 +35,10 @@ export class PackedProject {
     return join(this.folder, ...names);
   }
 
-  /** Gives the project a package, or a scope, of this repository's development dependencies. */
+  /** Gives the project a package, or a scope, of this repository's dependencies; twice is harmless. */
   lend(name: string): void {
-    symlinkSync(join(root, 'node_modules', name), this.path('node_modules', name), 'dir');
+    const to = this.path('node_modules', name);
+    if (!existsSync(to)) symlinkSync(join(root, 'node_modules', name), to, 'dir');
   }
 
   remove(): void {

@@ -17,34 +17,35 @@ const numbers = (state: StateDict) =>
   Object.fromEntries(Object.entries(state).map(([name, t]) => [name, [...t.toFloats()]]));
 
 /** A layer, the names of its state and values for them. */
-const LAYERS: [string, () => SyncBatchNorm | GlobalBatchNorm, Record<string, number[]>][] = [
+const LAYERS: [string, () => SyncBatchNorm<boolean> | GlobalBatchNorm, Record<string, number[]>][] =
   [
-    'SyncBatchNorm',
-    () => new SyncBatchNorm(2, { name: 'bn' }),
-    {
-      weight: [2, 3],
-      bias: [-1, 1],
-      runningMean: [5, 6],
-      runningVar: [7, 8],
-      numBatchesTracked: [9],
-    },
-  ],
-  [
-    'SyncBatchNorm',
-    () => new SyncBatchNorm(2, { name: 'bn', affine: false }),
-    { runningMean: [5, 6], runningVar: [7, 8], numBatchesTracked: [2 ** 40] },
-  ],
-  [
-    'SyncBatchNorm',
-    () => new SyncBatchNorm(2, { name: 'bn', trackRunningStats: false }),
-    { weight: [2, 3], bias: [-1, 1] },
-  ],
-  [
-    'GlobalBatchNorm',
-    () => new GlobalBatchNorm(2, { name: 'bn' }),
-    { gamma: [2, 3], beta: [-1, 1], movingMean: [5, 6], movingVariance: [7, 8] },
-  ],
-];
+    [
+      'SyncBatchNorm',
+      () => new SyncBatchNorm(2, { name: 'bn' }),
+      {
+        weight: [2, 3],
+        bias: [-1, 1],
+        runningMean: [5, 6],
+        runningVar: [7, 8],
+        numBatchesTracked: [9],
+      },
+    ],
+    [
+      'SyncBatchNorm',
+      () => new SyncBatchNorm(2, { name: 'bn', affine: false }),
+      { runningMean: [5, 6], runningVar: [7, 8], numBatchesTracked: [2 ** 40] },
+    ],
+    [
+      'SyncBatchNorm',
+      () => new SyncBatchNorm(2, { name: 'bn', trackRunningStats: false }),
+      { weight: [2, 3], bias: [-1, 1] },
+    ],
+    [
+      'GlobalBatchNorm',
+      () => new GlobalBatchNorm(2, { name: 'bn' }),
+      { gamma: [2, 3], beta: [-1, 1], movingMean: [5, 6], movingVariance: [7, 8] },
+    ],
+  ];
 
 /** A state of `values`; counts have no axes. */
 const stateOf = (values: Record<string, number[]>): StateDict =>

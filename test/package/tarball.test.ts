@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { PackedProject } from '../harness/packed.js';
+import { programsIn, programsOf } from './programs.js';
+import { RESOLUTIONS, typeCheck } from './type-check.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 let project: PackedProject;
@@ -64,7 +66,52 @@ describe('the packed package', () => {
     );
     run('node', 'node_modules/typescript/bin/tsc');
     expect(run('node', 'types.js')).toBe('[[2,2],[2,2],1,["zeros","he_uniform"],true]\n');
-  }, 60_000);
+  }, 120_000);
+
+  describe.each(Object.entries(RESOLUTIONS))('with modules found as by %s', (name, resolution) => {
+    const entries = readFileSync(new URL('./consumer/entries.mts', import.meta.url), 'utf8');
+
+    it('has declarations that compile in a strict ES2022 project of Node', () => {
+      for (const lent of ['typescript', '@types', 'undici-types']) project.lend(lent);
+      const settings = { ...resolution, lib: ['es2022'], types: ['node'] };
+      expect(typeCheck(project.folder, `node-${name}`, settings, { 'entries.mts': entries })).toBe(
+        '',
+      );
+    }, 120_000);
+
+    it('has declarations that compile in a strict ES2022 project of a browser', () => {
+      project.lend('typescript');
+      const settings = { ...resolution, lib: ['es2022', 'dom'], types: [] };
+      expect(
+        typeCheck(project.folder, `browser-${name}`, settings, { 'entries.mts': entries }),
+      ).toBe('');
+    }, 120_000);
+  });
+
+  it('takes the programs of README and docs as they stand there, as strict TypeScript', () => {
+    for (const name of ['@jax-js', '@tensorflow', '@types', 'typescript', 'undici-types']) {
+      project.lend(name);
+    }
+    const programs = programsOf(root).map(({ name, text }) => [`${name}.mts`, text] as const);
+    expect(programs.map(([file]) => file.replace(/-\d+\.mts/, ''))).toContain('README');
+    // The declarations of jax-js and TensorFlow.js, which are not ours, do not stand being checked.
+    const settings = {
+      ...RESOLUTIONS.NodeNext,
+      ...{ lib: ['esnext', 'dom'], types: ['node'], skipLibCheck: true },
+    };
+    const files = Object.fromEntries(programs);
+    expect(typeCheck(project.folder, 'programs', settings, files)).toBe('');
+  }, 120_000);
+
+  it('runs the first program of README on two ranks', () => {
+    const [{ text }] = programsIn('README', readFileSync(join(root, 'README.md'), 'utf8'));
+    writeFileSync(project.path('first.mjs'), text);
+    const options = ['--worker_num=2', '--join=True', '--log_dir=logs'];
+    const output = run('npx', '--no-install', 'syncrun', ...options, 'first.mjs');
+    // Rank 0 holds 0, 2 and 1, 3; rank 1 holds 1, 3 and 2, 4. Means 1.5 and 2.5, times 0.1.
+    const line = 'running mean [0.15 0.25], gradient of bias [2. 2.]';
+    expect(output.split('\n').filter((text) => text.endsWith(line))).toHaveLength(2);
+  });
 
   it('has a manifest that bundlers and type checkers agree with', () => {
     const publint = join(root, 'node_modules/.bin/publint');

@@ -6,7 +6,7 @@
  * All control words are Int32, read and written with Atomics. Offsets are in words of 4 bytes.
  */
 
-import type { Reducer } from '../reducer.js';
+import type { Reducer, WasmMemory } from '../reducer.js';
 import { FailureRecord, RECORD_WORDS } from './failure-record.js';
 import { createSegmentMemory, reducerIn } from './memory.js';
 
@@ -46,7 +46,7 @@ export const RANK = {
 const NEVER_MS = 0x7fffffff;
 
 /** What holds a segment; both go to other threads by `workerData` or `postMessage`. */
-export type SegmentMemory = WebAssembly.Memory | SharedArrayBuffer;
+export type SegmentMemory = WasmMemory | SharedArrayBuffer;
 
 export interface SegmentOptions {
   /** Ranks of the world. */
