@@ -1,0 +1,136 @@
+/** `SyncBatchNormalization`: a layer of TensorFlow.js, in every respect but its statistics. */
+
+import { cast, getBackend, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { ProcessGroup } from '../../../group/process-group.js';
+import { findGroup, type GroupLike } from '../../../group/world.js';
+import { checkChoice } from '../../../layers/checks.js';
+import { NON_FINITE_RULES, type NonFiniteRule } from '../../../layers/common-options.js';
+import { tellingErrors } from '../peers.js';
+import { hasViews } from '../views.js';
+import { channelAxis, oneAxis } from './axis.js';
+import { type BatchNormalizationArgs, BuiltIn, type Kwargs } from './built-in.js';
+import { inferByKernels, trainByKernels } from './by-kernels.js';
+import { inferByOperations, trainByOperations } from './by-operations.js';
+import { type LayerState, labelOf, skippedUpdatesOf, stateOf } from './state.js';
+
+/** What synchronizes, beside the options of `tf.layers.batchNormalization`. */
+export interface SyncOptions {
+  /** Ranks whose batch the statistics are of, by name or object. Default null: the world. */
+  processGroup?: GroupLike;
+  /**
+   * What NaN or infinity in the group's batch does in training. 'skip' (default): the moving
+   * statistics stay as they are, and `skippedUpdates` counts; 'propagate': they take it over;
+   * 'throw': RangeError on every rank.
+   */
+  onNonFinite?: NonFiniteRule;
+}
+
+export type SyncBatchNormalizationArgs = BatchNormalizationArgs & SyncOptions;
+
+/**
+ * Batch normalization over the batches of all ranks of a group. Saved models name its class: loading
+ * them needs an import of `syncbn/tfjs`.
+ *
+ * In training every rank of the group calls it; inference sends nothing. Any `axis`, inputs of 2
+ * axes or more. On cpu and wasm by the package's kernels, elsewhere by TensorFlow.js' operations.
+ */
+export class SyncBatchNormalization extends BuiltIn {
+  static override readonly className: string = 'SyncBatchNormalization';
+  processGroup: GroupLike;
+  onNonFinite: NonFiniteRule;
+
+  constructor(args: SyncBatchNormalizationArgs = {}) {
+    super(args);
+    const { processGroup = null, onNonFinite = 'skip' } = args;
+    const label = `SyncBatchNormalization '${this.name}'`;
+    this.axis = oneAxis(this.axis, label);
+    this.processGroup = checkGroup(processGroup, label);
+    this.onNonFinite = checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`);
+  }
+
+  /** Batches that left the moving statistics as they were, for NaN or infinity in them. */
+  get skippedUpdates(): number {
+    return skippedUpdatesOf(this);
+  }
+
+  override getConfig(): serialization.ConfigDict {
+    const { processGroup, onNonFinite } = this;
+    const name = processGroup instanceof ProcessGroup ? processGroup.name : processGroup;
+    return { ...super.getConfig(), processGroup: name, onNonFinite };
+  }
+
+  override call(inputs: Tensor | Tensor[], kwargs: Kwargs): Tensor | Tensor[] {
+    this.invokeCallHook(inputs, kwargs);
+    const [given] = [inputs].flat();
+    return tidy(() => {
+      const x = cast(given, 'float32');
+      return kwargs?.training ? train(this, x, kwargs) : infer(this, x);
+    });
+  }
+}
+
+// Registered by its name, so that models that hold it can be loaded.
+serialization.registerClass(SyncBatchNormalization);
+
+/**
+ * A synchronized `tf.layers.batchNormalization`, with all its options.
+ * @throws TypeError for a group that is none; RangeError for an axis that is not one integer, and
+ *   for an unknown `onNonFinite`
+ * @example
+ * model.add(syncBatchNormalization());
+ */
+export function syncBatchNormalization(args?: SyncBatchNormalizationArgs): SyncBatchNormalization {
+  return new SyncBatchNormalization(args);
+}
+
+export function checkGroup(group: unknown, label: string): GroupLike {
+  if (group === null || typeof group === 'string' || group instanceof ProcessGroup) return group;
+  throw new TypeError(
+    `${label}: processGroup must be a name, a ProcessGroup or null, got ${typeof group}`,
+  );
+}
+
+// Functions, not private methods: converted layers have not been through the constructor.
+
+function train(layer: SyncBatchNormalization, x: Tensor, kwargs: Kwargs): Tensor {
+  const group = groupOf(layer, x);
+  if (getBackend() === 'webgpu') return trainOnWebgpu(layer, x, kwargs, group);
+  const [axis, state] = tellingErrors(group, layer.name, () => placeOf(layer, x));
+  const by = hasViews() ? trainByKernels : trainByOperations;
+  return by(layer, state, x, axis, group);
+}
+
+/** @throws RangeError where this rank is not in the layer's group */
+function groupOf(layer: SyncBatchNormalization, x: Tensor): ProcessGroup {
+  const label = labelOf(layer, x.shape[x.rank - 1]);
+  const group = findGroup(layer.processGroup, label);
+  if (group.rank >= 0) return group;
+  throw new RangeError(
+    `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
+  );
+}
+
+function infer(layer: SyncBatchNormalization, x: Tensor): Tensor {
+  const [axis, state] = placeOf(layer, x);
+  return hasViews() ? inferByKernels(layer, state, x, axis) : inferByOperations(layer, x, axis);
+}
+
+function placeOf(layer: SyncBatchNormalization, x: Tensor): [number, LayerState] {
+  const label = `SyncBatchNormalization '${layer.name}'`;
+  const axis = channelAxis(x.shape, oneAxis(layer.axis, label), label);
+  return [axis, stateOf(layer, x.shape[axis], layer.onNonFinite)];
+}
+
+/** Tensors of webgpu cannot be read while a step runs. */
+function trainOnWebgpu(
+  layer: SyncBatchNormalization,
+  x: Tensor,
+  kwargs: Kwargs,
+  { size }: ProcessGroup,
+): Tensor {
+  if (size === 1) return BuiltIn.prototype.call.call(layer, x, kwargs) as Tensor;
+  throw new Error(
+    `SyncBatchNormalization '${layer.name}': TensorFlow.js' webgpu backend cannot be read while a ` +
+      `step runs, so ${size} ranks cannot train on it; use wasm or cpu, or webgl in workers`,
+  );
+}
