@@ -15,6 +15,9 @@ import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
 import { type LayerScript, runAwaited, runLayer, runLayers } from './run-layer.js';
 import { runParallel, trainModel } from './run-parallel.js';
+import type { FitScript } from './run-tfjs.js';
+import type { MemoryScript } from './run-tfjs-memory.js';
+import type { Scenario } from './run-tfjs-scenarios.js';
 
 export interface Task {
   id: number;
@@ -43,6 +46,15 @@ const TASKS: Record<string, (data: never) => unknown> = {
   misbehave,
   model: trainModel,
   parallel: runParallel,
+  'tfjs-fit': async (data: FitScript) => (await import('./run-tfjs.js')).runFit(data),
+  'tfjs-scenario': async (data: Scenario) =>
+    (await import('./run-tfjs-scenarios.js')).runScenario(data),
+  'tfjs-loop': async (data: { split: number[][] }) => (await import('./run-tfjs.js')).runLoop(data),
+  'tfjs-memory': async (data: MemoryScript) =>
+    (await import('./run-tfjs-memory.js')).runMemory(data),
+  'tfjs-failing': async () => (await import('./run-tfjs-memory.js')).runFailing(),
+  'tfjs-pairs': async (data: { count: number; batchSize: number }) =>
+    (await import('./run-tfjs.js')).runPairs(data),
   warnings: () => warnings,
 };
 

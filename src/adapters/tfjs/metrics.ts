@@ -1,0 +1,67 @@
+/** `averageMetrics`: what each rank has evaluated on its own samples, as one result. */
+
+import { Tensor } from '@tensorflow/tfjs-core';
+import { findGroup, type GroupLike } from '../../group/world.js';
+import { sumOverGroup, tellingErrors } from './peers.js';
+
+const LABEL = 'averageMetrics';
+
+/** A number, or the scalar of one. */
+export type Metric = number | Tensor;
+
+/** Metrics as `evaluate` returns them, or by name. */
+export type Metrics = Metric | readonly Metric[] | Readonly<Record<string, Metric>>;
+
+/** The same with numbers for scalars. */
+export type Averaged<M extends Metrics> = M extends Metric
+  ? number
+  : M extends readonly Metric[]
+    ? number[]
+    : { [K in keyof M]: number };
+
+export interface AverageMetricsOptions {
+  /** Samples that this rank's metrics are means of, 0 or more. Default: all ranks weigh the same. */
+  samples?: number;
+  /** Ranks that take part. Default: the world. */
+  group?: GroupLike;
+}
+
+/**
+ * The means over all samples of the group, whose ranks all call it after evaluating their own:
+ * `averageMetrics(model.evaluate(xs, ys), { samples: xs.shape[0] })`.
+ * @returns numbers in the form of `values`; NaN where no rank has samples
+ * @throws TypeError for values that are no metrics; RangeError for samples below 0
+ */
+export function averageMetrics<M extends Metrics>(
+  values: M,
+  { samples = 1, group: groupLike }: AverageMetricsOptions = {},
+): Averaged<M> {
+  const group = findGroup(groupLike, LABEL);
+  const keys = isMetric(values) ? [] : Object.keys(values);
+  const own = tellingErrors(group, LABEL, () => {
+    if (!(samples >= 0 && samples < Number.POSITIVE_INFINITY)) {
+      throw new RangeError(`${LABEL}: samples must be finite and 0 or more, got ${samples}`);
+    }
+    const list = isMetric(values) ? [values] : Object.values<Metric>(values);
+    // A mean over no samples is NaN, and counts for nothing.
+    return list.map((value) => (samples === 0 ? 0 : numberOf(value) * samples));
+  });
+  const sums = sumOverGroup(group, [...own, samples], `${LABEL} (${keys.join()})`);
+  const means = Array.from(sums.subarray(0, -1), (sum) => sum / sums[own.length]);
+  return inFormOf(values, keys, means) as Averaged<M>;
+}
+
+function isMetric(values: unknown): values is Metric {
+  return typeof values !== 'object' || values === null || values instanceof Tensor;
+}
+
+function numberOf(value: unknown): number {
+  if (typeof value === 'number') return value;
+  if (value instanceof Tensor && value.size === 1) return value.dataSync()[0];
+  throw new TypeError(`${LABEL}: expected a number or a scalar, got ${String(value)}`);
+}
+
+function inFormOf(values: Metrics, keys: string[], means: number[]): unknown {
+  if (isMetric(values)) return means[0];
+  return Array.isArray(values) ? means : Object.fromEntries(keys.map((key, i) => [key, means[i]]));
+}

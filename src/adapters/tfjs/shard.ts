@@ -1,0 +1,82 @@
+/** `shard`: this rank's part of the data. */
+
+import { gather, range, slice, Tensor, tidy } from '@tensorflow/tfjs-core';
+import { getGroupSize, getRank } from '../../group/world.js';
+import { mapLeaves, type Nested } from './samples.js';
+
+/** The part of `tf.data.Dataset` that is needed here. */
+export interface DatasetLike {
+  readonly size?: number;
+  iterator(): Promise<{ next(): Promise<IteratorResult<unknown>> }>;
+}
+
+/** Its iterator. */
+interface LazyIterator {
+  next(): Promise<IteratorResult<unknown>>;
+  /** Disposes what it leaves out. */
+  filter(predicate: () => boolean): LazyIterator;
+}
+
+export interface ShardOptions {
+  /** Which part: 0 to `size` - 1. Default: this rank. */
+  index?: number;
+  /** Number of parts. Default: the number of ranks. */
+  size?: number;
+}
+
+const LABEL = 'shard';
+
+/**
+ * Every `size`-th element of a dataset, from the `index`-th on; of tensors every `size`-th sample.
+ * Shard before `batch`, and before `shuffle`, whose order differs between ranks. Parts differ by at
+ * most one element, which `distribute` weighs exactly.
+ * @param data a `tf.data` dataset; or a tensor or tensors in lists and objects, which stay the
+ *   caller's: the parts are new tensors
+ * @throws TypeError for other data; RangeError for an index that is not below the size
+ */
+export function shard<T extends DatasetLike>(data: T, options?: ShardOptions): T;
+export function shard<T extends Nested<Tensor>>(data: T, options?: ShardOptions): T;
+export function shard(
+  data: DatasetLike | Nested<Tensor>,
+  { index = getRank(), size = getGroupSize() }: ShardOptions = {},
+): unknown {
+  if (!Number.isInteger(size) || !Number.isInteger(index) || index < 0 || index >= size) {
+    throw new RangeError(`${LABEL}: expected part 0 to size - 1, got ${index} of ${size}`);
+  }
+  if (isDataset(data)) return shardDataset(data, index, size);
+  if (typeof data !== 'object' || data === null) {
+    throw new TypeError(`${LABEL}: expected a dataset or tensors, got ${String(data)}`);
+  }
+  const part = (x: Tensor) => shardTensor(x, index, size);
+  return mapLeaves(data, part);
+}
+
+function isDataset(data: unknown): data is DatasetLike {
+  return typeof (data as Partial<DatasetLike> | null)?.iterator === 'function';
+}
+
+function shardDataset<T extends DatasetLike>(dataset: T, index: number, size: number): T {
+  const whole = dataset.size;
+  const isCounted = typeof whole === 'number' && Number.isFinite(whole);
+  return Object.create(dataset, {
+    size: { value: isCounted ? Math.max(0, Math.ceil((whole - index) / size)) : whole },
+    iterator: {
+      value: async () => {
+        let at = 0;
+        const all = (await dataset.iterator()) as LazyIterator;
+        return all.filter(() => at++ % size === index);
+      },
+    },
+  });
+}
+
+function shardTensor(x: Tensor, index: number, size: number): Tensor {
+  if (!(x instanceof Tensor) || x.rank === 0) {
+    throw new TypeError(`${LABEL}: expected tensors with samples on the first axis`);
+  }
+  const samples = x.shape[0];
+  return tidy(() => {
+    if (index >= samples) return slice(x, [0], [0]);
+    return gather(x, range(index, samples, size, 'int32'));
+  });
+}
