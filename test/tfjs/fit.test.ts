@@ -9,7 +9,7 @@ import { pairs, part, perceptron, samples, twoInputs, weightsOf } from './models
 beforeAll(() => tf.setBackend('cpu'));
 afterAll(closeSharedWorlds);
 
-const EPOCHS = 4;
+const EPOCHS = 3;
 /** Elements of the dataset of two inputs, and of its batches on each rank. */
 const PAIRS = 25;
 const BATCH = 4;
