@@ -29,4 +29,6 @@ export class Call {
   /** Bytes from one row to the next. */
   stride: usize;
   values: usize;
+  /** Channels of the whole array: from the sums of exact sums to their products. */
+  total: usize;
 }

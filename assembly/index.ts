@@ -1,4 +1,4 @@
-/** The base: the heap, statistics, and the stages of float64. stages.ts is a build of its own. */
+/** The base: the heap, float64 and statistics. The stages of float32 are builds of their own. */
 
 export * from './heap';
 export * from './stages';

@@ -28,10 +28,10 @@ import {
 import { scratch } from './scratch';
 
 /** Bytes of a channel's record. */
-const RECORD: usize = 48;
-const SHIFT: usize = 0;
-const SUM: usize = 16;
-const PRODUCTS: usize = 32;
+export const RECORD: usize = 48;
+export const SHIFT: usize = 0;
+export const SUM: usize = 16;
+export const PRODUCTS: usize = 32;
 
 /** Of `sound`: what chains of depthOf turns are off leaves M2 within 1e-6 so. */
 const MOST: f64 = 1.5625;
@@ -52,8 +52,18 @@ function isMedium(plane: usize): bool {
   return sizeof<T>() === 4 && plane < 1024 && (plane & 15) === 0;
 }
 
-/** Adds the sums of one plane to `record`. Near: the shift is 0. */
-function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: usize): void {
+/**
+ * Adds the sums of one plane to `record`. Near: the shift is 0. Atom: writes them to `atom` and,
+ * `next` bytes on, instead.
+ */
+export function planeSums<Gradient, Near, Atom>(
+  dy: usize,
+  x: usize,
+  record: usize,
+  plane: usize,
+  atom: usize = 0,
+  next: usize = 0,
+): void {
   const shift = v128.load(record, SHIFT);
   const zero = i64x2.splat(0);
   let s0 = zero;
@@ -62,6 +72,8 @@ function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: us
   let q1 = zero;
   let q2 = zero;
   let q3 = zero;
+  let sums = zero;
+  let products = zero;
   let turns = plane / TURN;
   while (turns > 0) {
     let chain = min(turns, depthOf<Near>());
@@ -85,8 +97,8 @@ function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: us
       if (on<Gradient>()) dy += TURN;
     } while (--chain > 0);
     if (turns > 0) {
-      addTo(record + SUM, promote(v128.add<T>(s0, s1)));
-      addTo(record + PRODUCTS, promote(sumOf(q0, q1, q2, q3)));
+      sums = f64x2.add(sums, promote(v128.add<T>(s0, s1)));
+      products = f64x2.add(products, promote(sumOf(q0, q1, q2, q3)));
       s0 = s1 = q0 = q1 = q2 = q3 = zero;
     }
   }
@@ -97,18 +109,15 @@ function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: us
     const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
     const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
     s0 = v128.add<T>(s0, g0);
+    s1 = v128.add<T>(s1, g1);
     q0 = madd(d0, g0, q0);
-    if (on<Gradient>()) s0 = v128.add<T>(s0, g1);
-    else s1 = v128.add<T>(s1, g1);
-    if (on<Gradient>()) q0 = madd(d1, g1, q0);
-    else q1 = madd(d1, g1, q1);
+    q1 = madd(d1, g1, q1);
   }
   if (tail & 16) {
     const d2 = differ<Near>(v128.load(x + (tail & 32)), shift);
     const g2 = on<Gradient>() ? v128.load(dy + (tail & 32)) : d2;
     s0 = v128.add<T>(s0, g2);
-    if (on<Gradient>()) q0 = madd(d2, g2, q0);
-    else q2 = madd(d2, g2, q2);
+    q2 = madd(d2, g2, q2);
   }
   if (tail & 15) {
     // The last vector of the plane: lanes that were counted already are masked, in both factors
@@ -117,11 +126,19 @@ function planeSums<Gradient, Near>(dy: usize, x: usize, record: usize, plane: us
     const d3 = v128.and(differ<Near>(v128.load(x + tail - 16), shift), mask);
     const g3 = on<Gradient>() ? v128.and(v128.load(dy + tail - 16), mask) : d3;
     s1 = v128.add<T>(s1, g3);
-    if (on<Gradient>()) q1 = madd(d3, g3, q1);
-    else q3 = madd(d3, g3, q3);
+    q3 = madd(d3, g3, q3);
   }
-  addTo(record + SUM, promote(v128.add<T>(s0, s1)));
-  addTo(record + PRODUCTS, promote(sumOf(q0, q1, q2, q3)));
+  sums = f64x2.add(sums, promote(v128.add<T>(s0, s1)));
+  products = f64x2.add(products, promote(sumOf(q0, q1, q2, q3)));
+  if (on<Atom>()) {
+    const low = v128.shuffle<i64>(sums, products, 0, 2);
+    const both = f64x2.add(low, v128.shuffle<i64>(sums, products, 1, 3));
+    v128.store64_lane(atom, both, 0);
+    v128.store64_lane(atom + next, both, 1);
+  } else {
+    addTo(record + SUM, sums);
+    addTo(record + PRODUCTS, products);
+  }
 }
 
 /** Adds the sums of K planes near 0, `stride` bytes apart, to `record`: i32 four, i16 two. Chain by chain. */
@@ -205,7 +222,7 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
   for (let record = records; record < end; record += RECORD) {
     if (load<T>(record, SHIFT) !== 0) {
       for (let k: usize = 0; k < sizeof<K>(); k++) {
-        planeSums<Gradient, Off>(dy + k * stride, x + k * stride, record, plane);
+        planeSums<Gradient, Off, Off>(dy + k * stride, x + k * stride, record, plane);
       }
     } else {
       smallSums<Gradient, K>(dy, x, stride, record, plane);
@@ -216,7 +233,7 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
 }
 
 /** Begins the record of a channel. */
-function begin(record: usize, shift: T): void {
+export function begin(record: usize, shift: T): void {
   const zero = i64x2.splat(0);
   v128.store(record, v128.splat<T>(shift), SHIFT);
   v128.store(record, zero, SUM);
@@ -246,9 +263,9 @@ function sumPlanes<Gradient>(call: Call): usize {
     let x = call.x + n * stride;
     for (let record = records; record < end; record += RECORD) {
       if (hasNear() && load<T>(record, SHIFT) === 0) {
-        planeSums<Gradient, On>(dy, x, record, plane);
+        planeSums<Gradient, On, Off>(dy, x, record, plane);
       } else {
-        planeSums<Gradient, Off>(dy, x, record, plane);
+        planeSums<Gradient, Off, Off>(dy, x, record, plane);
       }
       dy += plane;
       x += plane;
@@ -269,7 +286,7 @@ export function planeMoments(call: Call): void {
       // The sampled values misled: once more, from the mean that came out.
       begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
       for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
-        planeSums<Off, Off>(0, at, record, plane);
+        planeSums<Off, Off, Off>(0, at, record, plane);
       }
       sum = pairSum(record + SUM);
       squares = pairSum(record + PRODUCTS);

@@ -25,8 +25,8 @@ import { scratch } from './scratch';
 /** Where the arrays of positions lie, and behind them the channels' sums. */
 const SUMS: usize = 0;
 const PRODUCTS: usize = NEXT;
-const SHIFT: usize = 2 * NEXT;
-const TOTALS: usize = 3 * NEXT;
+export const SHIFT: usize = 2 * NEXT;
+export const TOTALS: usize = 3 * NEXT;
 
 /** Of `sound`: chains of 16 turns are off by 3e-7 at worst. */
 const MOST: f64 = 2.25;
@@ -146,13 +146,14 @@ function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): voi
   }
 }
 
-/** Adds the sums of `rows` rows to the totals; `fold` rows at a time are one. */
-function sumPart<Gradient>(
+/** Adds the sums of `rows` rows, `fours` fours of them, to the totals; `fold` rows at a time are one. */
+export function sumPart<Gradient>(
   arrays: usize,
   dy: usize,
   x: usize,
   channels: usize,
   rows: usize,
+  fours: usize,
   stride: usize,
   repeat: usize,
   fold: usize,
@@ -160,7 +161,6 @@ function sumPart<Gradient>(
 ): void {
   const width = channels * repeat * SIZE * fold;
   const chain = foursOfChain(near);
-  let fours = foursOf(rows, stride);
   const gap = fours * stride;
   const rest = rows - 4 * fours;
   do {
@@ -196,11 +196,14 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
   memory.fill(arrays + TOTALS, 0, 16 * channels);
   let dy = on<Gradient>() ? call.dy + start : 0;
   let x = call.x + start;
-  sumPart<Gradient>(arrays, dy, x, channels, rows / fold, stride * fold, repeat, fold, near);
+  const folded = rows / fold;
+  const wide = stride * fold;
+  const fours = foursOf(folded, wide);
+  sumPart<Gradient>(arrays, dy, x, channels, folded, fours, wide, repeat, fold, near);
   if (rest === 0) return;
   if (on<Gradient>()) dy += (rows - rest) * stride;
   x += (rows - rest) * stride;
-  sumPart<Gradient>(arrays, dy, x, channels, rest, stride, repeat, 1, near);
+  sumPart<Gradient>(arrays, dy, x, channels, rest, rest >> 2, stride, repeat, 1, near);
 }
 
 /**

@@ -11,7 +11,7 @@
 import { addTo, promote, SIZE } from './lanes';
 
 /** Bytes of the positions that are done at a time, at most. */
-const RUN: usize = 4096;
+export const RUN: usize = 4096;
 
 /** From one array of positions to the next. Not whole pages: loads would wait for stores of another. */
 export const NEXT: usize = 5120;

@@ -1,6 +1,6 @@
 /**
  * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (both
- * builds of the kernels), and src/group/thread/generated/reduce.ts and src/group/mpi/generated/
+ * builds of the kernels) and exact.ts (exact sums, loaded apart), and src/group/thread/generated/reduce.ts and src/group/mpi/generated/
  * reduce.ts (of one source, for shared memory and for a process's own), so that bundlers, Deno, Bun and
  * browsers have no asset to handle. src/core/binary-text.ts tells what the text is.
  */
@@ -106,14 +106,18 @@ const float32 = ['--use', 'T=f32', '--runtime', 'stub'];
 const base = await compile('index', 'base', ['--use', 'T=f64', '--runtime', 'minimal']);
 const baseline = await compile('stages', 'baseline', float32);
 const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'relaxed-simd']);
+const exact32 = await compile('exact-stages', 'exact32', float32);
+const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
+const exact64 = await compile('exact-stages', 'exact64', float64);
 const reduce = await compile('reduce', 'reduce');
 const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
+write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
-const sizes = Object.entries({ base, baseline, relaxed, reduce });
+const sizes = Object.entries({ base, baseline, relaxed, exact32, exact64, reduce });
 console.log(
   `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,
 );

@@ -1,103 +1,63 @@
 /**
- * Sums of float64 numbers that do not depend on the order or the grouping of the terms.
+ * Sums that do not depend on the order or the grouping of their terms.
  *
- * Each term is cut into digits on a fixed grid, multiples of 2^(26 j); a float64 spans four of
- * them at most, and each digit is an integer below 2^26, so that up to 2^27 terms add without
- * rounding. Digits depend on the term alone and integer sums commute, hence the result does too.
- * Of the sum, the WINDOW digits below the largest term's are kept: 130 bits or more.
- * After Demmel and Nguyen, "Parallel Reproducible Summation" (2015).
+ * Once all ranks know a bound, the largest magnitude of all terms, they round every term to a
+ * multiple of one unit, some 2^-49 of the bound, and add integers. Rounding depends on the term
+ * and the bound alone, and integer sums commute: so the result depends on neither. It is off by
+ * half a unit for each term at most. (Demmel and Nguyen, "Parallel Reproducible Summation", 2015,
+ * do without the bound, at the price of more words.)
  *
- * Packed, a sum is [top, WINDOW digits from the top down, sum of the infinite and NaN terms].
+ *     magic = 1.5 * 2^52 * unit,    (term + magic) - magic: the term, rounded
+ *
+ * A sum of integers has two words, so that sums of words in float64 are exact: upper * 2^26 +
+ * lower. Terms that are not finite leave NaN.
  */
 
-const DIGIT_BITS = 26;
-const DIGIT = 2 ** DIGIT_BITS;
-/** Digit index of the smallest bin; 2^(26 * -41) is below all but the last 8 subnormal bits. */
-const LOWEST = -41;
-const HIGHEST = 39;
-const BINS = HIGHEST - LOWEST + 1;
-const WINDOW = 6;
-const DIGITS_OF_A_TERM = 4;
+const LOWER = 2 ** 26;
+/** Bounds past it have no magic number. */
+const MOST_EXPONENT = 2042;
 
-/** Length of a packed sum. */
-export const PACKED_SUM = WINDOW + 2;
-/** `top` of a sum without terms, or of zeros alone. */
-const EMPTY = LOWEST - 1;
+const number64 = new Float64Array(1);
+const bits = new Uint32Array(number64.buffer);
 
-const grid = Float64Array.from({ length: BINS }, (_, bin) => 2 ** (DIGIT_BITS * (bin + LOWEST)));
-
-export class ExactSum {
-  readonly #digits = new Float64Array(BINS);
-  #top = EMPTY;
-  #special = 0;
-
-  /** Forgets all terms. */
-  clear(): void {
-    this.#digits.fill(0);
-    this.#top = EMPTY;
-    this.#special = 0;
-  }
-
-  add(term: number): void {
-    if (term === 0) return;
-    if (!Number.isFinite(term)) {
-      this.#special += term;
-      return;
-    }
-    const top = topDigit(term);
-    if (top > this.#top) this.#top = top;
-    let rest = term;
-    for (let j = top; j > top - DIGITS_OF_A_TERM && j >= LOWEST && rest !== 0; j--) {
-      const unit = grid[j - LOWEST];
-      // Dividing by a power of two and subtracting the multiple are both exact. Truncated, since
-      // the largest numbers rounded up to a multiple would be infinite.
-      const digit = Math.trunc(rest / unit);
-      this.#digits[j - LOWEST] += digit;
-      rest -= digit * unit;
-    }
-  }
-
-  /** Writes the packed sum into `out` from `at` on. */
-  pack(out: Float64Array, at: number): void {
-    out[at] = this.#top;
-    for (let i = 0; i < WINDOW; i++) {
-      const j = this.#top - i;
-      out[at + 1 + i] = j >= LOWEST ? this.#digits[j - LOWEST] : 0;
-    }
-    out[at + 1 + WINDOW] = this.#special;
-  }
-
-  /** Adds a packed sum: the same as adding its terms. */
-  merge(packed: Float64Array, at: number): void {
-    const top = packed[at];
-    if (top > this.#top) this.#top = top;
-    for (let i = 0; i < WINDOW && top - i >= LOWEST; i++) {
-      this.#digits[top - i - LOWEST] += packed[at + 1 + i];
-    }
-    this.#special += packed[at + 1 + WINDOW];
-  }
-
-  /** The sum, rounded. Only the digits that every grouping of the terms has kept count. */
-  value(): number {
-    if (this.#special !== 0) return this.#special;
-    if (this.#top === EMPTY) return 0;
-    let sum = 0;
-    let carry = 0;
-    // Upwards in units of each digit. With its carry moved on, no digit outweighs the one above,
-    // so nothing that counts is rounded off before digits of opposite signs have cancelled.
-    for (let j = Math.max(LOWEST, this.#top - WINDOW + 1); j <= this.#top; j++) {
-      const digit = this.#digits[j - LOWEST] + carry;
-      carry = j === this.#top ? 0 : Math.round(digit / DIGIT);
-      sum = digit - carry * DIGIT + sum / DIGIT;
-    }
-    return sum * grid[this.#top - LOWEST];
-  }
+/** The unit of a grid: 2^-48 of the bound's power of two; NaN where there is none. */
+function unitOf(bound: number): number {
+  number64[0] = bound;
+  const exponent = (bits[1] >>> 20) & 0x7ff;
+  if (exponent === 0) return 2 ** -1071;
+  if (exponent > MOST_EXPONENT) return Number.NaN;
+  bits[1] = exponent << 20;
+  bits[0] = 0;
+  return number64[0] * 2 ** -48;
 }
 
-/** Index of the highest digit that `term` can have: |term| < 2^(26 (j + 1)). */
-function topDigit(term: number): number {
-  let j = Math.floor(Math.log2(Math.abs(term)) / DIGIT_BITS);
-  // log2 rounds: a term just below a power of two may seem to reach it.
-  if (j > LOWEST && Math.abs(term) < grid[Math.min(j, HIGHEST) - LOWEST]) j--;
-  return Math.min(HIGHEST, Math.max(LOWEST, j));
+/** The words of the sum of `terms`, on the grid of `bound`. */
+export function wordsOf(terms: Iterable<number>, bound: number): { upper: number; lower: number } {
+  const unit = unitOf(bound);
+  const magic = 1.5 * 2 ** 52 * unit;
+  let [upper, lower] = [0, 0];
+  for (const term of terms) {
+    const integer = (term + magic - magic) / unit;
+    const high = Math.floor(integer / LOWER);
+    upper += high;
+    lower += integer - high * LOWER;
+  }
+  return { upper, lower };
+}
+
+/**
+ * Writes the sums that `words` stand for: all upper words, then all lower ones, of any number of
+ * ranks together.
+ * @param values one for each of `bounds`
+ */
+export function valuesOfWords(
+  values: Float64Array,
+  words: Float64Array,
+  bounds: Float64Array,
+): void {
+  const { length } = values;
+  for (let i = 0; i < length; i++) {
+    // One rounding, of a number that is the same for all groupings; scaling is exact.
+    values[i] = (words[i] * LOWER + words[length + i]) * unitOf(bounds[i]);
+  }
 }

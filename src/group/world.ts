@@ -4,6 +4,7 @@
  */
 
 import { builtin, launchedRank } from '../core/platform.js';
+import { ready } from '../core/ready.js';
 import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
 import { SoloWorld } from './solo.js';
@@ -50,6 +51,7 @@ export async function init(options: InitOptions = {}): Promise<void> {
 async function join(options: InitOptions): Promise<void> {
   const { timeout } = options;
   if (timeout !== undefined) checkTimeout('init', timeout);
+  await ready();
   const world =
     worldOf(options.world ?? launchedThread()) ??
     (await launchedProcess(timeout)) ??

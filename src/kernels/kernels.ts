@@ -39,6 +39,27 @@ export interface GradientSums {
   readonly dyXhat: Float64Array;
 }
 
+/** What is summed exactly: d = x - shift and d * d, or with dy, dy and dy * d. */
+export interface ExactTerms {
+  readonly x: FloatArray;
+  readonly dy: FloatArray | null;
+  /** Rounded to the element type; must not depend on the split. Null: 0. */
+  readonly shift: Float64Array | null;
+  /** Float64 throughout, and slow, for what float32 products can not hold. */
+  readonly precise: boolean;
+}
+
+/** Exact sums that wait for the other ranks. */
+export interface ExactSums {
+  /** The largest magnitudes of this rank's terms: all channels' first terms, then all products. */
+  readonly bounds: Float64Array;
+  /**
+   * The sums in words that may be added to those of other ranks; see `valuesOfWords`.
+   * @param bounds the largest of all ranks
+   */
+  words(bounds: Float64Array): Float64Array;
+}
+
 export interface Kernels {
   /** What errors, logs and benchmarks call this implementation. */
   readonly name: string;
@@ -115,31 +136,11 @@ export interface Kernels {
   ): void;
 
   /**
-   * Packs the exact sum of each channel's values, `PACKED_SUM` numbers a channel; see
-   * core/exact-sum.ts. The terms are the sums over one (sample, channel) plane each, in float64 and
-   * in a fixed order: batches are split by sample, so the bits do not depend on the split, nor on
-   * the kernels of a rank.
-   * @returns values per channel
+   * Begins the exact sums of each channel; core/exact-sum.ts tells how they are made. Their terms
+   * depend on the values of one sample alone, and batches are split by sample: the bits do not
+   * depend on the split, nor on the kernels of a rank. The arrays are read until `words` returns.
    */
-  exactSums(out: Float64Array, x: FloatArray, layout: Layout): number;
-
-  /** The same of (x - mean)^2. */
-  exactSquares(out: Float64Array, x: FloatArray, mean: Float64Array, layout: Layout): void;
-
-  /** The same of dy, for all channels, and after them of dy * (x - mean), for all channels. */
-  exactGradientSums(
-    out: Float64Array,
-    dy: FloatArray,
-    x: FloatArray,
-    mean: Float64Array,
-    layout: Layout,
-  ): void;
-
-  /**
-   * Merges the packed sums of `ranks` ranks, `stride` numbers apart, and writes their values, as
-   * many as `values` is long.
-   */
-  mergeExact(values: Float64Array, packed: Float64Array, ranks: number, stride: number): void;
+  exactSums(terms: ExactTerms, layout: Layout): ExactSums;
 
   /**
    * Merges the moments of `ranks` ranks, in rank order (core/moments.ts), and returns their count.

@@ -7,14 +7,8 @@
 import { allocateFloats, type ComputeDType, type FloatArray } from '../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
+import { exactSums, forEachPlane } from './atoms.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
-import {
-  exactGradientSums,
-  exactSquares,
-  exactSums,
-  forEachPlane,
-  mergeExact,
-} from './plane-sums.js';
 
 function moments(
   mean: Float64Array,
@@ -158,9 +152,6 @@ export const plainKernels: Kernels = {
   gradientSums,
   inputGradient,
   exactSums,
-  exactSquares,
-  exactGradientSums,
-  mergeExact,
   mergeMoments,
   inverseDeviations,
   divide,

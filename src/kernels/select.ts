@@ -1,9 +1,12 @@
 /** The kernels of this thread: WebAssembly where the engine has what they need, else plain. */
 
+import { loadAtInit } from '../core/ready.js';
 import type { Kernels } from './kernels.js';
 import { plainKernels } from './plain.js';
-import { createEngine } from './wasm/engine.js';
+import { createEngine, loadExact } from './wasm/engine.js';
 import { WasmKernels } from './wasm/kernels.js';
+
+loadAtInit(loadExact);
 
 let selected: Kernels | undefined;
 

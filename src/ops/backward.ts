@@ -60,14 +60,19 @@ export class BackwardPass implements Pass<GradientSums> {
     this.#scope = scope;
     this.#step = group === null ? layout.channels : channelsPerBlock;
     if (group === null) this.#group = null;
-    else if (scope.reproducible) this.#group = new ExactMeans(dy, x, statistics, layout, scope);
-    else this.#group = new ReducedMeans(sums.all, count, scope);
+    else if (scope.reproducible) {
+      this.#group = new ExactMeans(this.result, dy, x, statistics, layout, scope);
+    } else this.#group = new ReducedMeans(sums.all, count, scope);
   }
 
   step(): Work<unknown> | null {
     const { channels } = this.#layout;
     for (;;) {
-      if (this.#block.to > 0) this.#finishBlock();
+      if (this.#block.to > 0) {
+        const more = this.#group === null ? null : this.#group.finish(this.#block);
+        if (more !== null) return more;
+        this.#finishBlock();
+      }
       const from = this.#block.to;
       if (from === channels) return null;
       this.#block = { from, to: Math.min(channels, from + this.#step) };
@@ -78,12 +83,14 @@ export class BackwardPass implements Pass<GradientSums> {
 
   #startBlock(): Work<unknown> | null {
     const { kernels } = this.#scope;
-    kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, this.#block);
+    // Exact sums are those of this rank, too.
+    if (!(this.#group instanceof ExactMeans)) {
+      kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, this.#block);
+    }
     return this.#group === null ? null : this.#group.start(this.#block);
   }
 
   #finishBlock(): void {
-    if (this.#group !== null) this.#group.finish(this.#block);
     const { kernels } = this.#scope;
     kernels.inputGradient(
       this.#dx,

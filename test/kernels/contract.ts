@@ -1,12 +1,11 @@
 /** What every implementation of the kernels must do: the plain float64 ones are the oracle. */
 
 import { describe, expect, test } from 'vitest';
-import { PACKED_SUM } from '../../src/core/exact-sum.js';
 import { mergeRanks, packedLength } from '../../src/core/moments.js';
 import type { Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { seeded } from './arrays.js';
-import { all, expectNear, foreign, makeCase, oracleOf, runStages, type Source } from './cases.js';
+import { all, expectNear, makeCase, oracleOf, runStages, type Source } from './cases.js';
 import { layoutsOf } from './layouts.js';
 
 /** The contract, for one implementation and one origin of arrays. */
@@ -124,45 +123,6 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
               expect(clean).toBe(2 * 9 * plane);
             }
           }
-        }
-      }
-    });
-
-    test('pack exact sums with the bits of the plain kernels', () => {
-      const kernels = make();
-      for (const channelsLast of [false, true]) {
-        for (const [samples, channels, plane] of [
-          [0, 3, 2],
-          [1, 1, 1],
-          [3, 5, 4],
-          [9, 4, 49],
-          [2, 33, 65],
-          [130, 2, 1],
-        ]) {
-          const layout = { samples, channels, plane, channelsLast, dtype };
-          const c = makeCase(kernels, source, layout, 3, 1e3);
-          if (c.x.length > 40) c.x[37] = Number.NEGATIVE_INFINITY;
-          kernels.moments(c.mean, c.m2, c.x, layout, all(layout));
-          const pack = (by: Kernels, arrays: Source) => {
-            const packed = arrays(by, 'float64', 4 * channels * PACKED_SUM) as Float64Array;
-            const third = packed.subarray(2 * channels * PACKED_SUM);
-            expect(by.exactSums(packed, c.x, layout)).toBe(samples * plane);
-            by.exactSquares(packed.subarray(channels * PACKED_SUM), c.x, c.mean, layout);
-            by.exactGradientSums(third, c.dy, c.x, c.mean, layout);
-            return packed;
-          };
-          const packed = pack(kernels, source);
-          expect([...packed]).toEqual([...pack(plainKernels, foreign)]);
-          // As if they were of two ranks, of which the second one repeats the first one.
-          const stride = packed.length + 1;
-          const gathered = source(kernels, 'float64', 2 * stride) as Float64Array;
-          for (const rank of [0, 1]) gathered.set(packed, rank * stride);
-          const [values, want] = [kernels, plainKernels].map((by) => {
-            const out = source(kernels, 'float64', 4 * channels) as Float64Array;
-            by.mergeExact(out, gathered, 2, stride);
-            return [...out];
-          });
-          expect(values).toEqual(want);
         }
       }
     });

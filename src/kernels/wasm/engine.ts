@@ -25,6 +25,18 @@ export interface Stages {
   readonly inputGradient: Stage;
 }
 
+/** The stages of exact sums for one element type: shape, then the channels of the whole array. */
+export interface ExactStages {
+  readonly planeAtoms: Stage;
+  readonly rowAtoms: Stage;
+  readonly valueBounds: Stage;
+  readonly valueWords: Stage;
+  /** Raises bounds to the largest magnitudes of a matrix of atoms. */
+  boundAtoms(bounds: number, atoms: number, rows: number, columns: number): void;
+  /** Writes the words of the columns' sums; the bounds are lost. */
+  addAtoms(words: number, bounds: number, atoms: number, rows: number, columns: number): void;
+}
+
 /** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
 export interface Statistics {
   mergeMoments(
@@ -56,6 +68,8 @@ export interface Engine {
   readonly plane: { readonly 4: Stages; readonly 8: Stages };
   readonly row: { readonly 4: Stages; readonly 8: Stages };
   readonly statistics: Statistics;
+  /** Exact sums by bytes of an element; null until {@link loadExact} is over. */
+  exact(bytes: number): ExactStages | null;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
@@ -85,7 +99,7 @@ function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages:
 /** The words of assembly/call.ts. */
 const CALL = [
   ...['first', 'second', 'out', 'dy', 'x', 'mean', 'invstd', 'weight', 'bias'],
-  ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values'],
+  ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values', 'total'],
 ];
 
 /** Of each stage, the words that its arguments go to. */
@@ -96,26 +110,54 @@ const STAGES = {
   InputGradient: 'out dy x mean invstd weight meanDy meanDyXhat',
 };
 
+/** A stage that is told its arguments by number: they go to the words named in `words`. */
+function stageOf(
+  exports: WebAssembly.Exports,
+  name: string,
+  words: string,
+  call: Uint32Array,
+): Stage {
+  const run = exports[name] as (call: number) => void;
+  const places = words.split(' ').map((word) => CALL.indexOf(word));
+  return (...args) => {
+    for (let i = 0; i < places.length; i++) call[places[i]] = args[i];
+    run(call.byteOffset);
+  };
+}
+
 function stagesOf(
   exports: WebAssembly.Exports,
   variant: 'plane' | 'row',
   call: Uint32Array,
 ): Stages {
-  const stage = (name: keyof typeof STAGES): Stage => {
-    const run = exports[variant + name] as (call: number) => void;
-    const names = `${STAGES[name]} channels rows stride values`.split(' ');
-    const places = names.map((word) => CALL.indexOf(word));
-    return (...args) => {
-      for (let i = 0; i < places.length; i++) call[places[i]] = args[i];
-      run(call.byteOffset);
-    };
-  };
+  const stage = (name: keyof typeof STAGES) =>
+    stageOf(exports, variant + name, `${STAGES[name]} channels rows stride values`, call);
   return {
     moments: stage('Moments'),
     normalize: stage('Normalize'),
     gradientSums: stage('GradientSums'),
     inputGradient: stage('InputGradient'),
   };
+}
+
+function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactStages {
+  const words = 'first second dy x mean channels rows stride values total';
+  const stage = (name: string) => stageOf(exports, name, words, call);
+  return {
+    planeAtoms: stage('planeAtoms'),
+    rowAtoms: stage('rowAtoms'),
+    valueBounds: stage('valueBounds'),
+    valueWords: stage('valueWords'),
+    boundAtoms: exports.boundAtoms as ExactStages['boundAtoms'],
+    addAtoms: exports.addAtoms as ExactStages['addAtoms'],
+  };
+}
+
+let exactBinaries: typeof import('./generated/exact.js') | null = null;
+
+/** Loads what exact sums need: until it is there, the plain kernels give the same bits slowly. */
+export async function loadExact(): Promise<void> {
+  exactBinaries ??= await import('./generated/exact.js');
 }
 
 /** @throws where the engine lacks WebAssembly SIMD or shared memory */
@@ -127,12 +169,14 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const common = instantiate(decode(base, frequent), {});
   const allocate = common.allocate as (bytes: number) => number;
   const release = common.release as (pointer: number) => void;
+  const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
   const withRelaxed = decode(relaxed, frequent);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
-  const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), {
-    scratch: { allocate, release },
-  });
-  const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
+  const imports = { scratch: { allocate, release } };
+  const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), imports);
+  const users = [common, float32];
+  let reserved = 0;
+  const exact = new Map<number, ExactStages>();
   return {
     relaxed: useRelaxed,
     memory,
@@ -149,8 +193,20 @@ export function createEngine(options: EngineOptions = {}): Engine {
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
+    exact(bytes) {
+      const there = exact.get(bytes);
+      if (there !== undefined || exactBinaries === null) return there ?? null;
+      const { exact32, exact64, frequent: most } = exactBinaries;
+      const exports = instantiate(decode(bytes === 4 ? exact32 : exact64, most), imports);
+      if (reserved > 0) (exports.scratch as (bytes: number) => number)(reserved);
+      const stages = exactStagesOf(exports, call);
+      users.push(exports);
+      exact.set(bytes, stages);
+      return stages;
+    },
     reserveScratch(bytes) {
-      for (const { scratch } of [common, float32]) (scratch as (bytes: number) => number)(bytes);
+      for (const { scratch } of users) (scratch as (bytes: number) => number)(bytes);
+      reserved = Math.max(reserved, bytes);
     },
   };
 }

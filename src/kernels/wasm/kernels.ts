@@ -5,9 +5,17 @@
 
 import type { ComputeDType, FloatArray } from '../../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../../core/layout.js';
-import type { ChannelRange, GradientSums, Kernels, Normalization } from '../kernels.js';
+import type {
+  ChannelRange,
+  ExactSums,
+  ExactTerms,
+  GradientSums,
+  Kernels,
+  Normalization,
+} from '../kernels.js';
 import { plainKernels } from '../plain.js';
 import type { Engine, Stages } from './engine.js';
+import { Exact } from './exact.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import { SLOTS, Staging } from './staging.js';
@@ -19,12 +27,14 @@ export class WasmKernels implements Kernels {
   readonly #engine: Engine;
   readonly #staging: Staging;
   readonly #foreign: Foreign;
+  readonly #exact: Exact;
 
   constructor(engine: Engine) {
     this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
     this.heap = new Heap(engine);
     this.#engine = engine;
     this.#staging = new Staging(this.heap);
+    this.#exact = new Exact(engine, this.heap, this.#staging);
     this.#foreign = new Foreign(this.#staging, (rows, values, bytes) =>
       this.#stages(rows, values, bytes),
     );
@@ -198,10 +208,9 @@ export class WasmKernels implements Kernels {
     }
   }
 
-  readonly exactSums = plainKernels.exactSums;
-  readonly exactSquares = plainKernels.exactSquares;
-  readonly exactGradientSums = plainKernels.exactGradientSums;
-  readonly mergeExact = plainKernels.mergeExact;
+  exactSums(terms: ExactTerms, layout: Layout): ExactSums {
+    return this.#exact.sums(terms, layout);
+  }
 
   mergeMoments(
     mean: Float64Array,

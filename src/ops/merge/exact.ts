@@ -1,132 +1,226 @@
 /**
- * Exact sums over planes, gathered: neither moments nor gradients depend on how the batch is split.
- * See merge.ts, and core/exact-sum.ts for the sums.
+ * Exact sums: neither moments nor gradients depend on how the batch is split. The ranks meet
+ * twice: for the largest magnitude of every sum's terms, then for the sums in whole multiples of
+ * the units that follow from it. See merge.ts, and core/exact-sum.ts for the sums.
  */
 
 import type { FloatArray } from '../../core/dtype.js';
-import { PACKED_SUM } from '../../core/exact-sum.js';
+import { valuesOfWords } from '../../core/exact-sum.js';
 import type { Layout } from '../../core/layout.js';
 import type { Pass } from '../../group/pass.js';
 import type { Work } from '../../group/transport.js';
-import type { GradientSums } from '../../kernels/kernels.js';
+import type { ExactSums, ExactTerms, GradientSums } from '../../kernels/kernels.js';
 import { scratch } from '../memory/scratch.js';
 import type { Statistics } from '../memory/statistics.js';
 import type { Scope } from '../scope.js';
 import type { MeansOfGroup } from './means.js';
 
-/** One all-gather of packed sums and of a count. */
-class ExactGather {
+/** The exact sums of all ranks, in two meetings. */
+class ExactMeeting {
+  /** The group's sums: of all channels, then of all channels' products; and this rank's own. */
+  readonly values: Float64Array;
+  readonly own: Float64Array;
+  count = 0;
   readonly #scope: Scope;
-  readonly #packed: Float64Array;
-  #gathered: Float64Array;
+  readonly #layout: Layout;
+  readonly #bounds: Float64Array;
+  /** Words and count, of this rank and of the group. */
+  readonly #sent: Float64Array;
+  readonly #received: Float64Array;
+  #sums: ExactSums | null = null;
 
-  /** @param length sums that a rank packs */
-  constructor(length: number, scope: Scope) {
+  constructor(layout: Layout, scope: Scope) {
+    const length = 2 * layout.channels;
+    this.#layout = layout;
     this.#scope = scope;
-    this.#packed = new Float64Array(length * PACKED_SUM + 1);
-    this.#gathered = this.#packed;
+    this.values = new Float64Array(length);
+    this.own = scope.group.size === 1 ? this.values : new Float64Array(length);
+    this.#bounds = new Float64Array(length);
+    this.#sent = new Float64Array(2 * length + 1);
+    this.#received = scope.group.size === 1 ? this.#sent : new Float64Array(2 * length + 1);
   }
 
-  /** @param pack writes this rank's packed sums, and returns its count */
-  start(pack: (out: Float64Array) => number): Work<unknown> | null {
-    const { group, label } = this.#scope;
-    this.#packed[this.#packed.length - 1] = pack(this.#packed);
+  /** The first meeting; null: there is nobody to meet. */
+  start(terms: ExactTerms): Work<unknown> | null {
+    const { kernels, group, label } = this.#scope;
+    this.#sums = kernels.exactSums(terms, this.#layout);
+    const { bounds } = this.#sums;
+    // Not every carrier's largest number is NaN where there is one.
+    for (let i = 0; i < bounds.length; i++) {
+      this.#bounds[i] = Number.isNaN(bounds[i]) ? Number.POSITIVE_INFINITY : bounds[i];
+    }
     if (group.size === 1) return null;
-    this.#gathered = new Float64Array(this.#packed.length * group.size);
-    return group.allGather(this.#packed, { out: this.#gathered, label });
+    return group.allReduce(this.#bounds, { op: 'max', label });
   }
 
-  /** Writes the sums over the group, and returns its count. */
-  finish(values: Float64Array): number {
-    const { kernels, group } = this.#scope;
-    const stride = this.#packed.length;
-    kernels.mergeExact(values, this.#gathered, group.size, stride);
-    let count = 0;
-    for (let rank = 1; rank <= group.size; rank++) count += this.#gathered[rank * stride - 1];
-    return count;
+  /** The second meeting. */
+  next(): Work<unknown> | null {
+    const { group, label } = this.#scope;
+    const { samples, plane } = this.#layout;
+    this.#sent.set((this.#sums as ExactSums).words(this.#bounds));
+    this.#sums = null;
+    this.#sent[this.#sent.length - 1] = samples * plane;
+    if (group.size === 1) return null;
+    return group.allReduce(this.#sent, { out: this.#received, label });
+  }
+
+  finish(): void {
+    valuesOfWords(this.values, this.#received, this.#bounds);
+    if (this.own !== this.values) valuesOfWords(this.own, this.#sent, this.#bounds);
+    this.count = this.#received[this.#received.length - 1];
   }
 }
 
-/** First the sums of x for the mean, then those of (x - mean)^2 with the group's mean. */
+/**
+ * Tries of {@link ExactMoments}: about 0; about the means that came out, where 0 is too far from
+ * them; and in float64, where float32 squares overflow or underflow.
+ */
+const TRIES = 3;
+
+/** As in assembly/channel.ts: how far from the mean a shift may be, and M2 that float32 can hold. */
+const MOST_DISTANCE = 1.5625;
+const LEAST_VARIANCE = { float32: 1e-30, float64: 1e-290 };
+
+/** The moments of the group's batch, from sums of x - shift and of its square. */
 export class ExactMoments implements Pass<Statistics> {
   readonly result: Statistics;
   readonly #x: FloatArray;
   readonly #layout: Layout;
-  readonly #scope: Scope;
-  readonly #gather: ExactGather;
+  readonly #meeting: ExactMeeting;
+  #shift: Float64Array | null = null;
+  #try = 0;
   #stage = 0;
 
   constructor(statistics: Statistics, x: FloatArray, layout: Layout, scope: Scope) {
     this.result = statistics;
     this.#x = x;
     this.#layout = layout;
-    this.#scope = scope;
-    this.#gather = new ExactGather(layout.channels, scope);
+    this.#meeting = new ExactMeeting(layout, scope);
   }
 
   step(): Work<unknown> | null {
-    for (;;) {
+    while (this.#try < TRIES) {
       const work = this.#next();
-      if (work !== null || this.#stage > 2) return work;
+      if (work !== null) return work;
     }
+    return null;
   }
 
   #next(): Work<unknown> | null {
-    const { kernels } = this.#scope;
-    const { mean, m2 } = this.result;
     switch (this.#stage++) {
-      case 0:
-        return this.#gather.start((out) => kernels.exactSums(out, this.#x, this.#layout));
-      case 1: {
-        const count = this.#gather.finish(mean);
-        this.result.count = count;
-        for (let c = 0; c < mean.length; c++) mean[c] = count === 0 ? 0 : mean[c] / count;
-        return this.#gather.start((out) => {
-          kernels.exactSquares(out, this.#x, mean, this.#layout);
-          return 0;
-        });
+      case 0: {
+        const precise = this.#try === TRIES - 1;
+        return this.#meeting.start({ x: this.#x, dy: null, shift: this.#shift, precise });
       }
+      case 1:
+        return this.#meeting.next();
       default:
-        this.#gather.finish(m2);
-        this.result.channelsPerBlock = mean.length;
+        this.#meeting.finish();
+        this.#stage = 0;
+        this.#try = this.#putMoments() ? TRIES : this.#try + 1;
         return null;
     }
+  }
+
+  /** Writes the moments; false where they lost digits, which the next try finds a shift for. */
+  #putMoments(): boolean {
+    const { values, count } = this.#meeting;
+    const { mean, m2 } = this.result;
+    const { length } = mean;
+    const least = LEAST_VARIANCE[this.#layout.dtype] * count * count;
+    this.result.count = count;
+    this.result.channelsPerBlock = length;
+    let good = true;
+    for (let c = 0; c < length; c++) {
+      const [sum, squares] = [values[c], values[length + c]];
+      const delta = count === 0 ? 0 : sum / count;
+      const spread = squares * count - sum * sum;
+      mean[c] = (this.#shift === null ? 0 : this.#shift[c]) + delta;
+      m2[c] = squares - sum * delta;
+      const sound =
+        spread < Number.POSITIVE_INFINITY && sum * sum <= MOST_DISTANCE * spread && spread >= least;
+      if (!sound && (squares !== 0 || sum !== 0)) good = false;
+    }
+    if (!good) this.#shift = mean.map((m) => (Number.isFinite(m) ? rounded(m, this.#layout) : 0));
+    return good;
   }
 }
 
 /** The exact gradient sums of all ranks over the group's count. */
 export class ExactMeans implements MeansOfGroup {
   readonly means: GradientSums;
-  readonly #values: Float64Array;
-  readonly #pack: (out: Float64Array) => number;
+  readonly #sums: GradientSums;
   readonly #statistics: Statistics;
-  readonly #gather: ExactGather;
+  readonly #terms: ExactTerms;
+  readonly #meeting: ExactMeeting;
+  #precise = false;
+  #met = 0;
 
-  constructor(dy: FloatArray, x: FloatArray, statistics: Statistics, layout: Layout, scope: Scope) {
-    const { kernels } = scope;
-    const means = scratch(kernels, 'means', 2 * layout.channels);
+  /** @param sums get this rank's own sums */
+  constructor(
+    sums: GradientSums,
+    dy: FloatArray,
+    x: FloatArray,
+    statistics: Statistics,
+    layout: Layout,
+    scope: Scope,
+  ) {
+    const means = scratch(scope.kernels, 'means', 2 * layout.channels);
     this.means = { dy: means.first, dyXhat: means.second };
-    this.#values = means.all;
+    this.#sums = sums;
     this.#statistics = statistics;
-    this.#pack = (out) => {
-      kernels.exactGradientSums(out, dy, x, statistics.mean, layout);
-      return 0;
-    };
-    this.#gather = new ExactGather(2 * layout.channels, scope);
+    this.#terms = { x, dy, shift: shiftsOf(statistics, layout), precise: false };
+    this.#meeting = new ExactMeeting(layout, scope);
   }
 
   start(): Work<unknown> | null {
-    return this.#gather.start(this.#pack);
+    const { mean } = this.#statistics;
+    this.#met = 0;
+    return this.#meeting.start(
+      this.#precise ? { ...this.#terms, shift: mean, precise: true } : this.#terms,
+    );
   }
 
-  finish(): void {
-    const { invstd, count } = this.#statistics;
-    const { dy, dyXhat } = this.means;
-    this.#gather.finish(this.#values);
-    const divisor = Math.max(count, 1);
-    for (let c = 0; c < invstd.length; c++) {
-      dy[c] /= divisor;
-      dyXhat[c] = (dyXhat[c] * invstd[c]) / divisor;
+  finish(): Work<unknown> | null {
+    if (this.#met++ === 0) {
+      const work = this.#meeting.next();
+      if (work !== null) return work;
+    }
+    this.#meeting.finish();
+    const { values, own } = this.#meeting;
+    // Past what float32 holds: once more in float64, on all ranks.
+    if (!this.#precise && !values.every(Number.isFinite)) {
+      this.#precise = true;
+      return this.start() ?? this.finish();
+    }
+    this.#put(this.#sums, own, 1);
+    this.#put(this.means, values, Math.max(this.#statistics.count, 1));
+    return null;
+  }
+
+  #put(sums: GradientSums, values: Float64Array, divisor: number): void {
+    const { mean, invstd } = this.#statistics;
+    const shift = this.#precise ? mean : this.#terms.shift;
+    const { length } = mean;
+    for (let c = 0; c < length; c++) {
+      const lost = mean[c] - (shift === null ? 0 : shift[c]);
+      sums.dy[c] = values[c] / divisor;
+      sums.dyXhat[c] = ((values[length + c] - lost * values[c]) * invstd[c]) / divisor;
     }
   }
+}
+
+/** What is subtracted from x in sum(dy * (x - mean)): the mean, unless x is about 0; null: nothing. */
+function shiftsOf({ mean, m2, count }: Statistics, layout: Layout): Float64Array | null {
+  let near = true;
+  const shifts = mean.map((m, c) => {
+    if (m * m * count <= 4 * m2[c]) return 0;
+    near = false;
+    return rounded(m, layout);
+  });
+  return near ? null : shifts;
+}
+
+function rounded(value: number, { dtype }: Layout): number {
+  return dtype === 'float32' ? Math.fround(value) : value;
 }

@@ -8,6 +8,6 @@ export interface MeansOfGroup {
   readonly means: GradientSums;
   /** Starts with this rank's sums of a block of channels; null: there is nothing to wait for. */
   start(block: ChannelRange): Work<unknown> | null;
-  /** Writes the means of that block. */
-  finish(block: ChannelRange): void;
+  /** Writes the means of that block; or returns another work, after which it is called again. */
+  finish(block: ChannelRange): Work<unknown> | null;
 }

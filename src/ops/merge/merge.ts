@@ -6,7 +6,7 @@
  * |---|---|---|
  * | up to 64 ranks | gathered: one all-gather of (count, mean, M2), 2C + 2 numbers | reduced: one all-reduce of both sums, 2C |
  * | more | reduced: all-reduces of counts and means, of M2, and of votes | the same |
- * | reproducible | exact: two all-gathers of exact sums, 8C + 1 each | exact: one, 16C + 1 |
+ * | reproducible | exact: all-reduces of bounds, 2C, and of words, 4C + 1; once more where means are far from 0 | exact: the same |
  *
  * An all-gather needs one collective, but its bytes grow with the ranks.
  *

@@ -101,12 +101,13 @@ export class ReducedMeans implements MeansOfGroup {
     return null;
   }
 
-  finish({ from, to }: ChannelRange): void {
+  finish({ from, to }: ChannelRange): null {
     const received = this.#received;
     this.#scope.kernels.divide(received, this.#count);
-    if (received === this.#all) return;
+    if (received === this.#all) return null;
     const length = to - from;
     this.means.dy.set(received.subarray(0, length), from);
     this.means.dyXhat.set(received.subarray(length), from);
+    return null;
   }
 }

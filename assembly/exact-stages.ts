@@ -1,0 +1,9 @@
+/**
+ * Exact sums of one element type, in builds of their own: few programs need them, and their bits
+ * must not depend on relaxed SIMD.
+ */
+
+export { planeAtoms, rowAtoms } from './atoms';
+export { addAtoms, boundAtoms } from './exact';
+export { scratch } from './scratch';
+export { valueBounds, valueWords } from './values';

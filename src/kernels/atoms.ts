@@ -1,0 +1,219 @@
+/**
+ * The terms of exact sums, as all kernels have them: sums over one (sample, channel) plane each,
+ * in an order and with roundings that depend on nothing but the plane, or single values where a
+ * plane has less than a vector of 16 bytes. Batches are split by sample, so no plane is ever cut.
+ *
+ * The order is that of assembly/plane-sums.ts (channels first) and assembly/row-sums.ts (channels
+ * last), in numbers of the element type: this file repeats them for engines without WebAssembly.
+ */
+
+import { wordsOf } from '../core/exact-sum.js';
+import type { Layout } from '../core/layout.js';
+import type { ExactSums, ExactTerms } from './kernels.js';
+
+/** Visits the planes of one channel: from `start` to before `end`, `stride` apart, by sample. */
+export function forEachPlane(
+  { samples, channels, plane, channelsLast }: Layout,
+  channel: number,
+  visit: (start: number, end: number, stride: number) => void,
+): void {
+  const stride = channelsLast ? channels : 1;
+  const first = channelsLast ? channel : channel * plane;
+  for (let sample = 0; sample < samples; sample++) {
+    const start = sample * channels * plane + first;
+    visit(start, start + plane * stride, stride);
+  }
+}
+
+/** Bytes of a vector: a plane of fewer bytes has no sums, its values are terms. */
+const VECTOR = 16;
+
+/** Whether each value of `layout` is a term of its own. */
+export function isValues({ plane, dtype }: Layout): boolean {
+  return plane * (dtype === 'float32' ? 4 : 8) < VECTOR;
+}
+
+/** A pair of numbers of a plane or value: dy or d = x - shift, and d; read by index. */
+interface Reader {
+  readonly factor: (index: number) => number;
+  readonly difference: (index: number) => number;
+}
+
+type Round = (value: number) => number;
+
+/** The sum of the factors and that of the products over one plane. */
+type Atom = readonly [sum: number, product: number];
+
+/** Turns and fours of rows until sums are promoted, as in assembly/lanes.ts and rows.ts. */
+const NEAR_TURNS = 25;
+const TURNS = 8;
+const FOURS = 8;
+
+/** Planes of one value after the other, in vectors of `lanes` numbers. */
+function atomOfPlane(
+  read: Reader,
+  start: number,
+  length: number,
+  lanes: number,
+  r: Round,
+  near: boolean,
+): Atom {
+  const sums = Array.from({ length: 2 }, () => new Float64Array(lanes));
+  const products = Array.from({ length: 4 }, () => new Float64Array(lanes));
+  const [sum, product] = [new Float64Array(2), new Float64Array(2)];
+  /** Adds lane `lane` of a vector to the sums that a turn has for it. */
+  const add = (at: number, lane: number, s: number, p: number) => {
+    const [g, d] = [read.factor(at), read.difference(at)];
+    sums[s][lane] = r(sums[s][lane] + g);
+    products[p][lane] = r(products[p][lane] + r(d * g));
+  };
+  const promote = () => {
+    for (let lane = 0; lane < lanes; lane++) {
+      const [q0, q1, q2, q3] = products.map((q) => q[lane]);
+      partSum[lane] = r(sums[0][lane] + sums[1][lane]);
+      partProduct[lane] = r(r(q0 + q1) + r(q2 + q3));
+    }
+    for (const [total, part] of [
+      [sum, partSum],
+      [product, partProduct],
+    ]) {
+      for (let i = 0; i < 2; i++) total[i] += lanes === 2 ? part[i] : part[i] + part[i + 2];
+    }
+    for (const chain of [...sums, ...products]) chain.fill(0);
+  };
+  const [partSum, partProduct] = [new Float64Array(lanes), new Float64Array(lanes)];
+  const turn = 4 * lanes;
+  const turns = Math.floor(length / turn);
+  const depth = near ? NEAR_TURNS : TURNS;
+  for (let t = 0; t < turns; t++) {
+    const at = start + t * turn;
+    for (let lane = 0; lane < lanes; lane++) {
+      for (const half of [0, 1]) {
+        const [a, b] = [at + 2 * half * lanes + lane, at + (2 * half + 1) * lanes + lane];
+        sums[half][lane] = r(sums[half][lane] + r(read.factor(a) + read.factor(b)));
+        for (const [q, index] of [
+          [2 * half, a],
+          [2 * half + 1, b],
+        ]) {
+          const square = r(read.difference(index) * read.factor(index));
+          products[q][lane] = r(products[q][lane] + square);
+        }
+      }
+    }
+    if ((t + 1) % depth === 0 && t + 1 < turns) promote();
+  }
+  let at = start + turns * turn;
+  const end = start + length;
+  const vectors = Math.floor((end - at) / lanes);
+  // The places of whole vectors after the turns: two go to both sums, one to the first.
+  const places =
+    vectors >= 2
+      ? [
+          [0, 0],
+          [1, 1],
+          [0, 2],
+        ]
+      : [[0, 2]];
+  for (let v = 0; v < vectors; v++, at += lanes) {
+    for (let lane = 0; lane < lanes; lane++) add(at + lane, lane, places[v][0], places[v][1]);
+  }
+  for (let lane = lanes - (end - at); at < end; at++, lane++) add(at, lane, 1, 3);
+  promote();
+  return [sum[0] + sum[1], product[0] + product[1]];
+}
+
+/** A plane of `rows` values, `stride` apart: by fours from four quarters, then what is left. */
+function atomOfRows(read: Reader, start: number, rows: number, stride: number, r: Round): Atom {
+  let fours = rows >> 2;
+  const all = fours;
+  const factor = (row: number) => read.factor(start + row * stride);
+  const square = (row: number) => r(read.difference(start + row * stride) * factor(row));
+  let [sum, product, row] = [0, 0, 0];
+  do {
+    let [s, q] = [0, 0];
+    for (let i = Math.min(FOURS, fours); i > 0; i--, row++, fours--) {
+      const [a, b, c, d] = [row, row + all, row + 2 * all, row + 3 * all];
+      s = r(s + r(r(factor(a) + factor(b)) + r(factor(c) + factor(d))));
+      q = r(q + r(r(square(a) + square(b)) + r(square(c) + square(d))));
+    }
+    if (fours === 0) {
+      for (let rest = 4 * all; rest < rows; rest++) {
+        s = r(s + factor(rest));
+        q = r(q + square(rest));
+      }
+    }
+    sum += s;
+    product += q;
+  } while (fours > 0);
+  return [sum, product];
+}
+
+/** The same in float64, value by value: for what float32 products can not hold. */
+function preciseAtom(read: Reader, start: number, end: number, stride: number): Atom {
+  let [sum, product] = [0, 0];
+  for (let i = start; i < end; i += stride) {
+    sum += read.factor(i);
+    product += read.difference(i) * read.factor(i);
+  }
+  return [sum, product];
+}
+
+/** Float32 products that underflow are taken for numbers of this size. */
+const LEAST_PRODUCT = 7e-43;
+
+const exact: Round = (value) => value;
+
+function readerOf({ x, dy }: ExactTerms, shift: number, r: Round): Reader {
+  const difference = (i: number) => r(x[i] - shift);
+  return { difference, factor: dy === null ? difference : (i) => dy[i] };
+}
+
+/** The exact sums of any arrays, one number at a time. */
+export function exactSums(terms: ExactTerms, layout: Layout): ExactSums {
+  const { channels, plane, channelsLast, dtype } = layout;
+  const lanes = dtype === 'float32' ? 4 : 2;
+  const r: Round = dtype === 'float32' && !terms.precise ? Math.fround : exact;
+  const single = isValues(layout);
+  const columns: number[][] = Array.from({ length: 2 * channels }, () => []);
+  const bounds = new Float64Array(2 * channels);
+  for (let c = 0; c < channels; c++) {
+    const given = terms.shift === null ? 0 : terms.shift[c];
+    const shift = terms.precise ? given : dtype === 'float32' ? Math.fround(given) : given;
+    const read = readerOf(terms, shift, r);
+    const add = (sum: number, product: number, bound: number) => {
+      columns[c].push(sum);
+      columns[channels + c].push(product);
+      bounds[c] = Math.max(bounds[c], Math.abs(sum));
+      bounds[channels + c] = Math.max(bounds[channels + c], Math.abs(bound));
+    };
+    if (single && r !== exact) bounds[channels + c] = LEAST_PRODUCT;
+    forEachPlane(layout, c, (start, end, stride) => {
+      if (single) {
+        for (let i = start; i < end; i += stride) {
+          const [g, d] = [read.factor(i), read.difference(i)];
+          add(g, d * g, r(d * g));
+        }
+      } else if (terms.precise) {
+        const [sum, product] = preciseAtom(read, start, end, stride);
+        add(sum, product, product);
+      } else {
+        const [sum, product] = channelsLast
+          ? atomOfRows(read, start, plane, stride, r)
+          : atomOfPlane(read, start, plane, lanes, r, dtype === 'float32' && shift === 0);
+        add(sum, product, product);
+      }
+    });
+  }
+  return {
+    bounds,
+    words(groupBounds: Float64Array): Float64Array {
+      const words = new Float64Array(4 * channels);
+      for (const [i, column] of columns.entries()) {
+        const { upper, lower } = wordsOf(column, groupBounds[i]);
+        words[i] = upper;
+        words[2 * channels + i] = lower;
+      }
+      return words;
+    },
+  };
+}

@@ -1,0 +1,214 @@
+/**
+ * Exact sums by assembly/: atoms of planes go into a matrix in the kernels' memory, a row for each
+ * sample, whose columns are summed; single values are summed where they lie. Foreign arrays pass
+ * through the staging arrays in whole planes.
+ */
+
+import type { Layout } from '../../core/layout.js';
+import { isValues, exactSums as plainExactSums } from '../atoms.js';
+import type { ExactSums, ExactTerms } from '../kernels.js';
+import type { Engine, ExactStages } from './engine.js';
+import type { Heap } from './heap.js';
+import { STAGING_BYTES, type Staging } from './staging.js';
+import { BYTES } from './variant.js';
+
+/** Part of the arrays: what a stage is told. */
+interface Part {
+  readonly x: number;
+  readonly dy: number;
+  readonly channels: number;
+  readonly rows: number;
+  readonly stride: number;
+  /** First sample (or row of values), and first channel. */
+  readonly sample: number;
+  readonly channel: number;
+}
+
+export class Exact {
+  readonly #engine: Engine;
+  readonly #heap: Heap;
+  readonly #staging: Staging;
+  /** Memory of an earlier call, which the next one may use. */
+  #spare: Float64Array | null = null;
+
+  constructor(engine: Engine, heap: Heap, staging: Staging) {
+    this.#engine = engine;
+    this.#heap = heap;
+    this.#staging = staging;
+  }
+
+  sums(terms: ExactTerms, layout: Layout): ExactSums {
+    const { samples, plane, channels, channelsLast } = layout;
+    // Positions are channels, or the values of a short plane one by one.
+    const repeat = isValues(layout) && !channelsLast ? plane : 1;
+    const width = channels * repeat * BYTES[layout.dtype];
+    const fits = isValues(layout) ? width : plane * BYTES[layout.dtype];
+    const foreign = !this.#owns(terms);
+    const stages = this.#engine.exact(BYTES[layout.dtype]);
+    const tooLarge = foreign && fits > STAGING_BYTES;
+    if (stages === null || terms.precise || samples * plane === 0 || tooLarge) {
+      return plainExactSums(terms, layout);
+    }
+    return isValues(layout)
+      ? this.#ofValues(terms, layout, repeat, stages)
+      : this.#ofPlanes(terms, layout, stages);
+  }
+
+  #ofPlanes(terms: ExactTerms, layout: Layout, stages: ExactStages): ExactSums {
+    const { samples, plane, channels, channelsLast } = layout;
+    const columns = 2 * channels;
+    const memory = this.#take(4 * columns + columns * samples);
+    const [bounds, words] = [memory.subarray(0, columns), memory.subarray(columns, 3 * columns)];
+    const shift = this.#shift(memory.subarray(3 * columns, 3 * columns + channels), terms.shift, 1);
+    const atoms = memory.byteOffset + 8 * 4 * columns;
+    const run = channelsLast ? stages.rowAtoms : stages.planeAtoms;
+    for (const part of this.#planes(terms, layout)) {
+      const at = atoms + 8 * (part.sample * columns + part.channel);
+      const mean = shift && shift + 8 * part.channel;
+      const { dy, x, rows, stride } = part;
+      run(0, at, dy, x, mean, part.channels, rows, stride, plane, channels);
+    }
+    const { boundAtoms, addAtoms } = stages;
+    bounds.fill(0);
+    boundAtoms(bounds.byteOffset, atoms, samples, columns);
+    return {
+      bounds: bounds.slice(),
+      words: (group) => {
+        bounds.set(group);
+        addAtoms(words.byteOffset, bounds.byteOffset, atoms, samples, columns);
+        this.#spare = memory;
+        return words.slice();
+      },
+    };
+  }
+
+  /** Channels-last samples and channels-first rows alike are rows of `repeat` positions a channel. */
+  #ofValues(terms: ExactTerms, layout: Layout, repeat: number, stages: ExactStages): ExactSums {
+    const { channels } = layout;
+    const positions = channels * repeat;
+    const memory = this.#take(7 * positions);
+    const bounds = memory.subarray(0, 2 * positions);
+    const words = memory.subarray(2 * positions, 6 * positions);
+    const shift = this.#shift(memory.subarray(6 * positions), terms.shift, repeat);
+    const { valueBounds, valueWords } = stages;
+    const [first, second] = [bounds.byteOffset, words.byteOffset];
+    const each = (stage: typeof valueBounds) => {
+      for (const { x, dy, rows, stride } of this.#rows(terms, layout, positions)) {
+        stage(first, second, dy, x, shift, positions, rows, stride, 1, positions);
+      }
+    };
+    bounds.fill(0);
+    each(valueBounds);
+    return {
+      bounds: gather(bounds, repeat, Math.max),
+      words: (group) => {
+        spread(bounds, group, repeat);
+        words.fill(0);
+        each(valueWords);
+        this.#spare = memory;
+        return gather(words, repeat, (a, b) => a + b);
+      },
+    };
+  }
+
+  #owns({ x, dy }: ExactTerms): boolean {
+    return this.#heap.owns(x) && (dy === null || this.#heap.owns(dy));
+  }
+
+  /** Memory for one call: that of the last one, if it is over and large enough. @throws RangeError */
+  #take(length: number): Float64Array {
+    const spare = this.#spare;
+    this.#spare = null;
+    if (spare !== null && spare.length >= length) return spare;
+    if (spare !== null) this.#heap.release(spare);
+    return this.#heap.allocate('float64', length) as Float64Array;
+  }
+
+  /** Copies shifts to `place`, each `repeat` times; their pointer, or 0 for none. */
+  #shift(place: Float64Array, shift: Float64Array | null, repeat: number): number {
+    if (shift === null) return 0;
+    spread(place, shift, repeat);
+    return place.byteOffset;
+  }
+
+  /** The arrays in whole planes: all at once, or sample by sample through the staging arrays. */
+  *#planes(terms: ExactTerms, layout: Layout): Generator<Part> {
+    const { samples, plane, channels, channelsLast, dtype } = layout;
+    const { x, dy } = terms;
+    const bytes = BYTES[dtype];
+    if (this.#owns(terms)) {
+      const stride = channels * (channelsLast ? 1 : plane) * bytes;
+      const at = { x: x.byteOffset, dy: dy === null ? 0 : dy.byteOffset };
+      yield { ...at, channels, rows: samples, stride, sample: 0, channel: 0 };
+      return;
+    }
+    const most = Math.min(channels, Math.floor(STAGING_BYTES / (plane * bytes)));
+    const [rows, values] = channelsLast ? [plane, 1] : [1, plane];
+    for (let sample = 0; sample < samples; sample++) {
+      for (let channel = 0; channel < channels; channel += most) {
+        const k = Math.min(most, channels - channel);
+        const start = sample * channels * plane + channel * values;
+        const copy = (index: number, array: ExactTerms['x']) =>
+          this.#copy(index, array, start, rows, channels * values, k * values);
+        const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
+        yield { ...at, channels: k, rows: 1, stride: k * values * bytes, sample, channel };
+      }
+    }
+  }
+
+  /** The arrays in rows of `width` values. */
+  *#rows(terms: ExactTerms, layout: Layout, width: number): Generator<Part> {
+    const { x, dy } = terms;
+    const bytes = BYTES[layout.dtype];
+    const rows = x.length / width;
+    const most = this.#owns(terms) ? rows : Math.floor(STAGING_BYTES / (width * bytes));
+    for (let row = 0; row < rows; row += most) {
+      const k = Math.min(most, rows - row);
+      const copy = (index: number, array: ExactTerms['x']) =>
+        this.#owns(terms)
+          ? array.byteOffset
+          : this.#copy(index, array, row * width, 1, 0, k * width);
+      const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
+      yield { ...at, channels: width, rows: k, stride: width * bytes, sample: row, channel: 0 };
+    }
+  }
+
+  /** Copies rows of an array to staging array `index`; its pointer. */
+  #copy(
+    index: number,
+    array: ExactTerms['x'],
+    start: number,
+    rows: number,
+    stride: number,
+    width: number,
+  ): number {
+    const staged = this.#staging.tensor(index, array);
+    const [count, length] = stride === width ? [1, rows * width] : [rows, width];
+    for (let row = 0; row < count; row++) {
+      const from = start + row * stride;
+      staged.set(array.subarray(from, from + length), row * length);
+    }
+    return staged.byteOffset;
+  }
+}
+
+/** Writes each of `values` `repeat` times. */
+function spread(target: Float64Array, values: Float64Array, repeat: number): void {
+  if (repeat === 1) target.set(values);
+  else for (let i = 0; i < values.length; i++) target.fill(values[i], i * repeat, (i + 1) * repeat);
+}
+
+/** Combines every `repeat` numbers to one. */
+function gather(
+  values: Float64Array,
+  repeat: number,
+  combine: (a: number, b: number) => number,
+): Float64Array {
+  if (repeat === 1) return values.slice();
+  const gathered = new Float64Array(values.length / repeat);
+  for (let i = 0; i < values.length; i++) {
+    const place = Math.floor(i / repeat);
+    gathered[place] = combine(gathered[place], values[i]);
+  }
+  return gathered;
+}
