@@ -50,6 +50,38 @@ class After<A, B> implements Pass<B> {
   }
 }
 
+/** `first`, if there is one, and then the pass that `next` makes. */
+export function before<T>(first: Pass<unknown> | null, next: () => Pass<T>): Pass<T> {
+  return first === null ? next() : new Before(first, next);
+}
+
+class Before<T> implements Pass<T> {
+  #first: Pass<unknown> | null;
+  #second: Pass<T> | null = null;
+  readonly #next: () => Pass<T>;
+
+  constructor(first: Pass<unknown>, next: () => Pass<T>) {
+    this.#first = first;
+    this.#next = next;
+  }
+
+  get result(): T {
+    return (this.#second as Pass<T>).result;
+  }
+
+  step(): Work<unknown> | null {
+    const work = this.#first?.step() ?? null;
+    if (work !== null) return work;
+    this.#first = null;
+    this.#second ??= this.#next();
+    return this.#second.step();
+  }
+
+  abandon(): void {
+    (this.#first ?? this.#second)?.abandon?.();
+  }
+}
+
 /** One work as a pass. */
 export function meeting<T>(work: Work<unknown>, result: T): Pass<T> {
   let next: Work<unknown> | null = work;

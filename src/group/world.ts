@@ -3,8 +3,10 @@
  * with its names in TypeScript's spelling.
  */
 
+import { setChecked } from '../core/check-mode.js';
 import { builtin, launchedRank } from '../core/platform.js';
 import { ready } from '../core/ready.js';
+import { show } from '../core/show.js';
 import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
 import { SoloWorld } from './solo.js';
@@ -24,6 +26,12 @@ export interface InitOptions {
   world?: ThreadWorldHandle | World;
   /** Seconds that a collective may take when it names no other; above 0. Default: the world's. */
   timeout?: number;
+  /**
+   * Whether layers and averaging look for what goes wrong in silence: inputs that change between
+   * forward and backward, ranks that differ. The same on all ranks. Default: whether the variable
+   * SYNCBN_CHECK is 1.
+   */
+  check?: boolean;
 }
 
 interface Session {
@@ -49,7 +57,10 @@ export async function init(options: InitOptions = {}): Promise<void> {
 }
 
 async function join(options: InitOptions): Promise<void> {
-  const { timeout } = options;
+  const { timeout, check } = options;
+  if (check !== undefined && typeof check !== 'boolean') {
+    throw new TypeError(`init: check must be true or false, got ${show(check)}`);
+  }
   if (timeout !== undefined) checkTimeout('init', timeout);
   await ready();
   const world =
@@ -61,6 +72,7 @@ async function join(options: InitOptions): Promise<void> {
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
+  setChecked(check ?? null);
 }
 
 /** The world of a handle; a world as it is. */

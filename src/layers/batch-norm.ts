@@ -3,14 +3,16 @@
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
+import { isChecked } from '../core/check-mode.js';
 import type { DType } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import type { Tensor } from '../core/tensor.js';
-import { after, checkBlocking, finished, type Pass, startInTurn } from '../group/pass.js';
+import { after, before, checkBlocking, finished, type Pass, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Work } from '../group/transport.js';
 import { type BackwardCall, type ForwardCall, prepareBackward, prepareForward } from './calls.js';
+import { agreementOf, agreeNow, checkUnchanged, digestIfChecked } from './checked.js';
 import {
   type BackwardOptions,
   ForwardContext,
@@ -30,13 +32,9 @@ import {
   Synchronization,
 } from './synchronization.js';
 
+/** What a call asks of a batch. */
 const TRAINING: BatchOptions = { leastCount: 2 };
 const INFERENCE: BatchOptions = { track: false };
-
-/** What a call asks of a batch. */
-function batchOptions(training: boolean): BatchOptions {
-  return training ? TRAINING : INFERENCE;
-}
 
 export abstract class BatchNorm {
   readonly numFeatures: number;
@@ -63,7 +61,7 @@ export abstract class BatchNorm {
         return running();
       },
       group: () => this.#group(),
-      batchOptions: () => batchOptions(this.#training),
+      batchOptions: () => (this.#training ? TRAINING : INFERENCE),
       checkShape: (shape) => checkInputShape(shape, setup),
     });
   }
@@ -146,10 +144,18 @@ export abstract class BatchNorm {
     const training = this.#training;
     const call = this.#startForward(x, options, group, training, true);
     const { y, values, layout, affine } = call;
+    if (isChecked()) agreeNow(this.#agreement(group, training));
     const saved =
       group === null
         ? this.#forwardByRunning(call)
-        : this.#synchronization.forward(y, values, layout, affine, group, batchOptions(training));
+        : this.#synchronization.forward(
+            y,
+            values,
+            layout,
+            affine,
+            group,
+            training ? TRAINING : INFERENCE,
+          );
     return this.#finishForward(call, saved, training);
   }
 
@@ -203,12 +209,17 @@ export abstract class BatchNorm {
       const call = this.#startForward(x, options, group, training, false);
       const { y, values, layout, affine } = call;
       const own = this.#synchronization;
-      const pass =
+      const pass = () =>
         group === null
           ? finished(this.#forwardByRunning(call))
-          : own.forwardPass(y, values, layout, affine, group, batchOptions(training));
-      return after(pass, (saved) => this.#finishForward(call, saved, training));
+          : own.forwardPass(y, values, layout, affine, group, training ? TRAINING : INFERENCE);
+      const all = before(this.#agreement(group, training), pass);
+      return after(all, (saved) => this.#finishForward(call, saved, training));
     };
+  }
+
+  #agreement(group: ProcessGroup | null, training: boolean): Pass<void> | null {
+    return isChecked() ? agreementOf(this, group, training, this.state()) : null;
   }
 
   /** The context of the last call that handed out none is the one that `backward` takes. */
@@ -244,7 +255,7 @@ export abstract class BatchNorm {
 
   #finishForward({ x, out, y, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
     storeFloats(y, out);
-    const context = new ForwardContext(saved, x, values);
+    const context = new ForwardContext(saved, x, values, digestIfChecked(x));
     if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
   }
@@ -255,8 +266,8 @@ export abstract class BatchNorm {
       () => (context === null ? this.#group() : context.group),
       'backward',
       () => {
-        if (blocking)
-          checkBlocking(context === null ? null : context.group, this.label, 'backward');
+        if (blocking) checkBlocking(context?.group ?? null, this.label, 'backward');
+        checkUnchanged(context, this.label);
         return prepareBackward(dy, context, options, this.label);
       },
     );
@@ -277,9 +288,8 @@ export abstract class BatchNorm {
   }
 
   #forwardByRunning({ y, values, layout, affine }: ForwardCall): Saved {
-    const { mean, variance } = this.running!;
-    const own = this.#synchronization;
-    return own.forwardBy(y, values, layout, affine, mean.toFloats(), variance.toFloats());
+    const [mean, variance] = [this.running!.mean.toFloats(), this.running!.variance.toFloats()];
+    return this.#synchronization.forwardBy(y, values, layout, affine, mean, variance);
   }
 
   /** Ends a context. */

@@ -30,12 +30,15 @@ export class ForwardContext {
   readonly x: FloatArray;
   /** Ranks that the backward call meets; null: none. */
   readonly group: ProcessGroup | null;
+  /** Of the input's bits, in the checked mode; else null. */
+  readonly digest: number | null;
 
-  constructor(saved: Saved, input: Tensor, x: FloatArray) {
+  constructor(saved: Saved, input: Tensor, x: FloatArray, digest: number | null = null) {
     this.saved = saved;
     this.input = input;
     this.x = x;
     this.group = saved.group;
+    this.digest = digest;
   }
 }
 

@@ -4,10 +4,20 @@
  * buffer, summed in rank order, so that every rank takes the same step.
  */
 
+import { isChecked } from '../core/check-mode.js';
 import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
-import { after, checkBlocking, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
+import { Agreement } from '../group/agreement.js';
+import {
+  after,
+  before,
+  checkBlocking,
+  meeting,
+  type Pass,
+  runNow,
+  startInTurn,
+} from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { Work } from '../group/transport.js';
@@ -67,13 +77,14 @@ function averagePass(
   group: ProcessGroup,
   blocking: boolean,
 ): Pass<void> {
-  const { own, total, label, targets } = tellingPeers(
+  const { own, total, label, list, targets } = tellingPeers(
     () => group,
     AVERAGE,
     '',
     () => {
       if (blocking) checkBlocking(group, '', AVERAGE);
-      return { ...weightsOf(options), targets: [...holders].map(gradientOf) };
+      const list = [...holders];
+      return { ...weightsOf(options), list, targets: list.map(gradientOf) };
     },
   );
   const length = targets.reduce((sum, { data }) => sum + data.length, 0);
@@ -86,7 +97,20 @@ function averagePass(
     at += data.length;
   }
   flat[length] = total;
-  return after(meeting(group.allReduce(flat, { label }), flat), () => scatter(flat, targets));
+  const average = () =>
+    after(meeting(group.allReduce(flat, { label }), flat), () => scatter(flat, targets));
+  const compare = isChecked() && group.size > 1;
+  return before(compare ? agreementOf(list, group) : null, average);
+}
+
+/** In the checked mode: whether all ranks hold the same parameters. */
+function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Agreement {
+  const parameters = holders.filter((holder) => holder instanceof Parameter);
+  const tensors = parameters.map(({ name, data }, i) => ({
+    name: `${name} (${i})`,
+    data: data.data,
+  }));
+  return new Agreement(group, AVERAGE, { holders: holders.length }, tensors);
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */

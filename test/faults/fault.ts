@@ -28,7 +28,9 @@ interface Traits {
   readonly circular?: boolean;
   /** Whether the program's calls must all differ, since nothing else tells them apart. */
   readonly plain?: boolean;
-  /** Carrier that it needs. Default: any. */
+  /** Milliseconds from when it is committed until it shows. Default 0. */
+  readonly takes?: number;
+  /** Driver that it needs. Default: any. */
   readonly driver?: Driver;
 }
 
@@ -51,7 +53,7 @@ export const FAULTS = {
   terminate: { effect: 'stops', deadly: true, driver: 'pool' },
   /** Ended from outside at any moment of its work. */
   'terminate running': { effect: 'perhaps', deadly: true, driver: 'pool' },
-  'memory exhausted': { effect: 'stops', deadly: true, driver: 'own' },
+  'memory exhausted': { effect: 'stops', deadly: true, driver: 'own', takes: 5000 },
   /** Stands still before its call for longer than the deadline. */
   stall: { effect: 'stops', deadly: false, stalls: true },
   /** Stands still between the start of its call and waiting for it. */

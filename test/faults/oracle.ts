@@ -105,7 +105,7 @@ function* judgeError(plan: Plan, outcome: WorldOutcome, report: Report): Generat
     const blamed = /waited .* for ranks? ([\d, ]+)/.exec(error.message)?.[1] ?? '';
     if (blamed.includes(',')) yield `others than rank ${fault.rank} are blamed: ${show(error)}`;
   }
-  const limit = SLACK_MS + (traits.stalls ? timeout * 1000 : 0);
+  const limit = SLACK_MS + (traits.takes ?? 0) + (traits.stalls ? timeout * 1000 : 0);
   const late = report.errorAt - outcome.faultAt;
   if (outcome.faultAt > 0 && late > limit) yield `${Math.round(late)} ms late: ${show(error)}`;
 }

@@ -11,6 +11,7 @@ import { warnings } from './engine.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import { portWorld } from './port-world.js';
+import { type CheckedScript, runChecked } from './run-checked.js';
 import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
 import { type LayerScript, runAwaited, runLayer, runLayers } from './run-layer.js';
@@ -37,6 +38,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'jax-broadcast': async (data: { seed: number; root: number }) =>
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
+  checked: (data: CheckedScript) => runChecked(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
   contract: () => runContract(),
   door: (data: DoorScript) => runDoor(data),

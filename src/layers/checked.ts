@@ -1,0 +1,62 @@
+/**
+ * The checked mode of the layers: finds inputs that were changed between forward and backward, and
+ * ranks whose options, weights or running statistics differ. See docs/reliability.md.
+ */
+
+import { isChecked } from '../core/check-mode.js';
+import { digestOf } from '../core/digest.js';
+import type { Tensor } from '../core/tensor.js';
+import { Agreement } from '../group/agreement.js';
+import { type Pass, runNow } from '../group/pass.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import type { ForwardContext } from './context.js';
+import type { StateDict } from './state-dict.js';
+
+/** What is compared of a layer. */
+export interface CheckedLayer {
+  readonly label: string;
+  /** "SyncBatchNorm(2, eps=1e-5, momentum=0.1)": its options by name. */
+  toString(): string;
+}
+
+/**
+ * Compares a layer over the ranks of a call.
+ * @param state parameters and buffers, compared bit by bit
+ * @returns null when there is nobody to compare with
+ */
+export function agreementOf(
+  layer: CheckedLayer,
+  group: ProcessGroup | null,
+  training: boolean,
+  state: StateDict,
+): Pass<void> | null {
+  if (group === null || group.size === 1) return null;
+  const tensors = Object.entries(state).map(([name, { data }]) => ({ name, data }));
+  return new Agreement(group, layer.label, { training, ...optionsIn(layer.toString()) }, tensors);
+}
+
+/** Compares now, blocking. */
+export function agreeNow(agreement: Pass<void> | null): void {
+  if (agreement !== null) runNow(agreement);
+}
+
+/** The options in a layer's text. */
+function optionsIn(text: string): Record<string, string> {
+  const words = text.matchAll(/(\w+)=('[^']*'|[^,)]*)/g);
+  return Object.fromEntries([...words].map(([, name, value]) => [name, value]));
+}
+
+/** Digest of a forward call's input, or null where the mode is off. */
+export function digestIfChecked(x: Tensor): number | null {
+  return isChecked() ? digestOf(x.data) : null;
+}
+
+/** @throws RangeError for an input that is not what the forward call was given */
+export function checkUnchanged(context: ForwardContext | null, label: string): void {
+  if (context === null || context.saved === null || context.digest === null) return;
+  if (digestOf(context.input.data) === context.digest) return;
+  throw new RangeError(
+    `${label}: the input was changed between forward and backward, found by the checked mode; ` +
+      'backward needs it as it was',
+  );
+}
