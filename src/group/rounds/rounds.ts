@@ -56,6 +56,13 @@ export interface Fate {
   lost(call: Described, waited: number): Error | null;
   /** Notes that this member blocks in its collective number `call`; 0: no longer. */
   block(call: number): void;
+  /** Notes that this member awaits its collective number `call`; 0: no longer. */
+  expect(call: number): void;
+  /**
+   * Whom a deadline that has passed is to be blamed on: ranks that stand still.
+   * @param missing world ranks that this member waits for; they may wait themselves
+   */
+  blame(missing: readonly number[]): readonly number[];
   /** Notes that collective number `call` has been started behind others. */
   queue(call: number): void;
   /** Ends the group for all members. @returns why it has ended: the first reason stands */

@@ -87,6 +87,10 @@ export class RoundsTransport implements Transport, Host {
     this.#rounds.fate?.block(work?.number ?? 0);
   }
 
+  expect(work: RoundsWork | null): void {
+    this.#rounds.fate?.expect(work?.number ?? 0);
+  }
+
   check(work: RoundsWork, waited: number): void {
     const { fate } = this.#rounds;
     const lost = fate?.lost(this.#queue[0], waited) ?? null;
@@ -213,13 +217,13 @@ export class RoundsTransport implements Transport, Host {
   #expire(work: RoundsWork): void {
     const { name, ranks } = this.#group;
     const [head] = this.#queue;
+    const { fate } = this.#rounds;
     const missing = this.#rounds.missing().map((member) => ranks[member]);
-    const whom = missing.length === 0 ? 'data' : `rank ${missing.join(', ')}`;
+    const whom = describeMissing(missing, fate?.blame(missing) ?? missing);
     const behind = head === work ? '' : `, behind ${head.describe()},`;
     const text =
       `rank ${ranks[this.#rounds.frames.member]} waited ${work.timeout / 1000} s in ` +
       `${work.describe()} in group '${name}'${behind} for ${whom}`;
-    const { fate } = this.#rounds;
     const error = new DeadlineError(fate?.fail(text) ?? text);
     if (fate === null) this.#quit(() => error, BROKEN, text);
     else this.#end(() => error);
@@ -255,6 +259,17 @@ export class RoundsTransport implements Transport, Host {
     if (clean) this.#rounds.close();
     this.#group.onClose?.(clean);
   }
+}
+
+/** 'rank 3', or 'rank 3, for which rank 0, 4 wait' */
+function describeMissing(missing: readonly number[], blamed: readonly number[]): string {
+  if (missing.length === 0) return 'data';
+  const between = missing.filter((rank) => !blamed.includes(rank));
+  const chain =
+    between.length === 0
+      ? ''
+      : `, for which rank ${between.join(', ')} ${between.length === 1 ? 'waits' : 'wait'}`;
+  return `rank ${blamed.join(', ')}${chain}`;
 }
 
 /** Whether an error ends the group, as those of what carries it do. */

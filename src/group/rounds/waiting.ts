@@ -20,6 +20,8 @@ export interface Awaited {
   check(waited: number): void;
   /** Told when the rank begins to block for longer than some looks, and when it goes on. */
   block(isBlocked: boolean): void;
+  /** Told, again and again, that the rank awaits it without blocking, and when it does no longer. */
+  expect(isAwaited: boolean): void;
 }
 
 /** How the ranks of a world rest. */
@@ -91,11 +93,13 @@ export class Waiting {
   async settle(awaited: Awaited): Promise<void> {
     const start = performance.now();
     while (!awaited.settled) {
+      awaited.expect(true);
       this.#rest.arm();
       const waited = this.#lastLook(awaited, start);
       if (waited >= 0) await this.#rest.pause(waited, awaited.timeout - waited);
       this.#rest.disarm();
     }
+    awaited.expect(false);
   }
 
   /** Blocks until `ended` says so or `milliseconds` have passed. @returns whether it ended */
@@ -108,6 +112,7 @@ export class Waiting {
         awaited.settled = waited > milliseconds;
       },
       block: () => {},
+      expect: () => {},
     };
     const advance = () => {
       isOver = ended();

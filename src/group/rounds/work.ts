@@ -12,6 +12,8 @@ export interface Host extends Progress {
   check(work: RoundsWork, waited: number): void;
   /** Notes that this rank blocks until `work` is over; null: no longer. */
   block(work: RoundsWork | null): void;
+  /** Notes that this rank awaits `work`; null: no longer. */
+  expect(work: RoundsWork | null): void;
 }
 
 export class RoundsWork implements Work<void>, Awaited {
@@ -59,6 +61,10 @@ export class RoundsWork implements Work<void>, Awaited {
 
   block(isBlocked: boolean): void {
     this.#host.block(isBlocked ? this : null);
+  }
+
+  expect(isAwaited: boolean): void {
+    this.#host.expect(isAwaited ? this : null);
   }
 
   finish(): void {

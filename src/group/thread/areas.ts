@@ -4,7 +4,7 @@
  * store, so that a rank may end in the middle of one.
  */
 
-import { DeadlineError } from '../../core/errors.js';
+import { DeadlineError, RankFailedError } from '../../core/errors.js';
 import { type CapacityLimits, capacityFor } from '../rounds/shared-rounds.js';
 import { AREA, areaWords, GroupArea } from './area.js';
 import { RANK, type Segment, WORD_FREE, WORD_LOCK } from './segment.js';
@@ -144,7 +144,7 @@ function withLock<T>(segment: Segment, rank: number, action: () => T): T {
   const deadline = performance.now() + 1000 * segment.timeout;
   for (let owner = lock(words, rank); owner >= 0; owner = lock(words, rank)) {
     const failure = segment.failure.read();
-    if (failure !== null) throw new Error(failure.text);
+    if (failure !== null) throw new RankFailedError(failure.rank, failure.text);
     // What a rank leaves behind that ends with the lock is a list in order.
     if (segment.load(owner, RANK.exited) !== 0) {
       Atomics.compareExchange(words, WORD_LOCK, owner + 1, 0);

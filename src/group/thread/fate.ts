@@ -3,6 +3,7 @@
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
 import type { Described, Fate } from '../rounds/rounds.js';
 import { type GroupArea, LINE } from './area.js';
+import { ranksToBlame } from './blame.js';
 import { findCircle } from './circle.js';
 import { RANK, WORD_ALARMS } from './segment.js';
 
@@ -41,6 +42,17 @@ export class ThreadFate implements Fate {
     this.#area.segment.markBlocked(this.#rank, call === 0 ? 0 : this.#area.at, call);
   }
 
+  expect(call: number): void {
+    this.#area.segment.store(this.#rank, RANK.awaitedArea, call === 0 ? 0 : this.#area.at);
+  }
+
+  blame(missing: readonly number[]): readonly number[] {
+    const { segment } = this.#area;
+    const blamed = ranksToBlame(segment, this.#rank, missing);
+    if (blamed.length > 0) segment.store(this.#rank, RANK.blamed, blamed[0] + 1);
+    return blamed;
+  }
+
   queue(call: number): void {
     Atomics.store(this.#area.words, this.#area.lineWord(this.#member, LINE.queued), call);
   }
@@ -76,7 +88,9 @@ export class ThreadFate implements Fate {
 
   #isGone(member: number): boolean {
     const { segment, ranks } = this.#area;
-    return segment.load(ranks[member], RANK.exited) !== 0 || this.#area.hasLeft(member);
+    const rank = ranks[member];
+    const isOut = segment.load(rank, RANK.exited) !== 0 || segment.load(rank, RANK.left) !== 0;
+    return isOut || this.#area.hasLeft(member);
   }
 
   #searchCircle(): Error | null {

@@ -40,6 +40,12 @@ export const RANK = {
   blockedCall: 5,
   /** Counts up with each blocking, so that a reader can tell whether it is still the same. */
   blockedEpoch: 6,
+  /** 1 when the rank has left the world. */
+  left: 7,
+  /** Word of the area of a group in which the rank awaits a collective; 0: it awaits none. */
+  awaitedArea: 8,
+  /** 1 and the rank for which it waited when its deadline passed; 0: it has not. */
+  blamed: 9,
 } as const;
 
 /** Longest time in the header; more stands for 'never'. */
@@ -128,6 +134,7 @@ export class Segment {
     this.store(rank, RANK.blockedArea, 0);
     Atomics.add(this.words, this.rankWord(rank, RANK.blockedEpoch), 1);
     this.store(rank, RANK.blockedCall, call);
+    if (call !== 0) this.store(rank, RANK.blamed, 0);
     this.store(rank, RANK.blockedArea, area);
   }
 

@@ -94,6 +94,8 @@ export class ThreadWorld implements World {
     this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
+    // It may have left before, and come back.
+    this.#segment.store(this.rank, RANK.left, 0);
   }
 
   get mayBlock(): boolean {
@@ -111,6 +113,8 @@ export class ThreadWorld implements World {
   }
 
   release(): void {
+    // Also for groups that this rank has never made, and others wait in.
+    this.#segment.store(this.rank, RANK.left, 1);
     this.#segment.ringAll();
   }
 }

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest';
+import { memberGroup, worldsOf } from '../harness/groups-in-process.js';
+
+const PAIR = [0, 1];
+const NEXT = [1, 2];
+
+test('a deadline names the rank at the end of a chain, and those between', async () => {
+  const worlds = worldsOf(3);
+  const between = memberGroup(worlds[1], 'next', NEXT, 0).barrier({ timeout: 5 }).done();
+  memberGroup(worlds[2], 'next', NEXT, 1);
+  memberGroup(worlds[1], 'pair', PAIR, 1);
+  const waiting = memberGroup(worlds[0], 'pair', PAIR, 0).barrier({ timeout: 0.05 }).done();
+  await expect(waiting).rejects.toThrow(
+    "rank 0 waited 0.05 s in barrier #1 in group 'pair' for rank 2, for which rank 1 waits",
+  );
+  worlds[2].release();
+  await expect(between).rejects.toThrow(/^rank 2 left before barrier #1 in group 'next'/);
+});
+
+test('a rank that has given up still leads to the rank for which it waited', async () => {
+  const worlds = worldsOf(3);
+  memberGroup(worlds[2], 'next', NEXT, 1);
+  const next = memberGroup(worlds[1], 'next', NEXT, 0);
+  await expect(next.barrier({ timeout: 0.02 }).done()).rejects.toThrow(/for rank 2$/);
+  memberGroup(worlds[1], 'pair', PAIR, 1);
+  const waiting = memberGroup(worlds[0], 'pair', PAIR, 0).barrier({ timeout: 0.02 }).done();
+  await expect(waiting).rejects.toThrow(/ for rank 2, for which rank 1 waits$/);
+});
+
+test('ranks that await one another in a circle name the next', async () => {
+  const worlds = worldsOf(2);
+  const group = (rank: number, name: string) => memberGroup(worlds[rank], name, PAIR, rank);
+  const [a, b] = [group(0, 'a'), group(1, 'b')];
+  group(0, 'b');
+  group(1, 'a');
+  const [first, second] = [a.barrier({ timeout: 0.05 }), b.barrier({ timeout: 5 })];
+  const other = second.done().catch(String);
+  await expect(first.done()).rejects.toThrow(/ in group 'a' for rank 1$/);
+  worlds[0].release();
+  expect(await other).toContain('rank 0 left before barrier #1');
+});
+
+test('a rank that leaves before it has made a group fails those that wait in it', async () => {
+  const worlds = worldsOf(2);
+  const waiting = memberGroup(worlds[0], 'pair', PAIR, 0).barrier({ timeout: 5 }).done();
+  worlds[1].release();
+  await expect(waiting).rejects.toMatchObject({
+    name: 'RankFailedError',
+    rank: 1,
+    message: expect.stringMatching(/^rank 1 left before barrier #1 in group 'pair'/),
+  });
+});
