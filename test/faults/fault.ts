@@ -118,6 +118,6 @@ export function makeFault(
     (op) => meets(op) && isIn(op) && (kind !== 'order' || isIn(program.ops[op.index + 1] ?? op)),
   );
   if (places.length === 0) return null;
-  const pause = stalls ? 2000 * timeout + draw.below(300) : draw.below(40) / 10;
+  const pause = stalls ? 1500 * timeout + draw.below(300) : draw.below(40) / 10;
   return { kind, rank, at: draw.pick(places).index, pause };
 }

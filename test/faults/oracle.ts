@@ -102,8 +102,9 @@ function* judgeError(plan: Plan, outcome: WorldOutcome, report: Report): Generat
   if (!isNamed(plan, outcome, report, error)) {
     yield `rank ${fault.rank} is not named: ${show(error)}`;
   } else if (traits.stalls && !traits.circular) {
-    const blamed = /waited .* for ranks? ([\d, ]+)/.exec(error.message)?.[1] ?? '';
-    if (blamed.includes(',')) yield `others than rank ${fault.rank} are blamed: ${show(error)}`;
+    const blamed = / waited .*? for rank (\d+(?:, \d+)*)/.exec(error.message)?.[1];
+    if (blamed !== undefined && blamed !== String(fault.rank))
+      yield `others than rank ${fault.rank} are blamed: ${show(error)}`;
   }
   const limit = SLACK_MS + (traits.takes ?? 0) + (traits.stalls ? timeout * 1000 : 0);
   const late = report.errorAt - outcome.faultAt;

@@ -36,7 +36,7 @@ export interface Plan extends PlanKey {
 }
 
 /** Deadlines in seconds: short if they are what must end the calls, else far off. */
-const SHORT: Record<Carrier, number> = { threads: 0.3, mpich: 0.5, openmpi: 0.5 };
+const SHORT: Record<Carrier, number> = { threads: 0.8, mpich: 1.5, openmpi: 1.5 };
 const LONG = 10;
 /** Programs tried until one has a call that suits the fault. */
 const TRIES = 100;

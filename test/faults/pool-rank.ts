@@ -29,3 +29,4 @@ port.on('message', async ({ key, handle }: PoolTask) => {
   }
   answer({ kind: 'over', report });
 });
+answer({ kind: 'ready' });

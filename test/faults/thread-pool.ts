@@ -15,6 +15,7 @@ export interface PoolTask {
 
 /** What it answers. */
 export type PoolAnswer =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'committed'; readonly at: number }
   | { readonly kind: 'terminate'; readonly delay: number }
   | { readonly kind: 'over'; readonly report: Report };
@@ -61,7 +62,8 @@ export class ThreadPool {
     worker.on('error', () => {});
     worker.once('exit', () => this.#count--);
     this.#count++;
-    await once(worker, 'online');
+    // Its first answer: a deadline must not run while another rank still loads its modules.
+    await once(worker, 'message');
     return worker;
   }
 
@@ -93,7 +95,7 @@ export class ThreadPool {
             killed = true;
             void worker.terminate();
           }, answer.delay);
-        } else if (!killed) {
+        } else if (answer.kind === 'over' && !killed) {
           const { report } = answer;
           // A thread that could not leave is in that world still.
           settle({ report, hung: false, ended: false }, report.leaveError === null);
