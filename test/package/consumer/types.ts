@@ -16,6 +16,14 @@ import {
 import { launchWorkers, runRank, type WorkerLaunch } from 'syncbn/browser';
 import { convolve, network } from 'syncbn/jax';
 import { type Launch, launch } from 'syncbn/launch';
+import {
+  type Link,
+  portLink,
+  RelayHub,
+  type RelayWorld,
+  relayWorld,
+  webSocketLink,
+} from 'syncbn/relay';
 
 await init();
 const group = createGroup('me', [0]);
@@ -29,6 +37,12 @@ const start: (script: string, options: { workerNum: number }) => Launch<unknown>
 const startWorkers = (worker: Worker): WorkerLaunch<number> =>
   launchWorkers<number>(() => worker, { workerNum: 2, mainHere: ({ a }: { a: number }) => a });
 const rank = () => runRank(async ({ steps }: { steps: number }) => steps);
+const join = (port: MessagePort, socket: WebSocket): Promise<RelayWorld> => {
+  new RelayHub({ size: 2, token: 'a' }).attach(port);
+  const link: Link = webSocketLink(socket);
+  portLink(port).close();
+  return relayWorld({ rank: 0, size: 2, link });
+};
 const names: (keyof typeof initializers)[] = ['zeros', 'he_uniform'];
 
 // @ts-expect-error channels are a number
@@ -37,7 +51,7 @@ const wrong = () => new SyncBatchNorm('2');
 const unknown = () => new GlobalBatchNorm(2, { processGroup: 'me' });
 
 release();
-const functions = [start, startWorkers, rank, wrong, unknown, network, convolve];
+const functions = [start, startWorkers, rank, join, wrong, unknown, network, convolve];
 console.log(
   JSON.stringify([y.shape, dx.shape, sum, names, functions.every((f) => typeof f === 'function')]),
 );

@@ -1,0 +1,37 @@
+/** How a rank of a relay world rests: it awaits messages, and never blocks. */
+
+import { mustAwait } from '../may-block.js';
+import type { Rest } from '../rounds/waiting.js';
+
+/** Longest time of a timer. */
+const MAX_TIMER_MS = 0x7fffffff;
+
+export class Bell implements Rest {
+  readonly mayBlock = false;
+  readonly looks = 0;
+  readonly looksBetween = 0;
+  #waiters: (() => void)[] = [];
+
+  /** Ends every pause: something has come. */
+  ring(): void {
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+
+  arm(): void {}
+
+  disarm(): void {}
+
+  block(): never {
+    throw mustAwait();
+  }
+
+  async pause(_waited: number, left: number): Promise<void> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await new Promise<void>((wake) => {
+      this.#waiters.push(wake);
+      // A millisecond more: a deadline has passed only after it.
+      if (left < MAX_TIMER_MS) timer = setTimeout(wake, Math.max(0, left) + 1);
+    });
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,186 @@
+/** Links: what carries messages between a rank and its hub, in order and whole. */
+
+/** What the owner of a link hears. */
+export interface LinkEvents {
+  /** A message has come; anything but an ArrayBuffer is none of ours. */
+  message(data: unknown): void;
+  /** The other side is gone, or the link is. Called once, unless this side has closed it. */
+  closed(why: string): void;
+}
+
+/** A link of any kind. Write one of your own for any channel that keeps order. */
+export interface Link {
+  /** Sends a message, which may be handed over. */
+  send(message: Uint8Array<ArrayBuffer>): void;
+  /** Called once, before anything is sent. */
+  listen(events: LinkEvents): void;
+  close(): void;
+}
+
+/** What is needed of an event, be it a message's or that of an end. */
+export interface EventLike {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly code?: number;
+  readonly reason?: string;
+}
+
+/** What is needed of a MessagePort: of browsers, Node, Deno and Bun. */
+export interface PortLike {
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  addEventListener(type: string, listener: (event: EventLike) => void): void;
+  start?(): void;
+  close(): void;
+}
+
+/** What is needed of a WebSocket: of browsers and of the package `ws`. */
+export interface SocketLike {
+  binaryType: string;
+  readonly readyState: number;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  addEventListener(type: string, listener: (event: EventLike) => void): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** First word of a note that a port's other side is alive; the name of its lock follows. */
+const ALIVE = 'syncbn: alive as long as this lock is held: ';
+/** What a side says as it closes. */
+const GOODBYE = 'syncbn: closed';
+
+/**
+ * A link over a MessagePort, or over a worker, whose other end is given to {@link portLink} too.
+ * A port does not tell everywhere when its other side has ended; in secure pages and their workers
+ * a Web Lock does.
+ */
+export function portLink(port: PortLike): Link {
+  return new PortLink(port);
+}
+
+class PortLink implements Link {
+  readonly #port: PortLike;
+  /** Messages that wait for the lock: the other side must know of it before anything else. */
+  #waiting: Uint8Array<ArrayBuffer>[] | null = null;
+  #isClosed = false;
+  #release: () => void = () => {};
+
+  constructor(port: PortLike) {
+    this.#port = port;
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): void {
+    if (this.#isClosed) return;
+    if (this.#waiting !== null) this.#waiting.push(message);
+    else this.#port.postMessage(message.buffer, [message.buffer]);
+  }
+
+  listen({ message, closed }: LinkEvents): void {
+    const end = (why: string) => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      this.#release();
+      closed(why);
+    };
+    this.#port.addEventListener('message', ({ data }) => {
+      if (this.#isClosed) return;
+      if (data === GOODBYE) end('the other side closed it');
+      else if (typeof data === 'string' && data.startsWith(ALIVE)) watch(data, end);
+      else message(data);
+    });
+    this.#port.addEventListener('messageerror', () => end('a message could not be read'));
+    this.#port.addEventListener('close', () => end('the other side has ended'));
+    this.#port.start?.();
+    this.#holdLock();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#flush();
+    this.#isClosed = true;
+    this.#port.postMessage(GOODBYE, []);
+    this.#release();
+    // What was posted still arrives.
+    this.#port.close();
+  }
+
+  /** Holds a lock as long as this side lives, and tells the other which. */
+  #holdLock(): void {
+    const { locks } = globalThis.navigator ?? {};
+    if (locks === undefined) return;
+    const name = `syncbn link ${crypto.randomUUID()}`;
+    this.#waiting = [];
+    void locks.request(name, () => {
+      if (this.#isClosed) return undefined;
+      this.#port.postMessage(ALIVE + name, []);
+      this.#flush();
+      return new Promise<void>((resolve) => {
+        this.#release = resolve;
+      });
+    });
+  }
+
+  #flush(): void {
+    const messages = this.#waiting ?? [];
+    this.#waiting = null;
+    for (const message of messages) this.send(message);
+  }
+}
+
+/** Waits until the other side's lock comes free. */
+function watch(note: string, end: (why: string) => void): void {
+  const { locks } = globalThis.navigator ?? {};
+  void locks?.request(note.slice(ALIVE.length), () => end('the other side has ended'));
+}
+
+const CONNECTING = 0;
+const OPEN = 1;
+
+/**
+ * A link over a WebSocket, of a browser, of Node, or of the package `ws` on a server. One that is
+ * still connecting will do.
+ */
+export function webSocketLink(socket: SocketLike): Link {
+  return new SocketLink(socket);
+}
+
+class SocketLink implements Link {
+  readonly #socket: SocketLike;
+  #waiting: Uint8Array<ArrayBuffer>[] = [];
+  #isClosed = false;
+
+  constructor(socket: SocketLike) {
+    socket.binaryType = 'arraybuffer';
+    this.#socket = socket;
+  }
+
+  send(message: Uint8Array<ArrayBuffer>): void {
+    const { readyState } = this.#socket;
+    if (readyState === CONNECTING) this.#waiting.push(message);
+    else if (readyState === OPEN) this.#socket.send(message);
+  }
+
+  listen({ message, closed }: LinkEvents): void {
+    const end = (why: string) => {
+      if (this.#isClosed) return;
+      this.#isClosed = true;
+      closed(why);
+    };
+    const socket = this.#socket;
+    socket.addEventListener('open', () => {
+      for (const early of this.#waiting.splice(0)) socket.send(early);
+    });
+    socket.addEventListener('message', ({ data }) => {
+      if (!this.#isClosed) message(data);
+    });
+    // A close follows every error.
+    socket.addEventListener('error', () => {});
+    socket.addEventListener('close', ({ code, reason }) =>
+      end(`its connection closed (${[code, reason].filter(Boolean).join(': ')})`),
+    );
+    if (socket.readyState > OPEN) end('its connection is closed');
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#socket.close(1000);
+  }
+}
