@@ -102,6 +102,13 @@ export class RelayRounds implements Rounds, Fate {
   /** Circles are not looked for: their deadlines end them. */
   block(): void {}
 
+  expect(): void {}
+
+  /** Only the hub sees who waits for whom: all that are missing are named. */
+  blame(missing: readonly number[]): readonly number[] {
+    return missing;
+  }
+
   queue(): void {}
 
   fail(text: string): string {
