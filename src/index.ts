@@ -9,12 +9,12 @@ export {
 } from './core/errors.js';
 export { Parameter } from './core/parameter.js';
 export { Tensor } from './core/tensor.js';
-export {
-  type AllReduceOptions,
-  type BroadcastOptions,
-  type CollectiveOptions,
-  ProcessGroup,
-} from './group/process-group.js';
+export type {
+  AllReduceOptions,
+  BroadcastOptions,
+  CollectiveOptions,
+} from './group/collective-options.js';
+export { ProcessGroup } from './group/process-group.js';
 export {
   createThreadWorld,
   failThreadWorld,
@@ -25,6 +25,7 @@ export type {
   Collective,
   CollectiveArray,
   CollectiveKind,
+  CopiedArray,
   ReduceOp,
   Transport,
   Work,
@@ -34,6 +35,7 @@ export {
   createGroup,
   destroyGroup,
   type GroupLike,
+  getGroup,
   getGroupRankFromWorldRank,
   getGroupSize,
   getLocalRank,

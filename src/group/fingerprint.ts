@@ -3,7 +3,7 @@
  * Shared by the transports, so that their errors read alike.
  */
 
-import type { Collective, CollectiveArray, CollectiveKind, ReduceOp } from './transport.js';
+import type { Collective, CollectiveKind, CopiedArray, ReduceOp } from './transport.js';
 
 const KINDS: readonly CollectiveKind[] = [
   'allReduce',
@@ -11,22 +11,29 @@ const KINDS: readonly CollectiveKind[] = [
   'broadcast',
   'barrier',
   'raise',
+  'gatherAll',
 ];
-const OPS: readonly ReduceOp[] = ['sum', 'max', 'min'];
-const TYPES = ['float64', 'float32', 'int32'] as const;
+const OPS: readonly ReduceOp[] = ['sum', 'max', 'min', 'mean', 'product'];
+const TYPES = ['float64', 'float32', 'int32', 'uint8', 'int8'] as const;
+const CLASSES = [Float64Array, Float32Array, Int32Array, Uint8Array, Int8Array];
 
-const ROOT_SHIFT = 8;
+const OP_SHIFT = 3;
+const TYPE_SHIFT = 6;
+const ROOT_SHIFT = 9;
 
 /** Place of an array's element type among the types. */
-export function typeIndex(array: CollectiveArray): number {
+function typeIndex(array: CopiedArray): number {
   if (array instanceof Float64Array) return 0;
-  return array instanceof Float32Array ? 1 : 2;
+  return CLASSES.findIndex((kind) => array instanceof kind);
 }
 
 /** Kind, operation, element type and root in one Int32. */
 export function encodeCall({ kind, op, input, root }: Collective): number {
   return (
-    placeIn(KINDS, kind) | (placeIn(OPS, op) << 3) | (typeIndex(input) << 5) | (root << ROOT_SHIFT)
+    placeIn(KINDS, kind) |
+    (placeIn(OPS, op) << OP_SHIFT) |
+    (typeIndex(input) << TYPE_SHIFT) |
+    (root << ROOT_SHIFT)
   );
 }
 
@@ -37,23 +44,31 @@ function placeIn<T>(list: readonly T[], word: T): number {
   return place;
 }
 
-const RAISE = KINDS.length - 1;
+const RAISE = KINDS.indexOf('raise');
+const GATHER_ALL = KINDS.indexOf('gatherAll');
 
 /** Whether a code is that of a rank that joined with an error. */
 export function isRaise(code: number): boolean {
   return (code & 7) === RAISE;
 }
 
+/** Whether a code is that of a gather whose lengths may differ. */
+export function isUneven(code: number): boolean {
+  return (code & 7) === GATHER_ALL;
+}
+
 /** "allReduce #17 of SyncBatchNorm 'bn2' with 129 float64" */
 export function describeCall(code: number, count: number, call: number, label: string): string {
   const kind = KINDS[code & 7];
-  const op = OPS[(code >> 3) & 3];
+  const op = OPS[(code >> OP_SHIFT) & 7];
   const root = code >> ROOT_SHIFT;
   const name = kind === 'allReduce' && op !== 'sum' ? `${kind} (${op})` : kind;
   const owner = label === '' ? '' : ` of ${label}`;
   const from = kind === 'broadcast' ? ` from ${root}` : '';
   const data =
-    kind === 'barrier' || kind === 'raise' ? '' : ` with ${count} ${TYPES[(code >> 5) & 3]}`;
+    kind === 'barrier' || kind === 'raise'
+      ? ''
+      : ` with ${count} ${TYPES[(code >> TYPE_SHIFT) & 7]}`;
   return `${name} #${call}${owner}${from}${data}`;
 }
 

@@ -1,38 +1,24 @@
 /** ProcessGroup: named ranks and their collectives. Checks arguments; a transport does the work. */
 
+import { show } from '../core/show.js';
+import {
+  type AllReduceOptions,
+  type BroadcastOptions,
+  type CollectiveOptions,
+  checkOptions,
+  NO_OPTIONS,
+} from './collective-options.js';
+import { kindOf } from './rounds/kinds.js';
 import { checkTimeout } from './timeout.js';
 import type {
   Collective,
   CollectiveArray,
   CollectiveKind,
+  CopiedArray,
   ReduceOp,
   Transport,
   Work,
 } from './transport.js';
-
-/** Options that every collective takes. */
-export interface CollectiveOptions {
-  /** What the call belongs to; part of what ranks must agree on, and of every error. */
-  label?: string;
-  /**
-   * Seconds until the call fails, more than 0, counted from when this rank begins to wait for it;
-   * Infinity: never. Default: the world's.
-   */
-  timeout?: number;
-}
-
-export interface AllReduceOptions<T extends CollectiveArray = CollectiveArray>
-  extends CollectiveOptions {
-  /** Where the result goes: of `data`'s kind and length. Default: `data` itself. */
-  out?: T;
-  /** Default 'sum'. Sums run in rank order, so every rank gets the same bits. */
-  op?: ReduceOp;
-}
-
-export interface BroadcastOptions extends CollectiveOptions {
-  /** Group rank that sends. Default 0. */
-  root?: number;
-}
 
 const NOTHING = new Int32Array(0);
 
@@ -66,37 +52,65 @@ export class ProcessGroup {
    * Combines `data` element by element over all ranks, in rank order; in place without `out`.
    * @returns a work that yields `out`
    */
-  allReduce<T extends CollectiveArray>(data: T, options: AllReduceOptions<T> = {}): Work<T> {
+  allReduce<T extends CollectiveArray>(
+    data: T,
+    options: AllReduceOptions<T> = NO_OPTIONS as AllReduceOptions<T>,
+  ): Work<T> {
+    checkOptions('allReduce', options);
+    checkArray('allReduce', data, COMBINED);
     const op = options.op ?? 'sum';
-    if (op !== 'sum' && op !== 'max' && op !== 'min') {
-      throw new RangeError(`allReduce: op must be sum, max or min, got ${String(op)}`);
-    }
-    checkArray('allReduce', data);
+    if (op !== 'sum') checkOp(op, data);
     const out = options.out ?? data;
     if (out !== data) checkOut('allReduce', out, data, data.length);
     return this.#start('allReduce', data, out, out, options, op, 0, '');
   }
 
   /**
-   * Lays the ranks' `data` (of one length everywhere) one behind the other, in rank order.
+   * Concatenates the ranks' `data`, of one length everywhere, in rank order.
    * @param out `size` times as long as `data`, of its kind; allocated when not given
    * @returns a work that yields `out`
    */
-  allGather<T extends CollectiveArray>(
+  allGather<T extends CopiedArray>(
     data: T,
-    options: CollectiveOptions & { out?: T } = {},
-  ): Work<T> {
+    options?: CollectiveOptions & { out?: T; uneven?: false },
+  ): Work<T>;
+  /**
+   * The same of arrays whose lengths may differ.
+   * @returns a work that yields each rank's array, in rank order
+   */
+  allGather<T extends CopiedArray>(
+    data: T,
+    options: CollectiveOptions & { uneven: true },
+  ): Work<T[]>;
+  allGather<T extends CopiedArray>(
+    data: T,
+    options: CollectiveOptions & { out?: T; uneven?: boolean } = NO_OPTIONS,
+  ): Work<T> | Work<T[]> {
+    checkOptions('allGather', options);
     checkArray('allGather', data);
+    if (options.uneven === true) return this.#gatherUneven(data, options);
     const length = data.length * this.size;
-    const out = options.out ?? (new (data.constructor as new (n: number) => T)(length) as T);
+    const out = options.out ?? (new (kindOf(data))(length) as T);
     if (options.out !== undefined) {
       checkOut('allGather', out, data, length, `${this.size} ranks x ${data.length}`);
     }
     return this.#start('allGather', data, out, out, options, 'sum', 0, '');
   }
 
+  #gatherUneven<T extends CopiedArray>(
+    data: T,
+    options: CollectiveOptions & { out?: T },
+  ): Work<T[]> {
+    if (options.out !== undefined) {
+      throw new TypeError('allGather: out goes with arrays of one length, not with uneven');
+    }
+    const gathered: T[] = [];
+    return this.#start('gatherAll', data, data, gathered, options, 'sum', 0, '', gathered);
+  }
+
   /** Copies the root's `data` into every rank's `data`. @returns a work that yields `data` */
-  broadcast<T extends CollectiveArray>(data: T, options: BroadcastOptions = {}): Work<T> {
+  broadcast<T extends CopiedArray>(data: T, options: BroadcastOptions = NO_OPTIONS): Work<T> {
+    checkOptions('broadcast', options);
     checkArray('broadcast', data);
     const root = options.root ?? 0;
     this.checkRoot(root, 'broadcast');
@@ -113,7 +127,8 @@ export class ProcessGroup {
   }
 
   /** Ends when every rank has started it. */
-  barrier(options: CollectiveOptions = {}): Work<void> {
+  barrier(options: CollectiveOptions = NO_OPTIONS): Work<void> {
+    checkOptions('barrier', options);
     return this.#start('barrier', NOTHING, NOTHING, undefined, options, 'sum', 0, '');
   }
 
@@ -121,7 +136,8 @@ export class ProcessGroup {
    * Joins the next collective with an error instead of data: it fails on every rank with
    * `message`, so that a bad argument on one rank leaves no other waiting. Ends when all know.
    */
-  raise(message: string, options: CollectiveOptions = {}): Work<void> {
+  raise(message: string, options: CollectiveOptions = NO_OPTIONS): Work<void> {
+    checkOptions('raise', options);
     return this.#start('raise', NOTHING, NOTHING, undefined, options, 'sum', 0, message);
   }
 
@@ -146,13 +162,14 @@ export class ProcessGroup {
   /** Plain parameters and one object: this is on the path of every collective, however small. */
   #start<T>(
     kind: CollectiveKind,
-    input: CollectiveArray,
-    output: CollectiveArray,
+    input: CopiedArray,
+    output: CopiedArray,
     result: T,
     options: CollectiveOptions,
     op: ReduceOp,
     root: number,
     message: string,
+    gathered: CopiedArray[] | null = null,
   ): Work<T> {
     const seconds = options.timeout ?? this.#timeout;
     // The check itself only where it will fail: this is on the path of every collective.
@@ -164,7 +181,17 @@ export class ProcessGroup {
     }
     const label = options.label ?? '';
     const timeout = seconds * 1000;
-    const call: Collective = { kind, op, root, input, output, label, timeout, message };
+    const call: Collective = {
+      kind,
+      op,
+      root,
+      input,
+      output,
+      gathered,
+      label,
+      timeout,
+      message,
+    };
     return new ResultWork(this.#transport.start(call), result);
   }
 }
@@ -190,22 +217,42 @@ class ResultWork<T> implements Work<T> {
   }
 }
 
-function checkArray(kind: string, value: unknown): void {
-  if (
-    !(value instanceof Float64Array) &&
-    !(value instanceof Float32Array) &&
-    !(value instanceof Int32Array)
-  ) {
-    const got = (value as object | null)?.constructor?.name ?? String(value);
-    throw new TypeError(`${kind}: expected a Float64Array, Float32Array or Int32Array, got ${got}`);
+type ArrayClass = new (length: number) => CopiedArray;
+
+const COMBINED: readonly ArrayClass[] = [Float64Array, Float32Array, Int32Array];
+const COPIED: readonly ArrayClass[] = [...COMBINED, Uint8Array, Int8Array];
+
+function checkArray(kind: string, value: unknown, kinds: readonly ArrayClass[] = COPIED): void {
+  // The usual ones first: this is on the path of every collective.
+  if (value instanceof Float64Array || value instanceof Float32Array) return;
+  if (kinds.some((array) => value instanceof array)) return;
+  const names = kinds.map(({ name }) => name);
+  const got = (value as object | null)?.constructor?.name ?? String(value);
+  throw new TypeError(
+    `${kind}: expected a ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, got ${got}`,
+  );
+}
+
+const OPS: readonly ReduceOp[] = ['sum', 'max', 'min', 'mean', 'product'];
+
+function checkOp(op: unknown, data: CollectiveArray): void {
+  if (!OPS.includes(op as ReduceOp)) {
+    throw new RangeError(
+      `allReduce: op must be ${OPS.slice(0, -1).join(', ')} or product, got ${show(op)}`,
+    );
+  }
+  if (op === 'mean' && data instanceof Int32Array) {
+    throw new TypeError(
+      "allReduce: op 'mean' needs a Float64Array or Float32Array, got Int32Array",
+    );
   }
 }
 
 /** Where a result of `length` elements like `data`'s goes must fit; `why` explains the length. */
 function checkOut(
   kind: string,
-  out: CollectiveArray,
-  data: CollectiveArray,
+  out: CopiedArray,
+  data: CopiedArray,
   length: number,
   why = '',
 ): void {

@@ -23,6 +23,7 @@ export class SoloTransport implements Transport {
 
   start(call: Collective): Work<void> {
     if (call.kind === 'raise') throw new RankFailedError(this.#rank, call.message);
+    call.gathered?.push(call.input.slice());
     if (call.output !== call.input) call.output.set(call.input);
     return FINISHED;
   }

@@ -6,14 +6,26 @@
  * ranks and their calls when they disagree.
  */
 
-/** Arrays that a collective moves. Any buffer will do, shared ones included. */
+/** Arrays that an all-reduce combines. Any buffer will do, shared ones included. */
 export type CollectiveArray = Float64Array | Float32Array | Int32Array;
 
-/** How an all-reduce combines the ranks' elements. */
-export type ReduceOp = 'sum' | 'max' | 'min';
+/** Arrays that a gather or a broadcast copies. */
+export type CopiedArray = CollectiveArray | Uint8Array | Int8Array;
 
-/** Operations, as errors name them. `raise` joins a collective with an error instead of data. */
-export type CollectiveKind = 'allReduce' | 'allGather' | 'broadcast' | 'barrier' | 'raise';
+/** How an all-reduce combines the ranks' elements; 'mean' is the sum over the number of ranks. */
+export type ReduceOp = 'sum' | 'max' | 'min' | 'mean' | 'product';
+
+/**
+ * Operations, as errors name them. `raise` joins a collective with an error instead of data;
+ * `gatherAll` is an all-gather of arrays whose lengths may differ.
+ */
+export type CollectiveKind =
+  | 'allReduce'
+  | 'allGather'
+  | 'broadcast'
+  | 'barrier'
+  | 'raise'
+  | 'gatherAll';
 
 /** One collective: what the ranks' fingerprints must agree on, and this rank's arrays. */
 export interface Collective {
@@ -23,9 +35,11 @@ export interface Collective {
   /** Group rank whose data a broadcast sends; 0 otherwise. */
   readonly root: number;
   /** What this rank gives. Empty for a barrier. */
-  readonly input: CollectiveArray;
+  readonly input: CopiedArray;
   /** Where the result goes; may be `input` itself. An all-gather's is `size` times as long. */
-  readonly output: CollectiveArray;
+  readonly output: CopiedArray;
+  /** Of `gatherAll`: where the ranks' arrays are put, in rank order; else null. */
+  readonly gathered: CopiedArray[] | null;
   /** What the call belongs to, such as "SyncBatchNorm 'bn2'"; '' when the caller gave none. */
   readonly label: string;
   /** Milliseconds until the call fails; Infinity: never. */

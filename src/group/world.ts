@@ -222,6 +222,14 @@ export function destroyGroup(name: string): void {
 /** A group as the functions below take it: its name, itself, or by default the world. */
 export type GroupLike = string | ProcessGroup | null;
 
+/**
+ * The group called `name`; by default all ranks.
+ * @throws RangeError for an unknown name
+ */
+export function getGroup(name: GroupLike = WORLD_GROUP): ProcessGroup {
+  return findGroup(name, 'getGroup');
+}
+
 /** This rank's place in `group`. @throws RangeError when it is not a member */
 export function getRank(group?: GroupLike): number {
   return memberOf(findGroup(group, 'getRank'), 'getRank');

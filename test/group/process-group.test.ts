@@ -38,15 +38,54 @@ describe('arguments of collectives', () => {
 
   it.each<[string, unknown, string]>([
     ['allReduce', [1, 2], 'Array'],
-    ['allGather', new Uint8Array(2), 'Uint8Array'],
-    ['broadcast', null, 'null'],
+    ['allReduce', new Uint8Array(2), 'Uint8Array'],
     ['allReduce', undefined, 'undefined'],
-    ['broadcast', new BigInt64Array(1), 'BigInt64Array'],
-    ['allGather', 5, 'Number'],
-  ])('%s refuses other data (case %#)', (name, data, got) => {
+  ])('%s refuses data that it cannot combine (case %#)', (name, data, got) => {
     const call = group[name as 'allReduce'].bind(group) as (data: unknown) => unknown;
     expect(() => call(data)).toThrow(
       new TypeError(`${name}: expected a Float64Array, Float32Array or Int32Array, got ${got}`),
+    );
+  });
+
+  it.each<[string, unknown, string]>([
+    ['allGather', new Uint16Array(2), 'Uint16Array'],
+    ['broadcast', null, 'null'],
+    ['broadcast', new BigInt64Array(1), 'BigInt64Array'],
+    ['allGather', 5, 'Number'],
+  ])('%s refuses data that it cannot copy (case %#)', (name, data, got) => {
+    const call = group[name as 'broadcast'].bind(group) as (data: unknown) => unknown;
+    expect(() => call(data)).toThrow(
+      new TypeError(
+        `${name}: expected a Float64Array, Float32Array, Int32Array, Uint8Array or Int8Array, ` +
+          `got ${got}`,
+      ),
+    );
+  });
+
+  it.each<[string, object, string]>([
+    ['allReduce', { group: 'pair' }, 'label, timeout, out, op'],
+    ['allGather', { op: 'sum' }, 'label, timeout, out, uneven'],
+    ['broadcast', { src: 1 }, 'label, timeout, root'],
+    ['barrier', { root: 0 }, 'label, timeout'],
+    ['raise', { out: DATA }, 'label, timeout'],
+  ])('%s refuses options that it does not know: %j', (name, options, known) => {
+    const call = CALLS.find(([own]) => own === name)![1];
+    const [unknown] = Object.keys(options);
+    expect(() => call(group, options)).toThrow(
+      new TypeError(`${name}: unknown option '${unknown}'; known are ${known}`),
+    );
+    expect(() => call(group, 'max' as never)).toThrow(
+      new TypeError(`${name}: options must be an object, got 'max'`),
+    );
+  });
+
+  it('a mean of whole numbers is refused, and so is an out for uneven arrays', () => {
+    expect(() => group.allReduce(Int32Array.of(1), { op: 'mean' })).toThrow(
+      new TypeError("allReduce: op 'mean' needs a Float64Array or Float32Array, got Int32Array"),
+    );
+    const options = { uneven: true, out: new Float64Array(6) } as const;
+    expect(() => group.allGather(DATA, options)).toThrow(
+      new TypeError('allGather: out goes with arrays of one length, not with uneven'),
     );
   });
 
@@ -57,9 +96,13 @@ describe('arguments of collectives', () => {
     );
   });
 
-  it.each(['mean', 'SUM', '', 3])('allReduce refuses op %s', (op) => {
+  it.each([
+    ['SUM', "'SUM'"],
+    ['', "''"],
+    [3, '3'],
+  ])('allReduce refuses op %s', (op, shown) => {
     expect(() => group.allReduce(DATA, { op: op as never })).toThrow(
-      new RangeError(`allReduce: op must be sum, max or min, got ${op}`),
+      new RangeError(`allReduce: op must be sum, max, min, mean or product, got ${shown}`),
     );
   });
 

@@ -2,6 +2,7 @@ import {
   createGroup,
   createThreadWorld,
   destroyGroup,
+  getGroup,
   getGroupRankFromWorldRank,
   getGroupSize,
   getLocalRank,
@@ -119,6 +120,28 @@ describe('a world of one', () => {
     expect(out).toEqual(data);
     expect(await group.barrier().done()).toBeUndefined();
     expect(() => group.raise('no')).toThrow(expect.objectContaining({ name: 'RankFailedError' }));
+  });
+
+  it('gives groups by name, and by default that of all ranks', () => {
+    const group = createGroup('g', [0]);
+    expect(getGroup('g')).toBe(group);
+    expect(getGroup()).toBe(getGroup(WORLD_GROUP));
+    expect(getGroup().ranks).toEqual([0]);
+    expect(() => getGroup('none')).toThrow(
+      new RangeError("getGroup: unknown group 'none'; this rank knows world, g"),
+    );
+  });
+
+  it('combines and gathers what it gives alone', () => {
+    const group = getGroup();
+    const data = Float64Array.of(3, 5);
+    expect([...group.allReduce(data, { op: 'mean', out: new Float64Array(2) }).wait()]).toEqual([
+      3, 5,
+    ]);
+    const [own, ...others] = group.allGather(data, { uneven: true }).wait();
+    expect(own).toEqual(data);
+    expect(own).not.toBe(data);
+    expect(others).toEqual([]);
   });
 
   it('gives the ranks of a group as a copy', () => {

@@ -30,7 +30,8 @@ const LENGTHS = [
   ...[4095, 4096, 4097, 8191, 8192, 8193, 16_385, 32_767, 32_768, 32_769, 65_537],
   ...[131_071, 131_072, 131_073, 300_001],
 ];
-const OPS: readonly ReduceOp[] = ['sum', 'max', 'min'];
+const OPS: readonly ReduceOp[] = ['sum', 'max', 'min', 'mean', 'product'];
+const OF_WHOLE = OPS.filter((op) => op !== 'mean');
 /** Where more than sums are looked at. */
 const FEW_LENGTHS = [0, 1, 49, 257, 2049, 8193, 32_769, 131_073];
 
@@ -54,13 +55,17 @@ async function failure(group: ProcessGroup, start: () => Work<unknown>): Promise
 
 const own = (group: ProcessGroup) => group.ranks[group.rank];
 
+const COMBINE = { max: Math.max, min: Math.min, product: (a: number, b: number) => a * b };
+
+/** In rank order; float32 is rounded once at the end, and products of whole numbers wrap around. */
 function combined(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
   if (op === 'sum') return sumOf(kind, ranks, length);
-  const [first, ...others] = ranks.map((rank) => dataOf(kind, rank, length));
-  for (const values of others) {
-    for (let i = 0; i < length; i++) first[i] = Math[op](first[i], values[i]);
-  }
-  return first;
+  if (op === 'mean') return sumOf(kind, ranks, length).map((sum) => sum / ranks.length) as Data;
+  const all = ranks.map((rank) => dataOf(kind, rank, length));
+  const combine = kind === Int32Array && op === 'product' ? Math.imul : COMBINE[op];
+  return all[0].map((_, i) =>
+    all.map((values) => values[i]).reduce((a, b) => combine(a, b)),
+  ) as Data;
 }
 
 async function checkReduction(group: ProcessGroup, kind: Kind, op: ReduceOp, length: number) {
@@ -97,6 +102,10 @@ const DISAGREEMENTS: Record<string, (group: ProcessGroup, isOdd: boolean) => Wor
   operations: (group, isOdd) => group.allReduce(new Float64Array(9), { op: isOdd ? 'max' : 'sum' }),
   roots: (group, isOdd) => group.broadcast(new Float64Array(9), { root: isOdd ? 1 : 0 }),
   labels: (group, isOdd) => group.barrier({ label: isOdd ? 'bn1' : 'bn2' }),
+  'even and uneven': (group, isOdd) =>
+    isOdd
+      ? group.allGather(new Float64Array(9))
+      : group.allGather(new Float64Array(9), { uneven: true }),
   'gather and sum': (group, isOdd) =>
     isOdd ? group.allGather(new Float64Array(9)) : group.allReduce(new Float64Array(9)),
 };
@@ -108,9 +117,9 @@ const SECTIONS: Record<string, Section> = {
     }
   },
 
-  'maxima and minima are exact, and NaN wins them': async (all) => {
+  'maxima, minima, means and products have the bits of the loop, and NaN wins': async (all) => {
     for (const kind of KINDS) {
-      for (const op of OPS) {
+      for (const op of kind === Int32Array ? OF_WHOLE : OPS) {
         for (const length of FEW_LENGTHS) await checkReduction(all, kind, op, length);
       }
     }
@@ -129,6 +138,41 @@ const SECTIONS: Record<string, Section> = {
   'gathers and broadcasts copy every length': async (all) => {
     for (const kind of KINDS) {
       for (const length of FEW_LENGTHS) await checkCopies(all, kind, length);
+    }
+  },
+
+  'bytes are gathered and broadcast': async (all) => {
+    for (const kind of [Uint8Array, Int8Array]) {
+      for (const length of [0, 1, 65, 70_001]) {
+        const bytesOf = (rank: number) => new kind(length).map((_, i) => i * (rank + 3));
+        const gathered = await over(all, all.allGather(bytesOf(own(all))));
+        equal(gathered.constructor, kind);
+        all.ranks.forEach((rank, m) => {
+          deepStrictEqual(gathered.slice(m * length, (m + 1) * length), bytesOf(rank));
+        });
+        const copy = await over(all, all.broadcast(bytesOf(own(all)), { root: all.size - 1 }));
+        deepStrictEqual(copy, bytesOf(all.ranks[all.size - 1]));
+      }
+    }
+    const text = Buffer.from(`rank ${own(all)}`);
+    const texts = await over(all, all.allGather(text, { uneven: true }));
+    deepStrictEqual(
+      texts.map((bytes) => Buffer.from(bytes).toString()),
+      all.ranks.map((rank) => `rank ${rank}`),
+    );
+  },
+
+  'arrays of uneven lengths are gathered on request': async (all) => {
+    for (const kind of KINDS) {
+      for (const unit of [0, 1, 1000, 40_000]) {
+        // The first rank gives nothing.
+        const lengthOf = (rank: number) => unit * all.ranks.indexOf(rank);
+        const data = dataOf(kind, own(all), lengthOf(own(all)));
+        const gathered = await over(all, all.allGather(data, { uneven: true }));
+        all.ranks.forEach((rank, m) => {
+          same(gathered[m], dataOf(kind, rank, lengthOf(rank)), `uneven ${unit} of rank ${rank}`);
+        });
+      }
     }
   },
 

@@ -42,7 +42,7 @@ const ACTIONS: Record<string, (...args: never[]) => unknown> = {
     const group = made.get(name)!;
     const data = Float64Array.of(value);
     if (kind === 'barrier') return group.barrier().wait() ?? 'done';
-    return Array.from(group[kind](data).wait());
+    return Array.from(group[kind as 'allReduce'](data).wait());
   },
   /** Whether a function takes the object for its name. */
   sizeOfObject: (name: string) => syncbn.getGroupSize(made.get(name)!),

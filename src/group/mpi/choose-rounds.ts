@@ -105,6 +105,14 @@ function noteOf(
   data: CollectiveArray,
   seconds: number,
 ): Collective {
-  const common = { root: 0, label: 'createGroup', timeout: 1000 * seconds, message: '' };
-  return { kind, op: kind === 'allReduce' ? 'min' : 'sum', input: data, output: data, ...common };
+  const common = { root: 0, label: 'createGroup', timeout: 1000 * seconds };
+  return {
+    kind,
+    op: kind === 'allReduce' ? 'min' : 'sum',
+    input: data,
+    output: data,
+    ...common,
+    message: '',
+    gathered: null,
+  };
 }

@@ -5,7 +5,7 @@
  */
 
 import type { Adder, Contributions } from '../rounds/contributions.js';
-import type { CollectiveArray } from '../transport.js';
+import type { CollectiveArray, CopiedArray } from '../transport.js';
 import type { NativeFrameMemory } from './frame-memory.js';
 import { addressOf } from './library/koffi.js';
 import { check, type Mpi } from './library/library.js';
@@ -51,7 +51,7 @@ export class NativeAdder implements Adder {
     if (code !== 0) check(this.#mpi, 'MPI_Reduce_local', code);
   }
 
-  #addressOf(view: CollectiveArray): number {
+  #addressOf(view: CopiedArray): number {
     return this.#memory.address + view.byteOffset - this.#memory.bytes.byteOffset;
   }
 

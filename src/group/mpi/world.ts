@@ -160,7 +160,14 @@ export class MpiWorld implements World, Ending {
     const input = Int32Array.of(hashLabel(hostname), Number(process.env.SYNCBN_NODE_RANK ?? 0));
     const output = new Int32Array(2 * this.size);
     const timeout = this.timeout * 1000;
-    const what = { kind: 'allGather', op: 'sum', root: 0, label: 'init', message: '' } as const;
+    const what = {
+      kind: 'allGather',
+      op: 'sum',
+      root: 0,
+      label: 'init',
+      message: '',
+      gathered: null,
+    } as const;
     this.#control.start({ ...what, input, output, timeout }).wait();
     return Array.from({ length: this.size }, (_, rank) => rank).filter(
       (rank) => output[2 * rank] === input[0] && output[2 * rank + 1] === input[1],

@@ -9,8 +9,9 @@
  * | pieces | after a round of headers alone, piece by piece in one of these ways |
  */
 
-import type { Collective, CollectiveArray } from '../transport.js';
+import type { Collective, CollectiveArray, CopiedArray } from '../transport.js';
 import { copy } from './contributions.js';
+import { kindOf } from './kinds.js';
 import { partLength, partOf, type Span } from './parts.js';
 import type { PartRounds, Rounds } from './rounds.js';
 
@@ -23,6 +24,8 @@ const ROUND_BYTES = 8192;
 
 export function routeOf(rounds: Rounds, { kind, input }: Collective): Route {
   const bytes = input.byteLength;
+  // A member with nothing to give may still have something to take.
+  if (kind === 'gatherAll') return 'pieces';
   if (bytes === 0) return 'none';
   const isWhole = bytes <= rounds.frames.capacity;
   if (isWhole && (kind !== 'allReduce' || isBestWhole(rounds, bytes))) return 'whole';
@@ -83,11 +86,7 @@ export class Exchange {
 }
 
 /** Sends all of `input`, or of a piece of it. */
-export function sendWhole(
-  rounds: Rounds,
-  { kind, root }: Collective,
-  input: CollectiveArray,
-): void {
+export function sendWhole(rounds: Rounds, { kind, root }: Collective, input: CopiedArray): void {
   const { frames } = rounds;
   const bytes = input.byteLength;
   if (kind === 'broadcast' && frames.member !== root) {
@@ -107,8 +106,8 @@ export function takeWhole(rounds: Rounds, call: Collective, { from, to }: Span):
   if (kind === 'allReduce') {
     const target = count === output.length ? output : output.subarray(from, to);
     const isInPlace = frames.members === 2 && op === 'sum' && output === input;
-    if (isInPlace && all.addOther(1 - frames.member, target, count)) return;
-    all.combine(target, op, count);
+    if (isInPlace && all.addOther(1 - frames.member, target as CollectiveArray, count)) return;
+    all.combine(target as CollectiveArray, op, count);
   } else if (kind === 'allGather') {
     const { length } = input;
     for (let m = 0; m < frames.members; m++) copy(output, m * length + from, all.head(m, count));
@@ -129,7 +128,7 @@ export function* gatherSum(
   const own = partOf(to - from, frames.members, frames.member);
   const longest = partLength(to - from, frames.members) * output.BYTES_PER_ELEMENT;
   yield* exchange.round(() => {
-    const sum = frames.ownArray(output, own.to - own.from);
+    const sum = frames.ownArray(output, own.to - own.from) as CollectiveArray;
     parts.contributions(output, to - from).combine(sum, op, sum.length);
     rounds.send(sum.byteLength, longest);
   });
@@ -164,6 +163,26 @@ export function* inPieces(exchange: Exchange): Generator<void> {
   }
 }
 
-function piece(array: CollectiveArray, { from, to }: Span): CollectiveArray {
+/** Gathers arrays whose lengths, in the headers that have come, may differ. */
+export function* gatherAll(exchange: Exchange, lengths: readonly number[]): Generator<void> {
+  const { rounds, call } = exchange;
+  const { frames } = rounds;
+  const kind = kindOf(call.input);
+  const gathered = call.gathered as CopiedArray[];
+  exchange.take(() => gathered.push(...lengths.map((length) => new kind(length))));
+  const step = Math.floor(frames.capacity / call.input.BYTES_PER_ELEMENT);
+  const longest = Math.max(...lengths);
+  for (let from = 0; from < longest; from += step) {
+    yield* exchange.round(() => sendWhole(rounds, call, call.input.subarray(from, from + step)));
+    exchange.take(() => {
+      gathered.forEach((target, m) => {
+        const count = Math.min(target.length - from, step);
+        if (count > 0) copy(target, from, frames.contributions(call.input).head(m, count));
+      });
+    });
+  }
+}
+
+function piece(array: CopiedArray, { from, to }: Span): CopiedArray {
   return to - from === array.length ? array : array.subarray(from, to);
 }

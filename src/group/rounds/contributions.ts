@@ -2,7 +2,7 @@
 
 import { reduceRanks } from '../reduce.js';
 import type { Reducer } from '../reducer.js';
-import type { CollectiveArray, ReduceOp } from '../transport.js';
+import type { CollectiveArray, CopiedArray, ReduceOp } from '../transport.js';
 
 /** Elements from which on WebAssembly and a copy are faster than a loop. */
 const WASM_FROM = 48;
@@ -23,21 +23,21 @@ export interface Adder {
 }
 
 export class Contributions {
-  readonly views: readonly CollectiveArray[];
+  readonly views: readonly CopiedArray[];
   /** Combines them where they lie; null: by loops. */
   readonly reduce: Reducer | null;
-  readonly #room: CollectiveArray;
+  readonly #room: CopiedArray;
   readonly #adder: Adder | null;
   /** The beginnings of {@link views}, by member and length: making one takes as long as 8 KiB. */
-  readonly #heads = new Map<number, CollectiveArray>();
+  readonly #heads = new Map<number, CopiedArray>();
 
   /**
    * @param room in the same memory, for a combination: one of `views`, or as long
    * @param reduce may write up to 15 bytes past the end of a view
    */
   constructor(
-    views: readonly CollectiveArray[],
-    room: CollectiveArray,
+    views: readonly CopiedArray[],
+    room: CopiedArray,
     reduce: Reducer | null,
     adder: Adder | null,
   ) {
@@ -54,24 +54,14 @@ export class Contributions {
   }
 
   /** The first `length` elements of what `member` sent. */
-  head(member: number, length: number): CollectiveArray {
+  head(member: number, length: number): CopiedArray {
     return this.#head(this.views[member], member, length);
   }
 
   /** Writes the combination of the first `count` elements of all to `out`. May spoil the views. */
   combine(out: CollectiveArray, op: ReduceOp, count: number): void {
-    const { views, reduce } = this;
-    if (op === 'sum' && this.#adder?.add(this, out, count)) return;
-    if (reduce !== null && count >= WASM_FROM) {
-      // Where `out` is in the memory, too, nothing is left to copy.
-      const isHere = out.buffer === this.#room.buffer;
-      reduce(isHere ? out : this.#room, views, op, 0, count);
-      if (!isHere) copy(out, 0, this.#head(this.#room, views.length, count));
-    } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
-      addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
-    } else {
-      reduceRanks(out, views, op, 0, count);
-    }
+    this.#combine(out, op === 'mean' ? 'sum' : op, count);
+    if (op === 'mean') divide(out, this.views.length, count);
   }
 
   /** Adds what the other of two members sent to `out`; false where that is no faster. */
@@ -79,7 +69,24 @@ export class Contributions {
     return this.#adder?.addOther(this, other, out, count) ?? false;
   }
 
-  #head(view: CollectiveArray, place: number, length: number): CollectiveArray {
+  #combine(out: CollectiveArray, op: Exclude<ReduceOp, 'mean'>, count: number): void {
+    const { reduce } = this;
+    const views = this.views as readonly CollectiveArray[];
+    const room = this.#room as CollectiveArray;
+    if (op === 'sum' && this.#adder?.add(this, out, count)) return;
+    if (reduce !== null && count >= WASM_FROM && op !== 'product') {
+      // If `out` is in the memory, too, nothing is left to copy.
+      const isHere = out.buffer === room.buffer;
+      reduce(isHere ? out : room, views, op, 0, count);
+      if (!isHere) copy(out, 0, this.#head(room, views.length, count));
+    } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
+      addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
+    } else {
+      reduceRanks(out, views, op, 0, count);
+    }
+  }
+
+  #head(view: CopiedArray, place: number, length: number): CopiedArray {
     if (view.length === length) return view;
     const key = length * (this.views.length + 1) + place;
     let head = this.#heads.get(key);
@@ -93,9 +100,13 @@ export class Contributions {
 }
 
 /** target[at..] = source */
-export function copy(target: CollectiveArray, at: number, source: CollectiveArray): void {
+export function copy(target: CopiedArray, at: number, source: CopiedArray): void {
   if (source.length > SHORT) target.set(source, at);
   else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
+}
+
+function divide(out: CollectiveArray, by: number, count: number): void {
+  for (let i = 0; i < count; i++) out[i] /= by;
 }
 
 /** The most frequent sum, in a function of its own so that it is compiled for this type alone. */

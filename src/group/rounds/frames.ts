@@ -8,7 +8,7 @@
  */
 
 import type { Reducer } from '../reducer.js';
-import type { CollectiveArray } from '../transport.js';
+import type { CopiedArray } from '../transport.js';
 import { type Adder, Contributions } from './contributions.js';
 import { ByKind, type Constructor } from './kinds.js';
 
@@ -111,12 +111,12 @@ export class Frames {
   }
 
   /** The payloads that the members sent, as arrays of the kind of `like`. */
-  contributions(like: CollectiveArray): Contributions {
+  contributions(like: CopiedArray): Contributions {
     return ((this.#round & 1) === 0 ? this.#even : this.#odd).of(like);
   }
 
   /** The payload that is sent next, as an array of the kind of `like`: `length` elements. */
-  ownArray(like: CollectiveArray, length: number): CollectiveArray {
+  ownArray(like: CopiedArray, length: number): CopiedArray {
     const next = (this.#round & 1) === 0 ? this.#odd : this.#even;
     return next.of(like).head(this.member, length);
   }
@@ -136,7 +136,7 @@ export class Frames {
     return this.#bytes.subarray(at, at + length);
   }
 
-  #viewsOf(kind: Constructor, elementBytes: number, round: number): CollectiveArray[] {
+  #viewsOf(kind: Constructor, elementBytes: number, round: number): CopiedArray[] {
     const { buffer, byteOffset } = this.#bytes;
     const length = Math.floor(this.capacity / elementBytes);
     return Array.from({ length: this.members }, (_, m) => {

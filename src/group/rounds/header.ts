@@ -1,6 +1,6 @@
 /** Headers of frames: what a member is in, in numbers that all members compare. */
 
-import { describeCall, encodeCall, hashLabel, isRaise } from '../fingerprint.js';
+import { describeCall, encodeCall, hashLabel, isRaise, isUneven } from '../fingerprint.js';
 import type { Collective } from '../transport.js';
 import type { Frames } from './frames.js';
 
@@ -94,10 +94,24 @@ export function findOdd(frames: Frames): number {
     ) {
       continue;
     }
+    if (isUneven(words[first + CODE]) && differInLengthAlone(words, at, first)) continue;
     if (odd < 0) odd = m;
     else if (isSpecial(words[at + CODE]) && !isSpecial(codeOf(frames, odd))) odd = m;
   }
   return odd;
+}
+
+function differInLengthAlone(words: Int32Array, at: number, first: number): boolean {
+  return [CODE, LABEL_HASH, SEQUENCE].every((word) => words[at + word] === words[first + word]);
+}
+
+/** Elements that each member gives. */
+export function lengthsOf(frames: Frames): number[] {
+  const { words, members } = frames;
+  return Array.from({ length: members }, (_, m) => {
+    const at = frames.headerWord(m);
+    return (words[at + COUNT_LOW] >>> 0) + words[at + COUNT_HIGH] * 2 ** 32;
+  });
 }
 
 function codeOf(frames: Frames, member: number): number {

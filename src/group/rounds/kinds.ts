@@ -1,12 +1,16 @@
 /** What is made once for each kind of array, and found at once for the kind of the last call. */
 
-import type { CollectiveArray } from '../transport.js';
+import type { CopiedArray } from '../transport.js';
 
-export type Constructor = new (
-  buffer: ArrayBufferLike,
-  offset: number,
-  length: number,
-) => CollectiveArray;
+export interface Constructor {
+  new (length: number): CopiedArray;
+  new (buffer: ArrayBufferLike, offset: number, length: number): CopiedArray;
+}
+
+/** The class of `array`, without those that are derived: Node's Buffer warns when it is made. */
+export function kindOf(array: CopiedArray): Constructor {
+  return array instanceof Uint8Array ? Uint8Array : (array.constructor as Constructor);
+}
 
 export class ByKind<T> {
   readonly #make: (kind: Constructor, elementBytes: number) => T;
@@ -18,12 +22,12 @@ export class ByKind<T> {
     this.#make = make;
   }
 
-  of(like: CollectiveArray): T {
+  of(like: CopiedArray): T {
     const kind = like.constructor;
     if (kind === this.#lastKind) return this.#last as T;
     let found = this.#made.get(kind);
     if (found === undefined) {
-      found = this.#make(kind as Constructor, like.BYTES_PER_ELEMENT);
+      found = this.#make(kindOf(like), like.BYTES_PER_ELEMENT);
       this.#made.set(kind, found);
     }
     this.#lastKind = kind;

@@ -8,7 +8,7 @@
  * written as soon as the round before it has arrived.
  */
 
-import type { CollectiveArray } from '../transport.js';
+import type { CopiedArray } from '../transport.js';
 import type { Contributions } from './contributions.js';
 import type { Frames } from './frames.js';
 
@@ -36,9 +36,9 @@ export interface PartRounds {
   /** Bytes of the longest array. */
   readonly capacity: number;
   /** Sends member m the m-th part of `input`, and all members the same header. */
-  send(input: CollectiveArray): void;
+  send(input: CopiedArray): void;
   /** Once it has arrived: all members' numbers, like `like`, for this member's part of `count`. */
-  contributions(like: CollectiveArray, count: number): Contributions;
+  contributions(like: CopiedArray, count: number): Contributions;
 }
 
 /** A collective, as errors describe it. */

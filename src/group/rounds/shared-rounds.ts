@@ -4,7 +4,7 @@
  * that it announces, so that a short frame is in the same lines of the cache.
  */
 
-import type { CollectiveArray } from '../transport.js';
+import type { CopiedArray } from '../transport.js';
 import { type Adder, type Contributions, copy } from './contributions.js';
 import { type FrameMemory, Frames, CARRIER_WORD as ROUND, slotBytes } from './frames.js';
 import { partOf } from './parts.js';
@@ -99,7 +99,7 @@ export class SharedRounds implements Rounds {
     return Atomics.load(this.#words, frames.headerWord(member) + ROUND) === frames.round;
   }
 
-  #partsOf(like: CollectiveArray, count: number): Contributions {
+  #partsOf(like: CopiedArray, count: number): Contributions {
     const { members, member } = this.frames;
     return this.frames.contributions(like).from(partOf(count, members, member).from);
   }

@@ -11,9 +11,25 @@ import {
   RankFailedError,
 } from '../../core/errors.js';
 import type { Collective, Transport } from '../transport.js';
-import { Exchange, gatherSum, inPieces, type Route, routeOf, takeWhole } from './algorithms.js';
+import {
+  Exchange,
+  gatherAll,
+  gatherSum,
+  inPieces,
+  type Route,
+  routeOf,
+  takeWhole,
+} from './algorithms.js';
 import { disagree, findLeaver, leftError, type Membership } from './disagreement.js';
-import { BROKEN, DESTROYED, type Departure, departure, type FrameCall, findOdd } from './header.js';
+import {
+  BROKEN,
+  DESTROYED,
+  type Departure,
+  departure,
+  type FrameCall,
+  findOdd,
+  lengthsOf,
+} from './header.js';
 import type { Described, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
 import type { Waiting } from './waiting.js';
@@ -183,7 +199,9 @@ export class RoundsTransport implements Transport, Host {
     const rounds = this.#rounds;
     const { parts } = rounds;
     const exchange = new Exchange(rounds, call, work.count, (send) => this.#round(work, send));
-    if (work.route === 'parts' && parts !== null) {
+    if (call.kind === 'gatherAll') {
+      yield* gatherAll(exchange, lengthsOf(rounds.frames));
+    } else if (work.route === 'parts' && parts !== null) {
       yield* gatherSum(exchange, parts, { from: 0, to: work.count });
     } else {
       yield* inPieces(exchange);

@@ -8,7 +8,7 @@ import { copy } from '../../rounds/contributions.js';
 import { Frames, HEADER_BYTES, CARRIER_WORD as PIECES } from '../../rounds/frames.js';
 import { partLength, partOf } from '../../rounds/parts.js';
 import type { PartRounds, Rounds } from '../../rounds/rounds.js';
-import type { CollectiveArray } from '../../transport.js';
+import type { CopiedArray } from '../../transport.js';
 import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';
 import { alignUp, NativeMemory } from '../library/memory.js';
@@ -74,7 +74,7 @@ export class MessageRounds implements Rounds {
     this.#requests.close();
   }
 
-  #sendParts(input: CollectiveArray): void {
+  #sendParts(input: CopiedArray): void {
     const { members, member } = this.frames;
     const size = input.BYTES_PER_ELEMENT;
     for (let m = 0; m < members; m++) {
