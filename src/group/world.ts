@@ -9,6 +9,7 @@ import { ready } from '../core/ready.js';
 import { show } from '../core/show.js';
 import { launchFromEnvironment } from './mpi/environment.js';
 import { ProcessGroup } from './process-group.js';
+import { recorder } from './rounds/recorder.js';
 import { SoloWorld } from './solo.js';
 import { ThreadWorld, type ThreadWorldHandle } from './thread/world.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
@@ -70,6 +71,7 @@ async function join(options: InitOptions): Promise<void> {
   const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
+  recorder.identify(world.rank, world.size);
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
   setChecked(check ?? null);

@@ -30,6 +30,7 @@ import {
   findOdd,
   lengthsOf,
 } from './header.js';
+import { recorder } from './recorder.js';
 import type { Described, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
 import type { Waiting } from './waiting.js';
@@ -99,8 +100,9 @@ export class RoundsTransport implements Transport, Host {
     }
   }
 
-  block(work: RoundsWork | null): void {
-    this.#rounds.fate?.block(work?.number ?? 0);
+  block(work: RoundsWork, isBlocked: boolean): void {
+    this.#rounds.fate?.block(isBlocked ? work.number : 0);
+    recorder.wait(work.recorded, isBlocked);
   }
 
   expect(work: RoundsWork | null): void {
@@ -109,9 +111,12 @@ export class RoundsTransport implements Transport, Host {
 
   check(work: RoundsWork, waited: number): void {
     const { fate } = this.#rounds;
+    recorder.look();
     const lost = fate?.lost(this.#queue[0], waited) ?? null;
-    if (lost !== null) this.#end((call) => fate?.lost(call, 0) ?? lost);
-    else if (waited > work.timeout) this.#expire(work);
+    if (lost !== null) {
+      recorder.dump(lost.message);
+      this.#end((call) => fate?.lost(call, 0) ?? lost);
+    } else if (waited > work.timeout) this.#expire(work);
   }
 
   close(): void {
@@ -140,6 +145,8 @@ export class RoundsTransport implements Transport, Host {
 
   #enqueue(call: FrameCall, count: number, route: Route): RoundsWork {
     const work = new RoundsWork(this, call, ++this.#calls, count, route);
+    const label = call.kind === 'leave' ? '' : call.label;
+    work.recorded = recorder.start(this.#group.name, work.number, call.kind, count, label);
     const { fate } = this.#rounds;
     const error = this.#reason?.(work) ?? fate?.lost(work, 0) ?? null;
     if (error !== null) {
@@ -173,6 +180,8 @@ export class RoundsTransport implements Transport, Host {
     } catch (error) {
       if (isFatal(error)) throw error;
       // All members throw the same, or this one's result has found no place: the group goes on.
+      // To leave after others have left is the end of a program.
+      if (work.call.kind !== 'leave') recorder.dump((error as Error).message);
       work.fail(error as Error);
     }
     this.#next(work);
@@ -186,6 +195,7 @@ export class RoundsTransport implements Transport, Host {
 
   /** @returns what is left to do, or null when the collective is over */
   #afterHeaders(work: RoundsWork): Iterator<void> | null {
+    recorder.arrive(work.recorded);
     const odd = findOdd(this.#rounds.frames);
     if (odd >= 0) return this.#disagree(work, odd);
     const { route } = work;
@@ -243,6 +253,7 @@ export class RoundsTransport implements Transport, Host {
       `rank ${ranks[this.#rounds.frames.member]} waited ${work.timeout / 1000} s in ` +
       `${work.describe()} in group '${name}'${behind} for ${whom}`;
     const error = new DeadlineError(fate?.fail(text) ?? text);
+    recorder.dump(error.message);
     if (fate === null) this.#quit(() => error, BROKEN, text);
     else this.#end(() => error);
   }
@@ -254,6 +265,7 @@ export class RoundsTransport implements Transport, Host {
     this.#end(reason);
     if (isOver) return;
     const goodbye = new RoundsWork(this, departure(manner, message), ++this.#calls, 0, 'none');
+    goodbye.recorded = recorder.start(this.#group.name, goodbye.number, 'leave', 0, '');
     this.#queue.push(goodbye);
     this.#skips = !isIdle;
     if (isIdle) this.#begin(goodbye);

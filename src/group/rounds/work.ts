@@ -3,6 +3,7 @@
 import type { Work } from '../transport.js';
 import type { Route } from './algorithms.js';
 import { describe, type FrameCall } from './header.js';
+import { type RecordedCall, recorder } from './recorder.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
 /** What a work asks of its transport. */
@@ -10,8 +11,8 @@ export interface Host extends Progress {
   readonly waiting: Waiting;
   /** Fails what is under way if `work`, waited for since `waited` milliseconds, can never end. */
   check(work: RoundsWork, waited: number): void;
-  /** Notes that this rank blocks until `work` is over; null: no longer. */
-  block(work: RoundsWork | null): void;
+  /** Notes that this rank blocks until `work` is over, or no longer. */
+  block(work: RoundsWork, isBlocked: boolean): void;
   /** Notes that this rank awaits `work`; null: no longer. */
   expect(work: RoundsWork | null): void;
 }
@@ -24,6 +25,8 @@ export class RoundsWork implements Work<void>, Awaited {
   readonly count: number;
   readonly route: Route;
   settled = false;
+  /** Set by the transport that starts it. */
+  recorded!: RecordedCall;
   #error: Error | null = null;
   readonly #host: Host;
 
@@ -60,7 +63,7 @@ export class RoundsWork implements Work<void>, Awaited {
   }
 
   block(isBlocked: boolean): void {
-    this.#host.block(isBlocked ? this : null);
+    this.#host.block(this, isBlocked);
   }
 
   expect(isAwaited: boolean): void {
@@ -68,11 +71,13 @@ export class RoundsWork implements Work<void>, Awaited {
   }
 
   finish(): void {
+    if (!this.settled) recorder.end(this.recorded, this.number, false);
     this.settled = true;
   }
 
   fail(error: Error): void {
     if (this.settled) return;
+    recorder.end(this.recorded, this.number, true);
     this.#error = error;
     this.settled = true;
   }

@@ -11,6 +11,7 @@ import {
   readdirSync,
   readSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { lastLines, TAIL_LENGTH } from '../common/tail.js';
@@ -32,6 +33,23 @@ export class Logs {
     return join(this.#folder, `${this.#name}_${rank}.log`);
   }
 
+  /** Where the ranks' flight records go, up to `_RANK.record.json`. */
+  get recordPath(): string {
+    return join(this.#folder, this.#name);
+  }
+
+  /** Asks the ranks for their flight records. */
+  askForRecords(): void {
+    this.#try(() => writeFileSync(`${this.recordPath}.request`, ''));
+  }
+
+  /** Words about the flight records that the ranks have written; empty for none. */
+  get recordHint(): string {
+    const written = readdirSync(this.#folder).some((name) => this.#isRecord(name));
+    const command = `syncrun --analyze ${this.recordPath}_*.record.json`;
+    return written ? `syncrun: where each rank stood: ${command}\n` : '';
+  }
+
   /**
    * Makes the folder when it is missing, and an empty log for each of `ranks`; removes those of
    * ranks that an earlier and larger world had.
@@ -43,6 +61,7 @@ export class Logs {
       accessSync(this.#folder, constants.W_OK);
       refuseRunning(settings);
       this.#removeFrom(settings.workerNum);
+      this.#removeRecords();
       for (const rank of ranks) closeSync(this.create(rank));
     } catch (cause) {
       if (cause instanceof RangeError) throw cause;
@@ -56,6 +75,25 @@ export class Logs {
       const rank = /_(\d+)\.log$/.exec(name)?.[1];
       const old = rank !== undefined && Number(rank) >= ranks;
       if (old && join(this.#folder, name) === this.path(rank)) rmSync(this.path(rank));
+    }
+  }
+
+  #isRecord(name: string): boolean {
+    return name.startsWith(`${this.#name}_`) && /_\d+\.record\.json$/.test(name);
+  }
+
+  #removeRecords(): void {
+    rmSync(`${this.recordPath}.request`, { force: true });
+    for (const name of readdirSync(this.#folder)) {
+      if (this.#isRecord(name)) rmSync(join(this.#folder, name));
+    }
+  }
+
+  #try(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      say(`syncrun: ${(error as Error).message}\n`);
     }
   }
 

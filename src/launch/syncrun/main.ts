@@ -6,6 +6,7 @@
 
 import { readFileSync } from 'node:fs';
 import { writeAll } from '../common/write-all.js';
+import { analyze, readRecord } from './analyze.js';
 import { startInBackground } from './background.js';
 import { parseCommandLine } from './options/command-line.js';
 import { settingsOf } from './options/settings.js';
@@ -20,6 +21,10 @@ const USAGE_STATUS = 2;
 async function prepare(argv: readonly string[]): Promise<PreparedWorld | null> {
   const line = parseCommandLine(argv);
   if (line.kind === 'run') return prepareWorld(settingsOf(line.given, line.script, line.args));
+  if (line.kind === 'analyze') {
+    writeAll(1, analyze(line.files.map(readRecord)));
+    return null;
+  }
   writeAll(1, line.kind === 'help' ? helpText() : `syncrun ${version()}\n`);
   return null;
 }

@@ -38,6 +38,18 @@ export class ProcessLogs {
     return last ? undefined : this.#console.write(rank, stream, bytes);
   }
 
+  askForRecords(): void {
+    this.#logs.askForRecords();
+  }
+
+  get recordHint(): string {
+    return this.#logs.recordHint;
+  }
+
+  get recordPath(): string {
+    return this.#logs.recordPath;
+  }
+
   /** The log of a rank, which may be on another host. */
   describe(rank: number, tail: string): FailedLog {
     const here = this.#open.has(rank);

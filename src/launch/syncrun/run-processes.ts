@@ -1,5 +1,6 @@
 /** Runs this host's part of a world of processes, to the exit status. */
 
+import { RECORDER_VARIABLE } from '../../group/rounds/recorder.js';
 import { say } from '../common/write-all.js';
 import { type Failure, readSecret, runHost } from '../processes/index.js';
 import { statusOf } from '../world/signals.js';
@@ -27,12 +28,13 @@ export async function runProcesses(
   const stop = new AbortController();
   const signals = new EndSignals((signal) => stop.abort(signal));
   const logs = new ProcessLogs(settings);
+  process.on('SIGUSR2', () => logs.askForRecords());
   let started = 0;
   const failed = await runHost({
     ...processes,
     ...{ script, args, workerNum, clusterTimeOut, grace },
     execArgv: [...process.execArgv, ...(tsx === null ? [] : ['--import', tsx.loader])],
-    env: {},
+    env: { [RECORDER_VARIABLE]: logs.recordPath },
     prefix: (local) => pins?.[local] ?? [],
     secret: readSecret(null) ?? null,
     signal: stop.signal,
@@ -58,7 +60,7 @@ export async function runProcesses(
 
 function report({ text, rank, output }: Failure, logs: ProcessLogs): string {
   const log = rank === null ? null : logs.describe(rank, output);
-  return failureReport(text, rank, logs.thrown, log);
+  return failureReport(text, rank, logs.thrown, log) + logs.recordHint;
 }
 
 function noteTaker(): (text: string) => void {

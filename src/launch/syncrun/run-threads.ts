@@ -1,6 +1,7 @@
 /** Runs the world of one `syncrun` in this process, to the exit status. */
 
 import { pathToFileURL } from 'node:url';
+import { RECORDER_VARIABLE } from '../../group/rounds/recorder.js';
 import { say } from '../common/write-all.js';
 import { threadStarter } from '../threads/rank-thread.js';
 import { type RankFailure, Ranks, type WorldEnd } from '../world/ranks.js';
@@ -27,6 +28,7 @@ export async function runThreads(world: PreparedWorld, onStarted: () => void): P
     ...{ grace: settings.grace, onStarted },
   });
   const signals = new EndSignals((signal) => ranks.interrupt(signal, settings.grace));
+  process.on('SIGUSR2', () => run.askForRecords());
   const end = await ranks.end;
   return run.conclude(end, signals.received);
 }
@@ -45,11 +47,16 @@ class ThreadRun {
     const { script, args, workerNum, tail } = settings;
     return threadStarter({
       ...{ script: pathToFileURL(script), program: true, tsx, args, size: workerNum },
+      env: { [RECORDER_VARIABLE]: this.#logs.recordPath },
       logOf: (rank) => this.#logs.path(rank),
       ...(tail.length > 0 && { onBytes: (...written) => this.#console.write(...written) }),
       onThrown: (rank, text, because) => this.#thrown.push({ rank, text, because }),
       onLogLost: (rank, why) => this.#logs.lost(rank, why),
     });
+  }
+
+  askForRecords(): void {
+    this.#logs.askForRecords();
   }
 
   /** @returns the exit status */
@@ -73,7 +80,8 @@ class ThreadRun {
     const said = this.#thrown.some((thrown) => thrown.rank === rank);
     if (!said) this.#logs.append(rank, `${text}\n`);
     const log = { path: this.#logs.path(rank), tail: this.#logs.tail(rank) };
-    return failureReport(text, rank, this.#thrown, { ...log, shown: this.#console.shows(rank) });
+    const shown = this.#console.shows(rank);
+    return failureReport(text, rank, this.#thrown, { ...log, shown }) + this.#logs.recordHint;
   }
 }
 

@@ -42,6 +42,8 @@ export interface RankThreadOptions extends ThreadEvents {
   size: number;
   /** Argument of `main`. */
   dataOf?: (rank: number) => unknown;
+  /** Variables of the ranks besides this process's own. */
+  env?: Readonly<Record<string, string>>;
   /** Path of the rank's log; default: none. */
   logOf?: (rank: number) => string;
   resourceLimits?: ResourceLimits | undefined;
@@ -109,7 +111,7 @@ class RankThread implements RunningRank {
       workerData: data,
       transferList: [port2],
       argv: [...args],
-      env: { ...process.env, ...rankVariables(rank, size, rank, size) },
+      env: { ...process.env, ...rankVariables(rank, size, rank, size), ...options.env },
       name: `rank ${rank}`,
       ...(resourceLimits && { resourceLimits }),
     });

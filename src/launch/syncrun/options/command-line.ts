@@ -10,6 +10,7 @@ import { type Given, isFlag, OPTION_NAMES, OPTIONS, type OptionName } from './ta
 /** What was asked for: information, or a run with the options that were given, as texts. */
 export type CommandLine =
   | { readonly kind: 'help' | 'version' }
+  | { readonly kind: 'analyze'; readonly files: string[] }
   | {
       readonly kind: 'run';
       readonly given: Given;
@@ -32,6 +33,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
       return { kind: 'run', given, script: token.value, args: argv.slice(token.index + 1) };
     }
     if (token.name === 'help' || token.name === 'version') return { kind: token.name };
+    if (token.name === 'analyze') return { kind: 'analyze', files: argv.slice(token.index + 1) };
     const name = knownName(token.name, token.rawName);
     // `--join False`: the parser takes a word behind a flag for the script.
     const next = isFlag(name) && token.value === undefined ? tokens[at + 1] : undefined;
@@ -54,6 +56,7 @@ function tokensOf(argv: readonly string[]): Token[] {
   const options: Record<string, { type: 'string' | 'boolean'; short?: string }> = {
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean' },
+    analyze: { type: 'boolean' },
   };
   for (const name of OPTION_NAMES) {
     const type = isFlag(name) ? 'boolean' : 'string';
@@ -74,7 +77,7 @@ function tokensOf(argv: readonly string[]): Token[] {
 function knownName(name: string, spelled: string): OptionName {
   const known = name.replaceAll('-', '_');
   if (spelled.startsWith('--') && Object.hasOwn(OPTIONS, known)) return known as OptionName;
-  const words = [...OPTION_NAMES, 'help', 'version'].map((word) => `--${word}`);
+  const words = [...OPTION_NAMES, 'analyze', 'help', 'version'].map((word) => `--${word}`);
   const meant = suggestion(`--${known}`, words) || '; see syncrun --help';
   throw new RangeError(`unknown option ${spelled}${meant}`);
 }

@@ -138,6 +138,7 @@ export function helpText(): string {
       help.includes('(default') ? help : `${help} (default ${fallback || 'worker'})`,
     ];
   });
+  rows.push(['--analyze FILES', "says where each rank stood, from the ranks' flight records"]);
   rows.push(['--help, -h', 'shows this'], ['--version', 'shows the version']);
   const width = Math.max(...rows.map(([left]) => left.length)) + 2;
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}${right}\n`);
