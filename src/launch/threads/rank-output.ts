@@ -4,6 +4,7 @@
  * it blocks would be lost when it is ended there.
  */
 
+import { Console } from 'node:console';
 import { constants, openSync } from 'node:fs';
 import { writeAll } from '../common/write-all.js';
 import { BOARD, HIGH_WATER, type RankPlan, type RankReport } from './protocol.js';
@@ -25,6 +26,8 @@ export function captureOutput(plan: RankPlan, report: (report: RankReport) => vo
       holdBack(plan.board, chunk.length);
     });
   }
+  // Deno's console goes past process.stdout.
+  if ('deno' in process.versions) globalThis.console = new Console(process.stdout, process.stderr);
   return log;
 }
 
