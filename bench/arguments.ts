@@ -4,8 +4,11 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SHAPE_NAMES, type ShapeName } from './shapes.js';
 
-export const PARTS = ['layers', 'floors', 'all-reduce', 'peers'] as const;
+export const PARTS = ['layers', 'floors', 'all-reduce', 'peers', 'tfjs', 'scaling'] as const;
 export type Part = (typeof PARTS)[number];
+
+/** Without networks of frameworks, which take minutes. */
+const USUAL_PARTS = PARTS.filter((part) => part !== 'tfjs' && part !== 'scaling');
 
 export interface Arguments {
   readonly shapes: readonly ShapeName[];
@@ -28,7 +31,8 @@ export interface Arguments {
 export function readArguments(words: readonly string[]): Arguments {
   const command = new Command('npm run bench --')
     .description(
-      'Measures forward and backward against copy and triad in the same memory, and all-reduces; ' +
+      'Measures forward and backward against copy and triad in the same memory, all-reduces, and ' +
+        'networks of TensorFlow.js and jax-js on more and more ranks; ' +
         'where there is a C compiler, also what two passes cost in C. ' +
         'Every result is checked against float64 before it is timed.',
     )
@@ -47,7 +51,7 @@ export function readArguments(words: readonly string[]): Arguments {
     .addOption(option('--mean <number>', 'of the inputs, in standard deviations', number, 0.5))
     .option('--compare', 'in turns with jax-js, TensorFlow.js, PyTorch and MPI, in float32', false)
     .option('--python <path>', 'a Python that has PyTorch (default: the one on the PATH)')
-    .addOption(option('--parts <list>', `of ${PARTS.join(', ')}`, partsOf, PARTS))
+    .addOption(option('--parts <list>', `of ${PARTS.join(', ')}`, partsOf, USUAL_PARTS))
     .option('--json', 'one JSON document on the standard output instead of tables', false)
     .option('--save [folder]', 'write a page with pictures (default folder: bench/results)');
   const { save, python, ...rest } = command.parse(words, { from: 'user' }).opts();

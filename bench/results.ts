@@ -2,6 +2,7 @@
 
 import type { Latency } from './collectives/measure.js';
 import type { Floor } from './floors/measure.js';
+import type { LayerRace, Scaling, StepRace } from './frameworks/measure.js';
 import type { Machine } from './machine.js';
 import type { Comparison } from './peers/compare.js';
 import type { Measurement } from './rank.js';
@@ -14,6 +15,10 @@ export interface Results {
   readonly floors: readonly Floor[];
   readonly latencies: readonly Latency[];
   readonly comparisons: readonly Comparison[];
+  /** In TensorFlow.js, on one rank. */
+  readonly layerRaces: readonly LayerRace[];
+  readonly stepRaces: readonly StepRace[];
+  readonly scalings: readonly Scaling[];
   /** What could not be measured, and why. */
   readonly notes: readonly string[];
 }

@@ -3,6 +3,14 @@
 import { type Arguments, readArguments } from './arguments.js';
 import { type Latency, measureLatencies } from './collectives/measure.js';
 import { type Floor, measureFloors } from './floors/measure.js';
+import {
+  type LayerRace,
+  measureScaling,
+  raceLayers,
+  raceSteps,
+  type Scaling,
+  type StepRace,
+} from './frameworks/measure.js';
 import { measureLayers } from './layers.js';
 import { thisMachine } from './machine.js';
 import { type Comparison, compareLayers } from './peers/compare.js';
@@ -60,6 +68,7 @@ async function measure(
     }
   }
   return {
+    ...(await measureFrameworks(sizes, parts, seconds)),
     machine: thisMachine(),
     command: commandOf(words),
     layers,
@@ -67,6 +76,25 @@ async function measure(
     latencies,
     comparisons,
     notes,
+  };
+}
+
+/** Networks of TensorFlow.js and jax-js. */
+async function measureFrameworks(
+  sizes: readonly number[],
+  parts: Arguments['parts'],
+  seconds: number,
+): Promise<Pick<Results, 'layerRaces' | 'stepRaces' | 'scalings'>> {
+  const onLayer = ({ task, work }: LayerRace) =>
+    tell('tfjs', 1, `${task.backend} ${task.shape.join(' x ')} ${work}`);
+  const onStep = ({ task }: StepRace) => tell('tfjs', 1, `a step of ${task.batch}`);
+  const onScaling = ({ framework, task, ranks }: Scaling) =>
+    tell('scaling', ranks, `${framework}, a step of ${task.batch}`);
+  const races = parts.includes('tfjs');
+  return {
+    layerRaces: races ? await raceLayers(seconds, onLayer) : [],
+    stepRaces: races ? await raceSteps(seconds, onStep) : [],
+    scalings: parts.includes('scaling') ? await measureScaling(sizes, seconds, onScaling) : [],
   };
 }
 

@@ -3,15 +3,20 @@
 import type { Results } from '../results.js';
 import { comparisonTables } from './comparisons.js';
 import { floorTables } from './floors.js';
+import { layerRaceTables, scalingTables, stepRaceTables } from './frameworks.js';
 import { latencyTables } from './latencies.js';
 import { layerTables } from './layers.js';
 import type { Rows } from './table.js';
 
-export function tablesOf({ layers, floors, latencies, comparisons }: Results): Rows[] {
+export function tablesOf(results: Results): Rows[] {
+  const { layers, floors, latencies, comparisons } = results;
   return [
     ...layerTables(layers),
     ...floorTables(floors),
     ...latencyTables(latencies),
     ...comparisonTables(comparisons),
+    ...layerRaceTables(results.layerRaces),
+    ...stepRaceTables(results.stepRaces),
+    ...scalingTables(results.scalings),
   ];
 }
