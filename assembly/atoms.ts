@@ -1,5 +1,5 @@
 /**
- * The atoms of exact sums: sums over one (sample, channel) plane each, in the order of plane-sums.ts
+ * The atoms of exact sums: sums over one (sample, channel) plane each, in the order of plane-loops.ts
  * or row-sums.ts, which depends on nothing but the plane. docs/kernels.md tells what becomes of them.
  *
  * `call.second` gets, for each of `rows` samples, the sums of all channels and then their sums of
@@ -8,7 +8,7 @@
 
 import { Call } from './call';
 import { hasNear, Off, On, on, SIZE } from './lanes';
-import { begin, planeSums, RECORD, SHIFT } from './plane-sums';
+import { begin, planeSums, RECORD, SHIFT } from './plane-loops';
 import { SHIFT as SHIFTS, sumPart, TOTALS } from './row-sums';
 import { markKinds, RUN } from './rows';
 import { scratch } from './scratch';

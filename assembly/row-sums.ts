@@ -1,5 +1,5 @@
 /**
- * Stages `moments` and `gradient-sums` by rows: see rows.ts for what a row is, plane-sums.ts for
+ * Stages `moments` and `gradient-sums` by rows: see rows.ts for what a row is, plane-loops.ts for
  * the arithmetic. Gradient: the second one.
  */
 

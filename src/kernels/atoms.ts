@@ -3,7 +3,7 @@
  * in an order and with roundings that depend on nothing but the plane, or single values where a
  * plane has less than a vector of 16 bytes. Batches are split by sample, so no plane is ever cut.
  *
- * The order is that of assembly/plane-sums.ts (channels first) and assembly/row-sums.ts (channels
+ * The order is that of assembly/plane-loops.ts (channels first) and assembly/row-sums.ts (channels
  * last), in numbers of the element type: this file repeats them for engines without WebAssembly.
  */
 

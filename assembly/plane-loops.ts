@@ -1,0 +1,195 @@
+/**
+ * The loops of sums over planes: d = x - shift and d * d, or dy and dy * d (Gradient). Each channel
+ * has a record of its shift and float64 sums.
+ */
+
+import {
+  addTo,
+  depthOf,
+  differ,
+  lastBytes,
+  madd,
+  on,
+  productOf,
+  promote,
+  sumOf,
+  TURN,
+} from './lanes';
+
+/** Bytes of a channel's record. */
+export const RECORD: usize = 48;
+export const SHIFT: usize = 0;
+export const SUM: usize = 16;
+export const PRODUCTS: usize = 32;
+
+/** Bytes of a plane until sums over several planes are promoted: chains in which every turn adds. */
+export const CHAIN: usize = 16 * 16;
+
+/** Begins the record of a channel. */
+export function begin(record: usize, shift: T): void {
+  const zero = i64x2.splat(0);
+  v128.store(record, v128.splat<T>(shift), SHIFT);
+  v128.store(record, zero, SUM);
+  v128.store(record, zero, PRODUCTS);
+}
+
+/**
+ * Adds the sums of one plane to `record`. Near: the shift is 0. Atom: writes them to `atom` and,
+ * `next` bytes on, instead.
+ */
+export function planeSums<Gradient, Near, Atom>(
+  dy: usize,
+  x: usize,
+  record: usize,
+  plane: usize,
+  atom: usize = 0,
+  next: usize = 0,
+): void {
+  const shift = v128.load(record, SHIFT);
+  const zero = i64x2.splat(0);
+  let s0 = zero;
+  let s1 = zero;
+  let q0 = zero;
+  let q1 = zero;
+  let q2 = zero;
+  let q3 = zero;
+  let sums = zero;
+  let products = zero;
+  let turns = plane / TURN;
+  while (turns > 0) {
+    let chain = min(turns, depthOf<Near>());
+    turns -= chain;
+    do {
+      const d0 = differ<Near>(v128.load(x, 0), shift);
+      const d1 = differ<Near>(v128.load(x, 16), shift);
+      const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
+      const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+      s0 = v128.add<T>(s0, v128.add<T>(g0, g1));
+      q0 = madd(d0, g0, q0);
+      q1 = madd(d1, g1, q1);
+      const d2 = differ<Near>(v128.load(x, 32), shift);
+      const d3 = differ<Near>(v128.load(x, 48), shift);
+      const g2 = on<Gradient>() ? v128.load(dy, 32) : d2;
+      const g3 = on<Gradient>() ? v128.load(dy, 48) : d3;
+      s1 = v128.add<T>(s1, v128.add<T>(g2, g3));
+      q2 = madd(d2, g2, q2);
+      q3 = madd(d3, g3, q3);
+      x += TURN;
+      if (on<Gradient>()) dy += TURN;
+    } while (--chain > 0);
+    if (turns > 0) {
+      sums = f64x2.add(sums, promote(v128.add<T>(s0, s1)));
+      products = f64x2.add(products, promote(sumOf(q0, q1, q2, q3)));
+      s0 = s1 = q0 = q1 = q2 = q3 = zero;
+    }
+  }
+  const tail = plane % TURN;
+  if (tail & 32) {
+    const d0 = differ<Near>(v128.load(x, 0), shift);
+    const d1 = differ<Near>(v128.load(x, 16), shift);
+    const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
+    const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+    s0 = v128.add<T>(s0, g0);
+    s1 = v128.add<T>(s1, g1);
+    q0 = madd(d0, g0, q0);
+    q1 = madd(d1, g1, q1);
+  }
+  if (tail & 16) {
+    const d2 = differ<Near>(v128.load(x + (tail & 32)), shift);
+    const g2 = on<Gradient>() ? v128.load(dy + (tail & 32)) : d2;
+    s0 = v128.add<T>(s0, g2);
+    q2 = madd(d2, g2, q2);
+  }
+  if (tail & 15) {
+    // The last vector of the plane: lanes that were counted already are masked, in both factors
+    // (0 * infinity would be NaN).
+    const mask = lastBytes(tail & 15);
+    const d3 = v128.and(differ<Near>(v128.load(x + tail - 16), shift), mask);
+    const g3 = on<Gradient>() ? v128.and(v128.load(dy + tail - 16), mask) : d3;
+    s1 = v128.add<T>(s1, g3);
+    q3 = madd(d3, g3, q3);
+  }
+  sums = f64x2.add(sums, promote(v128.add<T>(s0, s1)));
+  products = f64x2.add(products, promote(sumOf(q0, q1, q2, q3)));
+  if (on<Atom>()) {
+    const low = v128.shuffle<i64>(sums, products, 0, 2);
+    const both = f64x2.add(low, v128.shuffle<i64>(sums, products, 1, 3));
+    v128.store64_lane(atom, both, 0);
+    v128.store64_lane(atom + next, both, 1);
+  } else {
+    addTo(record + SUM, sums);
+    addTo(record + PRODUCTS, products);
+  }
+}
+
+/** Adds the sums of K planes near 0, `stride` bytes apart, to `record`: i32 four, i16 two. Chain by chain. */
+export function smallSums<Gradient, K>(
+  dy: usize,
+  x: usize,
+  stride: usize,
+  record: usize,
+  plane: usize,
+): void {
+  const four = sizeof<K>() === 4;
+  const delta = dy - x;
+  let sum = i64x2.splat(0);
+  let products = sum;
+  let p0 = x;
+  let p1 = p0 + stride;
+  let p2 = four ? p1 + stride : p0;
+  let p3 = four ? p2 + stride : p0;
+  const whole = x + (plane & ~15);
+  for (;;) {
+    for (const end = min(whole, p0 + CHAIN); p0 < end; ) {
+      const d0 = v128.load(p0);
+      const d1 = v128.load(p1);
+      const g0 = on<Gradient>() ? v128.load(p0 + delta) : d0;
+      const g1 = on<Gradient>() ? v128.load(p1 + delta) : d1;
+      if (four) {
+        const d2 = v128.load(p2);
+        const d3 = v128.load(p3);
+        const g2 = on<Gradient>() ? v128.load(p2 + delta) : d2;
+        const g3 = on<Gradient>() ? v128.load(p3 + delta) : d3;
+        sum = v128.add<T>(sum, sumOf(g0, g1, g2, g3));
+        const all = v128.add<T>(productOf(d0, g0, d1, g1), productOf(d2, g2, d3, g3));
+        products = v128.add<T>(products, all);
+      } else {
+        sum = v128.add<T>(sum, v128.add<T>(g0, g1));
+        products = v128.add<T>(products, productOf(d0, g0, d1, g1));
+      }
+      p0 += 16;
+      p1 += 16;
+      p2 += 16;
+      p3 += 16;
+    }
+    if (p0 >= whole) break;
+    addTo(record + SUM, promote(sum));
+    addTo(record + PRODUCTS, promote(products));
+    sum = products = i64x2.splat(0);
+  }
+  const rest = plane & 15;
+  if (rest) {
+    // The last vectors of the planes: lanes that were counted already are masked, see above.
+    const mask = lastBytes(rest);
+    const back = rest - 16;
+    if (on<Gradient>()) {
+      for (let k = sizeof<K>(); k > 0; k--) {
+        const d = v128.and(v128.load(p0 + back), mask);
+        const g = v128.and(v128.load(p0 + back + delta), mask);
+        sum = v128.add<T>(sum, g);
+        products = madd(d, g, products);
+        p0 += stride;
+      }
+    } else {
+      const d0 = v128.and(v128.load(p0 + back), mask);
+      const d1 = v128.and(v128.load(p1 + back), mask);
+      const d2 = four ? v128.and(v128.load(p2 + back), mask) : d0;
+      const d3 = four ? v128.and(v128.load(p3 + back), mask) : d0;
+      const low = productOf(d0, d0, d1, d1);
+      sum = v128.add<T>(sum, four ? sumOf(d0, d1, d2, d3) : v128.add<T>(d0, d1));
+      products = v128.add<T>(products, four ? v128.add<T>(low, productOf(d2, d2, d3, d3)) : low);
+    }
+  }
+  addTo(record + SUM, promote(sum));
+  addTo(record + PRODUCTS, promote(products));
+}
