@@ -21,6 +21,12 @@ export interface CommonOptions {
   /** Whether results must not depend on how the batch is split over ranks. Default false. */
   reproducible?: boolean;
   /**
+   * With `reproducible`: whether the gradients of weight and bias are the exact sums over the group,
+   * the same on every rank and for every split, instead of those over this rank's samples. They
+   * must not be averaged or summed over the group again. Default false.
+   */
+  groupGradients?: boolean;
+  /**
    * What a NaN or infinity in the group's batch does in training. 'skip' (default): running
    * statistics stay as they are, `skippedUpdates` counts; 'propagate': they take it over; 'throw':
    * RangeError on every rank.
@@ -34,6 +40,7 @@ export const COMMON_OPTIONS = [
   'name',
   'channelsLast',
   'reproducible',
+  'groupGradients',
   'onNonFinite',
 ];
 
@@ -45,6 +52,7 @@ export interface CommonSetup {
   readonly eps: number;
   readonly channelsLast: boolean;
   readonly reproducible: boolean;
+  readonly groupGradients: boolean;
   readonly onNonFinite: NonFiniteRule;
   readonly kernels: Kernels;
 }
@@ -60,6 +68,10 @@ export function labelOf(kind: string, numFeatures: unknown, options: CommonOptio
 /** The checked options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
   const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
+  const groupGradients = checkBoolean(options.groupGradients ?? false, `${label}: groupGradients`);
+  if (groupGradients && !reproducible) {
+    throw new RangeError(`${label}: groupGradients needs reproducible: true, got ${reproducible}`);
+  }
   // 16-bit parameters would lose what the optimizer adds; float32 or better is the rule.
   const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
   return {
@@ -68,6 +80,7 @@ export function commonSetup(options: CommonOptions, label: string): CommonSetup 
     eps: checkEps(eps, label),
     channelsLast: checkBoolean(channelsLast, `${label}: channelsLast`),
     reproducible: checkBoolean(reproducible, `${label}: reproducible`),
+    groupGradients,
     onNonFinite: checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`),
     kernels: currentKernels(),
   };

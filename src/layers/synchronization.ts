@@ -55,6 +55,8 @@ export interface SynchronizationOptions {
   readonly onNonFinite?: NonFiniteRule;
   /** Whether results must not depend on how the batch is split over ranks. Default false. */
   readonly reproducible?: boolean;
+  /** With `reproducible`: whether sums of gradients are the group's, not this rank's. Default false. */
+  readonly groupGradients?: boolean;
   /**
    * Takes a finite batch over into the running statistics: `count`, `mean` and `m2` are the group's,
    * count above 0. The arrays are valid during the call only. Default: nothing learns.
@@ -298,6 +300,7 @@ export class Synchronization {
       group,
       label: label ?? this.label,
       reproducible: this.reproducible,
+      groupGradients: this.#options.groupGradients ?? false,
       gatherRanks: this.#gatherRanks,
     };
   }

@@ -19,6 +19,8 @@ export interface Scope {
   readonly label: string;
   /** Whether the result must not depend on how the batch is split over ranks. */
   readonly reproducible: boolean;
+  /** Whether exact gradient sums are handed out for the group, instead of this rank's own. */
+  readonly groupGradients: boolean;
   /** Groups up to this size gather their moments; see merge/merge.ts. */
   readonly gatherRanks: number;
 }

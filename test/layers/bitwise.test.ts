@@ -40,7 +40,14 @@ async function merge(group: ProcessGroup, packed: Float64Array, most: number, vo
   statistics.count = own.count;
   statistics.mean.set(own.mean);
   statistics.m2.set(own.m2);
-  const scope = { kernels, group, label: 'merge', reproducible: false, gatherRanks: most };
+  const scope = {
+    kernels,
+    group,
+    label: 'merge',
+    reproducible: false,
+    groupGradients: false,
+    gatherRanks: most,
+  };
   const pass = mergeMoments(statistics, vote, scope);
   for (let work = pass.step(); work !== null; work = pass.step()) await work.done();
   const { count, mean, m2, channelsPerBlock } = pass.result;

@@ -114,6 +114,7 @@ describe('SyncBatchNorm', () => {
   it.each<Case>([
     [{ trackRunningStats: 'no' }, TypeError, "trackRunningStats must be true or false, got 'no'"],
     [{ trackRunningStats: null }, TypeError, 'trackRunningStats must be true or false, got null'],
+    [{ groupGradients: true }, RangeError, 'groupGradients needs reproducible: true, got false'],
     [{ processGroup: 'nobody' }, RangeError, "unknown group 'nobody'; this rank knows world"],
     [{ processGroup: 3 }, TypeError, 'a group is a name or a ProcessGroup, got number'],
     [{ processGroup: [0, 1] }, TypeError, 'a group is a name or a ProcessGroup, got object'],

@@ -235,7 +235,7 @@ describe('reproducible statistics', () => {
             return {
               kind: 'SyncBatchNorm',
               numFeatures: 2,
-              options: { reproducible: true },
+              options: { reproducible: true, groupGradients: true },
               passes: [{ x: part(shifted), dy: part(dy) }],
             };
           });
@@ -245,7 +245,9 @@ describe('reproducible statistics', () => {
             ...passes.flatMap((pass) => pass.dx!),
             ...passes[0].state.runningMean,
             ...passes[0].state.runningVar,
+            ...passes[0].gradients!.flatMap((gradient) => gradient!),
           ]);
+          for (const { gradients } of passes) expect(gradients).toEqual(passes[0].gradients);
         }
         for (const run of runs) expectSame(run, runs[0]);
       }),

@@ -153,10 +153,11 @@ export class ExactMeans implements MeansOfGroup {
   readonly #statistics: Statistics;
   readonly #terms: ExactTerms;
   readonly #meeting: ExactMeeting;
+  readonly #ofGroup: boolean;
   #precise = false;
   #met = 0;
 
-  /** @param sums get this rank's own sums */
+  /** @param sums get this rank's own sums, or the group's, as the scope says */
   constructor(
     sums: GradientSums,
     dy: FloatArray,
@@ -169,6 +170,7 @@ export class ExactMeans implements MeansOfGroup {
     this.means = { dy: means.first, dyXhat: means.second };
     this.#sums = sums;
     this.#statistics = statistics;
+    this.#ofGroup = scope.groupGradients;
     this.#terms = { x, dy, shift: shiftsOf(statistics, layout), precise: false };
     this.#meeting = new ExactMeeting(layout, scope);
   }
@@ -193,7 +195,7 @@ export class ExactMeans implements MeansOfGroup {
       this.#precise = true;
       return this.start() ?? this.finish();
     }
-    this.#put(this.#sums, own, 1);
+    this.#put(this.#sums, this.#ofGroup ? values : own, 1);
     this.#put(this.means, values, Math.max(this.#statistics.count, 1));
     return null;
   }
