@@ -49,9 +49,12 @@ export interface ExactTerms {
   readonly precise: boolean;
 }
 
-/** Exact sums that wait for the other ranks. */
+/** Exact sums that wait for the other ranks. Its arrays are valid until the next exact sums begin. */
 export interface ExactSums {
-  /** The largest magnitudes of this rank's terms: all channels' first terms, then all products. */
+  /**
+   * The largest magnitudes of this rank's terms: all channels' first terms, then all products.
+   * Lost when `words` is called.
+   */
   readonly bounds: Float64Array;
   /**
    * The sums in words that may be added to those of other ranks; see `valuesOfWords`.

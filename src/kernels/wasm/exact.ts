@@ -72,12 +72,12 @@ export class Exact {
     bounds.fill(0);
     boundAtoms(bounds.byteOffset, atoms, samples, columns);
     return {
-      bounds: bounds.slice(),
+      bounds,
       words: (group) => {
         bounds.set(group);
         addAtoms(words.byteOffset, bounds.byteOffset, atoms, samples, columns);
         this.#spare = memory;
-        return words.slice();
+        return words;
       },
     };
   }
@@ -204,7 +204,7 @@ function gather(
   repeat: number,
   combine: (a: number, b: number) => number,
 ): Float64Array {
-  if (repeat === 1) return values.slice();
+  if (repeat === 1) return values;
   const gathered = new Float64Array(values.length / repeat);
   for (let i = 0; i < values.length; i++) {
     const place = Math.floor(i / repeat);

@@ -17,9 +17,8 @@ import type { MeansOfGroup } from './means.js';
 
 /** The exact sums of all ranks, in two meetings. */
 class ExactMeeting {
-  /** The group's sums: of all channels, then of all channels' products; and this rank's own. */
+  /** The group's sums: of all channels, then of all channels' products. */
   readonly values: Float64Array;
-  readonly own: Float64Array;
   count = 0;
   readonly #scope: Scope;
   readonly #layout: Layout;
@@ -34,7 +33,6 @@ class ExactMeeting {
     this.#layout = layout;
     this.#scope = scope;
     this.values = new Float64Array(length);
-    this.own = scope.group.size === 1 ? this.values : new Float64Array(length);
     this.#bounds = new Float64Array(length);
     this.#sent = new Float64Array(2 * length + 1);
     this.#received = scope.group.size === 1 ? this.#sent : new Float64Array(2 * length + 1);
@@ -66,8 +64,15 @@ class ExactMeeting {
 
   finish(): void {
     valuesOfWords(this.values, this.#received, this.#bounds);
-    if (this.own !== this.values) valuesOfWords(this.own, this.#sent, this.#bounds);
     this.count = this.#received[this.#received.length - 1];
+  }
+
+  /** This rank's own sums, once the meetings are over. */
+  own(): Float64Array {
+    if (this.#sent === this.#received) return this.values;
+    const own = new Float64Array(this.values.length);
+    valuesOfWords(own, this.#sent, this.#bounds);
+    return own;
   }
 }
 
@@ -132,7 +137,8 @@ export class ExactMoments implements Pass<Statistics> {
     this.result.channelsPerBlock = length;
     let good = true;
     for (let c = 0; c < length; c++) {
-      const [sum, squares] = [values[c], values[length + c]];
+      const sum = values[c];
+      const squares = values[length + c];
       const delta = count === 0 ? 0 : sum / count;
       const spread = squares * count - sum * sum;
       mean[c] = (this.#shift === null ? 0 : this.#shift[c]) + delta;
@@ -189,13 +195,13 @@ export class ExactMeans implements MeansOfGroup {
       if (work !== null) return work;
     }
     this.#meeting.finish();
-    const { values, own } = this.#meeting;
+    const { values } = this.#meeting;
     // Past what float32 holds: once more in float64, on all ranks.
-    if (!this.#precise && !values.every(Number.isFinite)) {
+    if (!this.#precise && !allFinite(values)) {
       this.#precise = true;
       return this.start() ?? this.finish();
     }
-    this.#put(this.#sums, this.#ofGroup ? values : own, 1);
+    this.#put(this.#sums, this.#ofGroup ? values : this.#meeting.own(), 1);
     this.#put(this.means, values, Math.max(this.#statistics.count, 1));
     return null;
   }
@@ -214,13 +220,18 @@ export class ExactMeans implements MeansOfGroup {
 
 /** What is subtracted from x in sum(dy * (x - mean)): the mean, unless x is about 0; null: nothing. */
 function shiftsOf({ mean, m2, count }: Statistics, layout: Layout): Float64Array | null {
-  let near = true;
-  const shifts = mean.map((m, c) => {
-    if (m * m * count <= 4 * m2[c]) return 0;
-    near = false;
-    return rounded(m, layout);
-  });
-  return near ? null : shifts;
+  let shifts: Float64Array | null = null;
+  for (let c = 0; c < mean.length; c++) {
+    if (mean[c] * mean[c] * count <= 4 * m2[c]) continue;
+    shifts ??= new Float64Array(mean.length);
+    shifts[c] = rounded(mean[c], layout);
+  }
+  return shifts;
+}
+
+function allFinite(values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isFinite(values[i])) return false;
+  return true;
 }
 
 function rounded(value: number, { dtype }: Layout): number {
