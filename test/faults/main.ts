@@ -13,7 +13,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { FAULT_KINDS, type FaultKind } from './fault.js';
 import { runLaunched } from './launched-threads.js';
 import { Namespace, threadCount, threadsLeft } from './leftovers.js';
-import { judge } from './oracle.js';
+import { judge, SLACK_MS } from './oracle.js';
 import { CARRIERS, type Carrier, makePlan, type Plan } from './plan.js';
 import { runProcesses } from './processes.js';
 import { Tally } from './tally.js';
@@ -25,6 +25,7 @@ interface Options {
   readonly carrier: Carrier;
   readonly fault: readonly FaultKind[];
   readonly parallel: number;
+  readonly slack: number;
 }
 
 /** Worlds whose violations are printed. */
@@ -53,14 +54,15 @@ function parse(argv: readonly string[]): Options {
         .choices(FAULT_KINDS)
         .default(FAULT_KINDS, 'all'),
     )
-    .option('--parallel <n>', 'worlds at a time', count, 3);
+    .option('--parallel <n>', 'worlds at a time', count, 3)
+    .option('--slack <ms>', 'milliseconds that an error may be late', Number, SLACK_MS);
   command.parse(argv);
   return command.opts<Options>();
 }
 
 /** Runs worlds, `parallel` of them at a time. */
 async function runWorlds(
-  { seed, worlds, carrier, fault, parallel }: Options,
+  { seed, worlds, carrier, fault, parallel, slack }: Options,
   tally: Tally,
   run: (plan: Plan) => ReturnType<ThreadPool['run']>,
 ): Promise<void> {
@@ -68,7 +70,7 @@ async function runWorlds(
   const lane = async () => {
     while (next < seed + worlds) {
       const plan = makePlan({ seed: next++, carrier, kinds: fault });
-      tally.add(plan, judge(plan, await run(plan)));
+      tally.add(plan, judge(plan, await run(plan), slack));
     }
   };
   await Promise.all(Array.from({ length: parallel }, lane));

@@ -32,11 +32,12 @@ export interface Verdict {
 }
 
 /** Milliseconds that a survivor's error may take past the deadline; crowded cores included. */
-const SLACK_MS = 1500;
+export const SLACK_MS = 1500;
 /** Errors that may end a survivor's program. */
 const KNOWN = ['RankFailedError', 'MismatchError', 'DeadlineError', 'CollectiveError'];
 
-export function judge(plan: Plan, outcome: WorldOutcome): Verdict {
+/** @param slack milliseconds that an error may take past the fault or the deadline */
+export function judge(plan: Plan, outcome: WorldOutcome, slack = SLACK_MS): Verdict {
   const verdict: Verdict = { violations: [], latencies: [], unharmed: 0 };
   let unharmed = 0;
   const complain = (rank: number, what: string) => {
@@ -54,7 +55,7 @@ export function judge(plan: Plan, outcome: WorldOutcome): Verdict {
     for (const what of impossible(plan, report)) complain(rank, what);
     if (report.error === null && !isGuiltyAndFree(plan, rank)) unharmed++;
     if (rank !== plan.fault.rank) {
-      for (const what of judgeError(plan, outcome, report)) complain(rank, what);
+      for (const what of judgeError(plan, outcome, report, slack)) complain(rank, what);
       if (report.error !== null && outcome.faultAt > 0) {
         verdict.latencies.push(report.errorAt - outcome.faultAt);
       }
@@ -89,7 +90,12 @@ function* impossible(plan: Plan, report: Report): Generator<string> {
 }
 
 /** What is wrong with a survivor's error. */
-function* judgeError(plan: Plan, outcome: WorldOutcome, report: Report): Generator<string> {
+function* judgeError(
+  plan: Plan,
+  outcome: WorldOutcome,
+  report: Report,
+  slack: number,
+): Generator<string> {
   const { fault, timeout } = plan;
   const { error } = report;
   if (error === null) return;
@@ -106,7 +112,7 @@ function* judgeError(plan: Plan, outcome: WorldOutcome, report: Report): Generat
     if (blamed !== undefined && blamed !== String(fault.rank))
       yield `others than rank ${fault.rank} are blamed: ${show(error)}`;
   }
-  const limit = SLACK_MS + (traits.takes ?? 0) + (traits.stalls ? timeout * 1000 : 0);
+  const limit = slack + (traits.takes ?? 0) + (traits.stalls ? timeout * 1000 : 0);
   const late = report.errorAt - outcome.faultAt;
   if (outcome.faultAt > 0 && late > limit) yield `${Math.round(late)} ms late: ${show(error)}`;
 }
