@@ -23,8 +23,8 @@ export function createKernels(create = createEngine): Kernels {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     warnOnce(
-      'syncbn: no WebAssembly SIMD with shared memory here, so slow plain kernels serve ' +
-        `(browsers need cross-origin isolation): ${reason}`,
+      'syncbn: no WebAssembly SIMD with shared memory here, ' +
+        `so slow plain kernels serve: ${reason}`,
     );
     return plainKernels;
   }

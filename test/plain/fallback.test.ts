@@ -17,8 +17,7 @@ afterAll(release);
 
 /** What is printed, without the reason that the engine gives. */
 const FALLBACK =
-  'syncbn: no WebAssembly SIMD with shared memory here, so slow plain kernels serve ' +
-  '(browsers need cross-origin isolation): ';
+  'syncbn: no WebAssembly SIMD with shared memory here, so slow plain kernels serve: ';
 const WARNING = `${FALLBACK}no shared memory of 1 pages`;
 
 it('the plain kernels serve this thread, which is told once', async () => {
