@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BROWSERS, startBrowser } from './harness/browsers.js';
 import { run } from './harness/scenarios.js';
 import { type Site, serve } from './harness/serve.js';
-import type { Trained } from './pages/network.js';
+import type { forward, Trained } from './pages/network.js';
 import type { Task } from './pages/rank.js';
 import type { FailureReport } from './pages/worlds.js';
 
@@ -95,6 +95,23 @@ describe.each(BROWSERS)('in %s a world of workers', (name) => {
       ],
       after: expect.stringMatching(/call init\(\) first/),
     });
+  });
+
+  it('trains the same with the main thread as its fourth rank', async () => {
+    const inWorkers = await train({ workerNum: 4 });
+    const withMain = await run<typeof inWorkers>(page, 'trainHere');
+    expect(withMain).toEqual(inWorkers);
+    expect(new Set(withMain.map(({ result }) => result.hash)).size).toBe(1);
+  });
+
+  it('fails a blocking forward on the main thread on every rank, and learns nothing', async () => {
+    const ranks = await run<{ result: ReturnType<typeof forward> }[]>(page, 'forwardHere');
+    const [main, ...others] = ranks.map(({ result }) => result);
+    expect(main.error).toMatch(/^TypeError: .*startForward/);
+    for (const { error } of others) {
+      expect(error).toMatch(/^RankFailedError: rank 0 failed: TypeError: .*startForward/);
+    }
+    for (const { mean, tracked } of [main, ...others]) expect([mean, tracked]).toEqual([0, 0]);
   });
 
   it('is stopped, whatever its ranks wait for', async () => {

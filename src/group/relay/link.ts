@@ -44,6 +44,11 @@ export interface SocketLike {
 
 /** First word of a note that a port's other side is alive; the name of its lock follows. */
 const ALIVE = 'syncbn: alive as long as this lock is held: ';
+/**
+ * Milliseconds that messages get to come in after a sign that the other side has ended: locks and
+ * ports are free at once, and overtake what was posted before.
+ */
+const LAST_MESSAGES_MS = 100;
 /** What a side says as it closes. */
 const GOODBYE = 'syncbn: closed';
 
@@ -80,14 +85,17 @@ class PortLink implements Link {
       this.#release();
       closed(why);
     };
+    const hasEnded = () => {
+      setTimeout(() => end('the other side has ended'), LAST_MESSAGES_MS);
+    };
     this.#port.addEventListener('message', ({ data }) => {
       if (this.#isClosed) return;
       if (data === GOODBYE) end('the other side closed it');
-      else if (typeof data === 'string' && data.startsWith(ALIVE)) watch(data, end);
+      else if (typeof data === 'string' && data.startsWith(ALIVE)) watch(data, hasEnded);
       else message(data);
     });
     this.#port.addEventListener('messageerror', () => end('a message could not be read'));
-    this.#port.addEventListener('close', () => end('the other side has ended'));
+    this.#port.addEventListener('close', hasEnded);
     this.#port.start?.();
     this.#holdLock();
   }
@@ -125,10 +133,10 @@ class PortLink implements Link {
   }
 }
 
-/** Waits until the other side's lock comes free. */
-function watch(note: string, end: (why: string) => void): void {
+/** Calls `hasEnded` when the other side's lock comes free. */
+function watch(note: string, hasEnded: () => void): void {
   const { locks } = globalThis.navigator ?? {};
-  void locks?.request(note.slice(ALIVE.length), () => end('the other side has ended'));
+  void locks?.request(note.slice(ALIVE.length), hasEnded);
 }
 
 const CONNECTING = 0;

@@ -6,6 +6,7 @@ import {
   getRank,
   type Parameter,
   SyncBatchNorm,
+  startAverageGradients,
   Tensor,
 } from 'syncbn';
 
@@ -23,7 +24,7 @@ export interface Trained {
 }
 
 /** xorshift32; numbers in [-0.5, 0.5). */
-function numbersOf(seed: number): () => number {
+export function numbersOf(seed: number): () => number {
   let state = seed * 2654435761 || 1;
   return () => {
     state ^= state << 13;
@@ -52,8 +53,12 @@ function transpose(a: Float32Array, columns: number): Float32Array {
   return a.map((_, at) => a[(at % rows) * columns + Math.floor(at / rows)]);
 }
 
+/** How a rank takes part in collectives: it blocks, or it awaits. */
+export type Manner = 'wait' | 'done';
+
 /** Trains on this rank's samples, which differ from rank to rank and step to step. */
-export function train(steps: number): Trained {
+export async function train(steps: number, manner: Manner): Promise<Trained> {
+  const blocks = manner === 'wait';
   const start = numbersOf(7);
   const first = Float32Array.from({ length: INPUTS * HIDDEN }, start);
   const second = Float32Array.from({ length: HIDDEN }, start);
@@ -62,12 +67,16 @@ export function train(steps: number): Trained {
   for (let step = 0; step < steps; step++) {
     const next = numbersOf(1 + step * 64 + getRank());
     const x = Float32Array.from({ length: SAMPLES * INPUTS }, next);
-    const hidden = norm.forward(Tensor.from(multiply(x, first, INPUTS), [SAMPLES, HIDDEN]));
+    const input = Tensor.from(multiply(x, first, INPUTS), [SAMPLES, HIDDEN]);
+    const hidden = blocks ? norm.forward(input) : await norm.startForward(input).done();
     const { loss, dSecond, dHidden } = headOf(x, hidden.toFloats() as Float32Array, second);
-    const dx = norm.backward(Tensor.from(dHidden, [SAMPLES, HIDDEN]));
+    const dy = Tensor.from(dHidden, [SAMPLES, HIDDEN]);
+    const dx = blocks ? norm.backward(dy) : await norm.startBackward(dy).done();
     const dFirst = multiply(transpose(x, INPUTS), dx.toFloats() as Float32Array, SAMPLES);
     const shared = Float64Array.of(loss);
-    averageGradients([...norm.parameters(), dFirst, dSecond, shared]);
+    const gradients = [...norm.parameters(), dFirst, dSecond, shared];
+    if (blocks) averageGradients(gradients);
+    else await startAverageGradients(gradients).done();
     losses.push(shared[0]);
     for (const parameter of norm.parameters()) descend(...floatsOf(parameter));
     descend(first, dFirst);
@@ -79,6 +88,19 @@ export function train(steps: number): Trained {
     losses: [losses[0], losses[losses.length - 1]],
     hash: hashOf([first, second, ...statesOf(norm)]),
   };
+}
+
+/** One pass that blocks: what it throws, and the first channel's running mean after it. */
+export function forward(): { error: string; mean: number; tracked: number } {
+  const norm = new SyncBatchNorm(1, { name: 'norm' });
+  let error = 'none';
+  try {
+    norm.forward(Tensor.from([1, 2], [2, 1]));
+  } catch (thrown) {
+    error = `${(thrown as Error).name}: ${(thrown as Error).message}`;
+  }
+  const [mean] = norm.runningMean!.data;
+  return { error, mean: Number(mean), tracked: Number(norm.numBatchesTracked?.data[0] ?? 0) };
 }
 
 /** Squared error of relu(hidden) times the weights, against a bent line, and its gradients. */
@@ -112,7 +134,7 @@ function statesOf(norm: SyncBatchNorm): Float32Array[] {
 }
 
 /** FNV-1a of the bytes. */
-function hashOf(arrays: readonly Float32Array[]): string {
+export function hashOf(arrays: readonly Float32Array[]): string {
   let hash = 0x811c9dc5;
   for (const array of arrays) {
     for (const byte of new Uint8Array(array.slice().buffer)) {

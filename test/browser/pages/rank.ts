@@ -2,11 +2,11 @@
 
 import { createGroup, getGroupSize, getRank, init } from 'syncbn';
 import { runRank } from 'syncbn/browser';
-import { train } from './network.js';
+import { forward, train } from './network.js';
 
 /** What a rank is asked to do, and which rank is asked to do otherwise. */
 export interface Task {
-  readonly what: 'train' | 'latency' | 'talk' | 'wait';
+  readonly what: 'train' | 'train with jax' | 'forward' | 'latency' | 'talk' | 'wait';
   readonly fault?: Fault;
   readonly faultyRank?: number;
 }
@@ -16,6 +16,7 @@ export type Fault =
   | 'reject'
   | 'throw later'
   | 'close'
+  | 'hang'
   | 'return a function'
   | 'end the barrier alone';
 
@@ -47,6 +48,7 @@ async function misbehave(fault: Fault): Promise<unknown> {
   if (fault === 'reject') void Promise.reject(new BadLuck('rejected'));
   if (fault === 'throw later') setTimeout(() => thrower('thrown by a timer'), 10);
   if (fault === 'close') globalThis.close();
+  if (fault === 'hang') postMessage('hanging');
   if (fault === 'return a function') return () => {};
   if (fault === 'end the barrier alone') return 'left';
   // Not a rank's own end: whatever happens now happens outside of main.
@@ -71,7 +73,9 @@ async function main(task: Task): Promise<unknown> {
   if (task.fault !== undefined && task.faultyRank === getRank()) return misbehave(task.fault);
   // Joined already: a second `init` is harmless.
   await init();
-  if (task.what === 'train') return train(50);
+  if (task.what === 'train') return train(50, 'wait');
+  if (task.what === 'train with jax') return (await import('./jax.js')).trainJax(8, 'wait');
+  if (task.what === 'forward') return forward();
   if (task.what === 'latency') return latency();
   if (task.what === 'talk') return talk(task);
   everybody().barrier({ label: 'the end' }).wait();

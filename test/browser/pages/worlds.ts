@@ -3,6 +3,7 @@
 import { createGroup, createThreadWorld, getRank } from 'syncbn';
 import { launchWorkers, RankFailedError, type WorkerLaunchOptions } from 'syncbn/browser';
 import { offer } from '../harness/scenarios.js';
+import { forward, train } from './network.js';
 import type { Task } from './rank.js';
 
 function worker(query = '', script = './rank.js'): Worker {
@@ -90,20 +91,27 @@ async function stop() {
   return { done: await done, milliseconds: performance.now() - begun };
 }
 
+/** The page terminates the worker of rank 1, for which the others wait. */
 async function terminated(): Promise<FailureReport> {
   const workers: Worker[] = [];
-  const make = (rank: number) => {
-    workers[rank] = worker();
-    return workers[rank];
-  };
-  const world = launchWorkers(make, {
-    workerNum: 3,
-    data: { what: 'talk' },
-    timeout: 20,
-    // All of them are at work now.
-    onMessage: (_, rank) => rank === 1 && workers[1].terminate(),
-  });
-  return failureOf(world.done);
+  let begun = 0;
+  const world = launchWorkers(
+    (rank) => {
+      workers[rank] = worker();
+      return workers[rank];
+    },
+    {
+      workerNum: 3,
+      data: { what: 'wait', fault: 'hang', faultyRank: 1 },
+      timeout: 20,
+      onMessage: () => {
+        begun = performance.now();
+        workers[1].terminate();
+      },
+    },
+  );
+  const report = await failureOf(world.done);
+  return { ...report, milliseconds: performance.now() - begun };
 }
 
 /** Sums over all ranks, the page's main thread being one of them. */
@@ -121,6 +129,17 @@ async function here() {
   });
   const results = await world.done;
   return { results, after: await tried(() => getRank()) };
+}
+
+/** The main thread trains as the fourth rank, and awaits; the workers block. */
+async function trainHere() {
+  const mainHere = () => train(50, 'done');
+  return start({ workerNum: 4, data: { what: 'train' }, mainHere }).done;
+}
+
+/** The main thread calls `forward`, as all others do. */
+async function forwardHere() {
+  return start({ data: { what: 'forward' }, mainHere: () => forward() }).done;
 }
 
 async function notIsolated() {
@@ -144,6 +163,8 @@ offer({
   talk,
   stop,
   here,
+  trainHere,
+  forwardHere,
   notIsolated,
   uncopied: () => tried(() => start({ data: { what: () => {} } })),
   wrongOptions: async () => ({
