@@ -5,21 +5,15 @@
 
 import { parentPort } from 'node:worker_threads';
 import { defaultDevice, init as initJax, numpy as np, tree } from '@jax-js/jax';
-import { createGroup, init, type ProcessGroup } from 'syncbn';
+import { createGroup, init } from 'syncbn';
 import { type DigitSets, type Digits, PIXELS, SIDE } from './dataset.js';
 import { type DigitsNetwork, type DigitsParameters, descend, digitsNetwork } from './model.js';
-import { seededRandom } from './random.js';
+import { ownSamples, rateOf, type Schedule, sampleOrder } from './schedule.js';
 
-export interface TrainSettings {
+export interface TrainSettings extends Schedule {
   readonly digits: DigitSets;
   /** Ranks that train: the first of the world. The others have no part in it. */
   readonly ranks: number;
-  /** Samples of one step over all ranks; a multiple of the ranks. */
-  readonly batchSize: number;
-  readonly steps: number;
-  readonly seed: number;
-  /** Largest learning rate; see {@link rateOf}. */
-  readonly learningRate: number;
   /** Whether statistics are those of all ranks, or of each alone. */
   readonly synchronized: boolean;
   /** Steps between measurements of the accuracy, one of which follows the last step; null: none. */
@@ -60,9 +54,10 @@ export async function train(
     (p: np.Array) => np.zerosLike(p),
     tree.ref(parameters),
   ) as DigitsParameters;
-  const order = sampleOrder(settings);
+  const order = sampleOrder(digits.train.count, settings);
   for (let step = 0; step < steps; step++) {
-    const [images, labels] = batchOf(digits.train, ownSamples(order, step, settings, group));
+    const samples = ownSamples(order, step, settings.batchSize, group);
+    const [images, labels] = batchOf(digits.train, samples);
     const { loss, gradients } = model.lossAndGradients(tree.ref(parameters), images, labels).wait();
     const rate = rateOf(step, settings);
     ({ parameters, velocity } = descend(parameters, velocity, gradients, np.array(rate)));
@@ -79,48 +74,6 @@ export async function train(
 function isMeasured(step: number, { steps, measureEvery }: TrainSettings): boolean {
   if (measureEvery === null) return false;
   return step === steps || step % measureEvery === 0;
-}
-
-/** Share of the steps in which the learning rate rises. */
-const WARM_UP = 0.2;
-
-/**
- * The learning rate rises in a straight line, as Goyal et al. ("Accurate, Large Minibatch SGD",
- * 2017) advise, then falls to 0 in one. At the full rate the first steps are chaotic: rounding
- * errors of 1e-7 had grown to 1e-2 after 100 steps; this way they stay near 1e-6.
- */
-function rateOf(step: number, { learningRate, steps }: TrainSettings): number {
-  const rise = (step + 1) / (WARM_UP * steps);
-  const fall = (steps - step) / ((1 - WARM_UP) * steps);
-  return learningRate * Math.min(rise, fall);
-}
-
-/** Indices of the training samples in the order in which steps take them; each epoch anew. */
-function sampleOrder({ digits, steps, batchSize, seed }: TrainSettings): Uint32Array {
-  const random = seededRandom(seed);
-  const { count } = digits.train;
-  const order = new Uint32Array(steps * batchSize);
-  const epoch = Uint32Array.from({ length: count }, (_, i) => i);
-  for (let at = 0; at < order.length; at++) {
-    // Fisher and Yates, as far as it is needed.
-    const from = at % count;
-    const other = from + Math.floor(random() * (count - from));
-    [epoch[from], epoch[other]] = [epoch[other], epoch[from]];
-    order[at] = epoch[from];
-  }
-  return order;
-}
-
-/** This rank's share of a step's samples. */
-function ownSamples(
-  order: Uint32Array,
-  step: number,
-  { batchSize }: TrainSettings,
-  { rank, size }: ProcessGroup,
-): Uint32Array {
-  const share = batchSize / size;
-  const first = step * batchSize + rank * share;
-  return order.subarray(first, first + share);
 }
 
 /** Images, shape (n, 28, 28, 1) in [0, 1], and labels of some samples. */

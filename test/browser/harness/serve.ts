@@ -71,16 +71,20 @@ const TYPES: Record<string, string> = {
   '.wasm': 'application/wasm',
 };
 
-/** Serves the files of a folder as an isolated page. */
-export async function serveFolder(folder: string): Promise<{ url: string; close(): void }> {
+/** Serves the files of a folder; as an isolated page, or not. */
+export async function serveFolder(
+  folder: string,
+  isolated = true,
+): Promise<{ url: string; close(): void }> {
+  const headers = isolated ? ISOLATED : {};
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
     try {
       const content = readFileSync(join(folder, pathname));
       const type = TYPES[extname(pathname)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type, ...ISOLATED }).end(content);
+      response.writeHead(200, { 'content-type': type, ...headers }).end(content);
     } catch {
-      response.writeHead(404, ISOLATED).end();
+      response.writeHead(404, headers).end();
     }
   });
   return listen(server);
