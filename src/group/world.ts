@@ -3,11 +3,10 @@
  * with its names in TypeScript's spelling.
  */
 
-import { setChecked } from '../core/check-mode.js';
 import { builtin, launchedRank } from '../core/platform.js';
 import { ready } from '../core/ready.js';
-import { show } from '../core/show.js';
 import { launchFromEnvironment } from './mpi/environment.js';
+import { applyCheck, checkFlag } from './option-check.js';
 import { ProcessGroup } from './process-group.js';
 import { recorder } from './rounds/recorder.js';
 import { SoloWorld } from './solo.js';
@@ -51,6 +50,7 @@ let joining: Promise<void> | null = null;
  */
 export async function init(options: InitOptions = {}): Promise<void> {
   if (session !== null) return;
+  checkFlag(options.check);
   joining ??= join(options).finally(() => {
     joining = null;
   });
@@ -58,10 +58,7 @@ export async function init(options: InitOptions = {}): Promise<void> {
 }
 
 async function join(options: InitOptions): Promise<void> {
-  const { timeout, check } = options;
-  if (check !== undefined && typeof check !== 'boolean') {
-    throw new TypeError(`init: check must be true or false, got ${show(check)}`);
-  }
+  const { timeout } = options;
   if (timeout !== undefined) checkTimeout('init', timeout);
   await ready();
   const world =
@@ -74,7 +71,7 @@ async function join(options: InitOptions): Promise<void> {
   recorder.identify(world.rank, world.size);
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
-  setChecked(check ?? null);
+  applyCheck(options.check);
 }
 
 /** The world of a handle; a world as it is. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { createThreadWorld, ThreadWorld } from '../../src/group/thread/world.js';
 import { memberGroup, worldsOf } from '../harness/groups-in-process.js';
 
 const PAIR = [0, 1];
@@ -49,4 +50,25 @@ test('a rank that leaves before it has made a group fails those that wait in it'
     rank: 1,
     message: expect.stringMatching(/^rank 1 left before barrier #1 in group 'pair'/),
   });
+});
+
+test('ranks that leave and come back meet again, whoever is first', async () => {
+  const handles = createThreadWorld(2, { timeout: 5 });
+  for (const handle of handles) new ThreadWorld(handle).release();
+  const first = new ThreadWorld(handles[0]);
+  const second = new ThreadWorld(handles[1]);
+  const waiting = memberGroup(first, 'pair', PAIR, 0).barrier().done();
+  await memberGroup(second, 'pair', PAIR, 1).barrier().done();
+  await waiting;
+  const again = memberGroup(first, 'other', PAIR, 0).barrier().done();
+  second.release();
+  await expect(again).rejects.toThrow(/^rank 1 left before barrier #1 in group 'other'/);
+});
+
+test('a rank that is back waits for those that have yet to come back', async () => {
+  const handles = createThreadWorld(2, { timeout: 5 });
+  for (const handle of handles) new ThreadWorld(handle).release();
+  const waiting = memberGroup(new ThreadWorld(handles[0]), 'pair', PAIR, 0).barrier().done();
+  const late = memberGroup(new ThreadWorld(handles[1]), 'pair', PAIR, 1).barrier().done();
+  await Promise.all([waiting, late]);
 });

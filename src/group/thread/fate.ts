@@ -13,16 +13,27 @@ const CIRCLE_MS = 100;
 export class ThreadFate implements Fate {
   readonly #area: GroupArea;
   readonly #member: number;
+  readonly #session: number;
   readonly #hasCome: (member: number) => boolean;
   /** The segment's alarms when all was well. */
   #alarms = -1;
   /** Number of the collective that this rank blocks in, or 0. */
   #blocked = 0;
 
-  /** @param hasCome whether a member's frame of the round under way is there */
-  constructor(area: GroupArea, member: number, hasCome: (member: number) => boolean) {
+  /**
+   * @param session counts how often this rank has joined the world: those that have left it as
+   *   often are gone, those that have left it less often have yet to come back
+   * @param hasCome whether a member's frame of the round under way is there
+   */
+  constructor(
+    area: GroupArea,
+    member: number,
+    session: number,
+    hasCome: (member: number) => boolean,
+  ) {
     this.#area = area;
     this.#member = member;
+    this.#session = session;
     this.#hasCome = hasCome;
   }
 
@@ -89,8 +100,8 @@ export class ThreadFate implements Fate {
   #isGone(member: number): boolean {
     const { segment, ranks } = this.#area;
     const rank = ranks[member];
-    const isOut = segment.load(rank, RANK.exited) !== 0 || segment.load(rank, RANK.left) !== 0;
-    return isOut || this.#area.hasLeft(member);
+    const hasLeft = segment.load(rank, RANK.left) >= this.#session || this.#area.hasLeft(member);
+    return hasLeft || segment.load(rank, RANK.exited) !== 0;
   }
 
   #searchCircle(): Error | null {

@@ -40,7 +40,7 @@ export const RANK = {
   blockedCall: 5,
   /** Counts up with each blocking, so that a reader can tell whether it is still the same. */
   blockedEpoch: 6,
-  /** 1 when the rank has left the world. */
+  /** How often the rank has left the world: it may come back. */
   left: 7,
   /** Word of the area of a group in which the rank awaits a collective; 0: it awaits none. */
   awaitedArea: 8,

@@ -12,11 +12,12 @@ export class ThreadRounds extends SharedRounds {
   readonly #others: readonly number[];
   readonly #parked: Int32Array;
 
-  constructor(area: GroupArea, member: number) {
+  /** @param session see {@link ThreadFate} */
+  constructor(area: GroupArea, member: number, session: number) {
     const { segment, ranks, capacity } = area;
     const options = { member, members: ranks.length, capacity };
     super(area.memory, options, () => area.leave(member));
-    this.fate = new ThreadFate(area, member, (m) => this.hasCome(m));
+    this.fate = new ThreadFate(area, member, session, (m) => this.hasCome(m));
     this.#segment = segment;
     this.#others = ranks.filter((_, m) => m !== member);
     this.#parked = Int32Array.from(this.#others, (rank) => segment.rankWord(rank, RANK.parked));

@@ -81,6 +81,8 @@ export class ThreadWorld implements World {
   readonly timeout: number;
   readonly #segment: Segment;
   readonly #waiting: Waiting;
+  /** Counts from 1 how often this rank has joined the world. */
+  readonly #session: number;
 
   constructor(handle: ThreadWorldHandle) {
     this.#segment = new Segment(handle.segment);
@@ -94,8 +96,7 @@ export class ThreadWorld implements World {
     this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
-    // It may have left before, and come back.
-    this.#segment.store(this.rank, RANK.left, 0);
+    this.#session = this.#segment.load(this.rank, RANK.left) + 1;
   }
 
   get mayBlock(): boolean {
@@ -107,14 +108,14 @@ export class ThreadWorld implements World {
     const area = openArea(this.#segment, name, ranks, this.rank);
     return new RoundsTransport({
       ...{ name, ranks, waiting: this.#waiting },
-      rounds: new ThreadRounds(area, ranks.indexOf(this.rank)),
+      rounds: new ThreadRounds(area, ranks.indexOf(this.rank), this.#session),
       mostBlocks: Number.POSITIVE_INFINITY,
     });
   }
 
   release(): void {
     // Also for groups that this rank has never made, and others wait in.
-    this.#segment.store(this.rank, RANK.left, 1);
+    this.#segment.store(this.rank, RANK.left, this.#session);
     this.#segment.ringAll();
   }
 }
