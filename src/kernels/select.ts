@@ -3,8 +3,8 @@
 import { loadAtInit } from '../core/ready.js';
 import type { Kernels } from './kernels.js';
 import { plainKernels } from './plain.js';
-import { createEngine, loadExact } from './wasm/engine.js';
-import { WasmKernels } from './wasm/kernels.js';
+import { createEngine } from './wasm/engine.js';
+import { loadExact, WasmKernels } from './wasm/kernels.js';
 
 loadAtInit(loadExact);
 

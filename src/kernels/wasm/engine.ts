@@ -68,8 +68,8 @@ export interface Engine {
   readonly plane: { readonly 4: Stages; readonly 8: Stages };
   readonly row: { readonly 4: Stages; readonly 8: Stages };
   readonly statistics: Statistics;
-  /** Exact sums by bytes of an element; null until {@link loadExact} is over. */
-  exact(bytes: number): ExactStages | null;
+  /** Exact sums by bytes of an element, of `binary`, which is loaded apart. */
+  exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
@@ -153,13 +153,6 @@ function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactSt
   };
 }
 
-let exactBinaries: typeof import('./generated/exact.js') | null = null;
-
-/** Loads what exact sums need: until it is there, the plain kernels give the same bits slowly. */
-export async function loadExact(): Promise<void> {
-  exactBinaries ??= await import('./generated/exact.js');
-}
-
 /** @throws where the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
@@ -193,11 +186,10 @@ export function createEngine(options: EngineOptions = {}): Engine {
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
-    exact(bytes) {
+    exact(bytes, binary) {
       const there = exact.get(bytes);
-      if (there !== undefined || exactBinaries === null) return there ?? null;
-      const { exact32, exact64, frequent: most } = exactBinaries;
-      const exports = instantiate(decode(bytes === 4 ? exact32 : exact64, most), imports);
+      if (there !== undefined) return there;
+      const exports = instantiate(binary(), imports);
       if (reserved > 0) (exports.scratch as (bytes: number) => number)(reserved);
       const stages = exactStagesOf(exports, call);
       users.push(exports);

@@ -1,13 +1,15 @@
 /**
  * Exact sums by assembly/: atoms of planes go into a matrix in the kernels' memory, a row for each
  * sample, whose columns are summed; single values are summed where they lie. Foreign arrays pass
- * through the staging arrays in whole planes.
+ * through the staging arrays in whole planes. Few programs need this: it is loaded apart.
  */
 
+import { decode } from '../../core/binary-text.js';
 import type { Layout } from '../../core/layout.js';
 import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
 import type { Engine, ExactStages } from './engine.js';
+import { exact32, exact64, frequent } from './generated/exact.js';
 import type { Heap } from './heap.js';
 import { STAGING_BYTES, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
@@ -44,11 +46,13 @@ export class Exact {
     const width = channels * repeat * BYTES[layout.dtype];
     const fits = isValues(layout) ? width : plane * BYTES[layout.dtype];
     const foreign = !this.#owns(terms);
-    const stages = this.#engine.exact(BYTES[layout.dtype]);
+    const bytes = BYTES[layout.dtype];
     const tooLarge = foreign && fits > STAGING_BYTES;
-    if (stages === null || terms.precise || samples * plane === 0 || tooLarge) {
+    if (terms.precise || samples * plane === 0 || tooLarge) {
       return plainExactSums(terms, layout);
     }
+    const text = bytes === 4 ? exact32 : exact64;
+    const stages = this.#engine.exact(bytes, () => decode(text, frequent));
     return isValues(layout)
       ? this.#ofValues(terms, layout, repeat, stages)
       : this.#ofPlanes(terms, layout, stages);

@@ -15,11 +15,18 @@ import type {
 } from '../kernels.js';
 import { plainKernels } from '../plain.js';
 import type { Engine, Stages } from './engine.js';
-import { Exact } from './exact.js';
+import type { Exact } from './exact.js';
 import { Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import { SLOTS, Staging } from './staging.js';
 import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
+
+let loaded: typeof import('./exact.js') | null = null;
+
+/** Loads exact sums: until they are there, the plain kernels give the same bits slowly. */
+export async function loadExact(): Promise<void> {
+  loaded ??= await import('./exact.js');
+}
 
 export class WasmKernels implements Kernels {
   readonly name: string;
@@ -27,14 +34,13 @@ export class WasmKernels implements Kernels {
   readonly #engine: Engine;
   readonly #staging: Staging;
   readonly #foreign: Foreign;
-  readonly #exact: Exact;
+  #exact: Exact | null = null;
 
   constructor(engine: Engine) {
     this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
     this.heap = new Heap(engine);
     this.#engine = engine;
     this.#staging = new Staging(this.heap);
-    this.#exact = new Exact(engine, this.heap, this.#staging);
     this.#foreign = new Foreign(this.#staging, (rows, values, bytes) =>
       this.#stages(rows, values, bytes),
     );
@@ -209,6 +215,8 @@ export class WasmKernels implements Kernels {
   }
 
   exactSums(terms: ExactTerms, layout: Layout): ExactSums {
+    if (loaded === null) return plainKernels.exactSums(terms, layout);
+    this.#exact ??= new loaded.Exact(this.#engine, this.heap, this.#staging);
     return this.#exact.sums(terms, layout);
   }
 
