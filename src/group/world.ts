@@ -101,10 +101,15 @@ async function launchedProcess(timeout: number | undefined): Promise<World | nul
 /** Leaves the world: its groups are gone, and ranks that still wait for this one fail. */
 export function release(): void {
   if (session === null) return;
-  // The world first: it tells the members of every group that is still open.
-  session.world.release();
-  for (const group of session.groups.values()) group.close();
+  const { world, groups } = session;
+  // Whatever happens on the way, this rank is in no world afterwards.
   session = null;
+  try {
+    // The world first: it tells the members of every group that is still open.
+    world.release();
+  } finally {
+    for (const group of groups.values()) group.close();
+  }
 }
 
 /** Whether `init` has been called, and `release` has not. */

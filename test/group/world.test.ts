@@ -69,6 +69,18 @@ describe('init and release', () => {
     expect(createGroup('own', [0]).mayBlock).toBe(true);
   });
 
+  it('leave a world that fails on the way out as well', async () => {
+    const [world] = worldsOf(1);
+    world.release = () => {
+      throw new Error('the world has failed');
+    };
+    await init({ world });
+    expect(release).toThrow('the world has failed');
+    expect(isInitialized()).toBe(false);
+    await init();
+    expect(getGroupSize()).toBe(1);
+  });
+
   it('start anew: old groups are gone', async () => {
     await init();
     const old = createGroup('old', [0]);

@@ -1,6 +1,6 @@
 /** Ranks that go wrong, each in the way that the first argument names. */
 
-import { createGroup, DeadlineError, release } from 'syncbn';
+import { createGroup, DeadlineError, init, release } from 'syncbn';
 import { errorOf, everyone, join } from './mpi-ranks.js';
 
 const mode = process.argv[2];
@@ -42,7 +42,8 @@ if (mode === 'deadline') {
 } else if (mode === 'release') {
   all.allReduce(data).wait();
   release();
-  console.log(`rank ${world.rank} released`);
+  const again = await init().catch(String);
+  console.log(`rank ${world.rank} released, ${again}`);
 } else {
   all.allReduce(data, { label }).wait();
 }

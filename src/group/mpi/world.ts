@@ -29,6 +29,9 @@ const GRACE_MS = 150;
 /** Milliseconds that a rank which fails since another did waits for that one's exit code to win. */
 const DEFERENCE_MS = 3000;
 
+/** Whether this process is in MPI, or was: it can be entered once only. */
+let hasEntered = false;
+
 export class MpiWorld implements World, Ending {
   readonly kind = 'mpi';
   readonly mayBlock = true;
@@ -54,12 +57,16 @@ export class MpiWorld implements World, Ending {
 
   /** Enters MPI. @param timeout seconds that a collective may take by default */
   constructor(mpi: Mpi, launch: MpiLaunch, timeout: number) {
+    if (hasEntered) {
+      throw new Error('init: this process has left its world, and MPI can be entered once only');
+    }
     const crowded = (launch.localSize ?? launch.size ?? 1) > coreCount();
     this.#mpi = mpi;
     this.timeout = timeout;
     this.library = mpi.version;
     this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
     [this.rank, this.size] = enter(mpi, launch, crowded);
+    hasEntered = true;
     this.#comm = duplicateWorld(mpi);
     this.#rest = new Poll(crowded, processorYield(mpi.koffi));
     this.#waiting = new Waiting(this.#rest);
