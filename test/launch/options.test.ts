@@ -3,6 +3,7 @@
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { runtimeProblem } from '../../src/launch/common/runtime.js';
 import { parseCommandLine } from '../../src/launch/syncrun/options/command-line.js';
 import { type Settings, settingsOf } from '../../src/launch/syncrun/options/settings.js';
 import { helpText, OPTION_NAMES } from '../../src/launch/syncrun/options/table.js';
@@ -166,6 +167,18 @@ describe('mistakes', () => {
     expect(stderr).toMatch(/^syncrun: [^\n]+\n$/);
     expect(stderr).toContain(message);
   });
+});
+
+test.each([
+  [{ node: '20.19.0' }, null],
+  [{ node: '22.12.0' }, null],
+  [{ node: '26.10.0' }, null],
+  [{ node: '18.0.0', bun: '1.4.5' }, null],
+  [{ node: '20.18.1' }, 'Node 20.19 or 22.12 and newer is needed, and this is 20.18.1'],
+  [{ node: '21.7.3' }, 'Node 20.19 or 22.12 and newer is needed, and this is 21.7.3'],
+  [{ node: '22.2.0' }, 'Node 20.19 or 22.12 and newer is needed, and this is 22.2.0'],
+])('a runtime of %j is judged as engines says', (versions, problem) => {
+  expect(runtimeProblem(versions)).toBe(problem);
 });
 
 test('--help names every option, --version the package’s version', async () => {

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { runtimeProblem } from '../common/runtime.js';
 import {
   checkWorldOptions,
   holdWorld,
@@ -119,6 +120,8 @@ function locate(script: URL | string): URL {
 
 function checkOptions(options: LaunchOptions): void {
   checkWorldOptions('launch', options);
+  const problem = runtimeProblem(process.versions);
+  if (problem !== null) throw new Error(`launch: ${problem}`);
   const { args = [], output } = options;
   if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
     throw new TypeError(`launch: args must be an array of strings, got ${JSON.stringify(args)}`);
