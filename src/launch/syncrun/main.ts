@@ -5,28 +5,44 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { runtimeProblem } from '../common/runtime.js';
 import { writeAll } from '../common/write-all.js';
 import { analyze, readRecord } from './analyze.js';
 import { startInBackground } from './background.js';
-import { parseCommandLine } from './options/command-line.js';
-import { settingsOf } from './options/settings.js';
+import { type CommandLine, parseCommandLine } from './options/command-line.js';
+import { type Settings, settingsOf } from './options/settings.js';
 import { helpText } from './options/table.js';
+import { boolean } from './options/values.js';
 import { type PreparedWorld, prepareWorld } from './prepare.js';
 import { runPrepared } from './run.js';
 
+/** The script of `--check`. */
+const CHECK = new URL('../../check/main.js', import.meta.url);
 /** Exit status of a command that could not be started as it was written. */
 const USAGE_STATUS = 2;
 
 /** Reads and checks all there is before anything starts; null when only information was asked. */
 async function prepare(argv: readonly string[]): Promise<PreparedWorld | null> {
+  const problem = runtimeProblem(process.versions);
+  if (problem !== null) throw new RangeError(problem);
   const line = parseCommandLine(argv);
-  if (line.kind === 'run') return prepareWorld(settingsOf(line.given, line.script, line.args));
+  if (line.kind === 'run') return prepareWorld(settingsFor(line));
   if (line.kind === 'analyze') {
     writeAll(1, analyze(line.files.map(readRecord)));
     return null;
   }
   writeAll(1, line.kind === 'help' ? helpText() : `syncrun ${version()}\n`);
   return null;
+}
+
+/** A check is a run of our own script, which is waited for. */
+function settingsFor({ given, script, args }: CommandLine & { kind: 'run' }): Settings {
+  if (given.check === undefined || !boolean(given.check, 'check')) {
+    return settingsOf(given, script, args);
+  }
+  if (script !== '') throw new RangeError(`--check runs no script, got '${script}'`);
+  return { ...settingsOf(given, fileURLToPath(CHECK), [version()]), join: true, rankPrefix: false };
 }
 
 function version(): string {

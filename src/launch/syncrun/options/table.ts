@@ -80,6 +80,7 @@ export const OPTIONS = {
     values.duration,
     'from a signal that asks the ranks to end to their end',
   ),
+  check: flag('instead of a script: checks this world, and measures it'),
   bind_core: flag('pins ranks that are processes to cores'),
   job_name: entry('NAME', '', values.text, 'the same on all hosts (default: script and arguments)'),
   secret_file: entry(
