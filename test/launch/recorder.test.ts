@@ -77,6 +77,28 @@ describe.each(['threads', 'processes'])('on %s', (launcher) => {
   });
 });
 
+test('--status says where the ranks of a job stand that runs, and the job runs on', async () => {
+  const text = `${PREPARE.replace('timeout: 1', 'timeout: 60')}
+    console.log('ready');
+    const { existsSync } = await import('node:fs');
+    const pause = () => new Promise((resolve) => setTimeout(resolve, 20));
+    if (getRank() === 1) while (!existsSync('go')) await pause();
+    all.barrier().wait();`;
+  const cwd = workspace({ 'a.mjs': text });
+  const run = new Run(cwd, ['--worker_num=2', '--join', 'a.mjs']);
+  await run.says('ready', 2);
+  const { code, stdout } = await syncrun(cwd, '--status');
+  expect(code).toBe(0);
+  expect(stdout).toContain(`process ${run.child.pid} runs ${cwd}/a.mjs\n`);
+  expect(stdout).toMatch(/^rank 0 stood in barrier #301 in group 'all' for /m);
+  expect(stdout).toMatch(/^rank 1 was in no collective; its last, allReduce #300/m);
+  writeFileSync(join(cwd, 'go'), '');
+  expect((await run.ended).code).toBe(0);
+  const after = await syncrun(cwd, '--status');
+  expect(after.stdout).toBe(`no job of this host writes its logs to ${cwd}\n`);
+  expect((await syncrun(cwd, '--status', '--log_dir=nowhere')).code).toBe(2);
+});
+
 test('files that are no records are an error', async () => {
   const cwd = workspace({ 'a.json': '{}' });
   for (const name of ['a.json', 'none.json']) {

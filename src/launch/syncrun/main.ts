@@ -12,10 +12,11 @@ import { analyze, readRecord } from './analyze.js';
 import { startInBackground } from './background.js';
 import { type CommandLine, parseCommandLine } from './options/command-line.js';
 import { type Settings, settingsOf } from './options/settings.js';
-import { helpText } from './options/table.js';
+import { helpText, valuesOf } from './options/table.js';
 import { boolean } from './options/values.js';
 import { type PreparedWorld, prepareWorld } from './prepare.js';
 import { runPrepared } from './run.js';
+import { statusOfJobs } from './status.js';
 
 /** The script of `--check`. */
 const CHECK = new URL('../../check/main.js', import.meta.url);
@@ -27,6 +28,11 @@ async function prepare(argv: readonly string[]): Promise<PreparedWorld | null> {
   const problem = runtimeProblem(process.versions);
   if (problem !== null) throw new RangeError(problem);
   const line = parseCommandLine(argv);
+  if (line.kind === 'run' && line.given.status !== undefined) {
+    const { log_dir } = valuesOf(line.given);
+    writeAll(1, await statusOfJobs(log_dir));
+    return null;
+  }
   if (line.kind === 'run') return prepareWorld(settingsFor(line));
   if (line.kind === 'analyze') {
     writeAll(1, analyze(line.files.map(readRecord)));

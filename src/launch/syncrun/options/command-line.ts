@@ -41,7 +41,8 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (separate) at++;
     given[name] = separate ? next.value : (token.value ?? loneValue(name));
   }
-  if (given.check !== undefined) return { kind: 'run', given, script: '', args: [] };
+  if (given.check !== undefined || given.status !== undefined)
+    return { kind: 'run', given, script: '', args: [] };
   throw new RangeError('the script is missing; usage: syncrun [options] script [arguments]');
 }
 

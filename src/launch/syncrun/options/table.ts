@@ -81,6 +81,7 @@ export const OPTIONS = {
     'from a signal that asks the ranks to end to their end',
   ),
   check: flag('instead of a script: checks this world, and measures it'),
+  status: flag('instead of a script: where the jobs of --log_dir stand'),
   bind_core: flag('pins ranks that are processes to cores'),
   job_name: entry('NAME', '', values.text, 'the same on all hosts (default: script and arguments)'),
   secret_file: entry(
