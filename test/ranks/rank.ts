@@ -5,6 +5,7 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
+import { type AwaitedStep, runAwaitedLayer } from './awaited-layer.js';
 import { type CollectiveScript, runCollectives } from './collectives.js';
 import { runContract } from './contract.js';
 import { warnings } from './engine.js';
@@ -38,6 +39,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'jax-broadcast': async (data: { seed: number; root: number }) =>
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
+  'awaited-layer': (data: AwaitedStep) => runAwaitedLayer(data),
   checked: (data: CheckedScript) => runChecked(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
   contract: () => runContract(),

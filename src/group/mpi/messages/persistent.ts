@@ -13,7 +13,7 @@ import { NativeMemory } from '../library/memory.js';
 
 /** Sets of requests that are kept; a program uses a few frame lengths. */
 const MAX_ROUNDS = 64;
-/** Tag of the first piece. Bulk has 1, and later pieces those from 2 on. */
+/** Tags of the first piece and of those after it. */
 const FRAME_TAG = 0;
 const LATER_TAG = 1;
 
