@@ -103,10 +103,15 @@ describe('the packed package', () => {
     expect(typeCheck(project.folder, 'programs', settings, files)).toBe('');
   }, 120_000);
 
-  it('runs the first program of README on two ranks', () => {
-    const [{ text }] = programsIn('README', readFileSync(join(root, 'README.md'), 'utf8'));
-    writeFileSync(project.path('first.mjs'), text);
+  it('runs the first programs of README on two ranks', () => {
+    project.lend('@tensorflow');
+    const programs = programsIn('README', readFileSync(join(root, 'README.md'), 'utf8'));
+    const [train, first] = programs.map(({ text }) => text);
+    writeFileSync(project.path('train.mjs'), train);
+    writeFileSync(project.path('first.mjs'), first);
     const options = ['--worker_num=2', '--join=True', '--log_dir=logs'];
+    const training = run('npx', '--no-install', 'syncrun', ...options, 'train.mjs');
+    expect(training).toContain('Epoch 5 / 5');
     const output = run('npx', '--no-install', 'syncrun', ...options, 'first.mjs');
     // Rank 0 holds 0, 2 and 1, 3; rank 1 holds 1, 3 and 2, 4. Means 1.5 and 2.5, times 0.1.
     const line = 'running mean [0.15 0.25], gradient of bias [2. 2.]';

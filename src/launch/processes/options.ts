@@ -25,7 +25,7 @@ export interface ProcessLaunchOptions {
   /** This host's place; 0 waits for the others. Default -1: whoever has the address is first. */
   nodeRank?: number;
   /** What the hosts must know in common, 16 characters or more; needed for more than one host. */
-  secret?: string;
+  secret?: string | undefined;
   /**
    * The same on all hosts of a launch, so that two launches never mix. Default: the script's name
    * and its arguments, which must then be the same on all.
@@ -53,7 +53,7 @@ export interface ProcessLaunchOptions {
   /** Called about connections that were refused, and the like. */
   onNote?: (text: string) => void;
   /** Ends the launch on all hosts. Its reason may be 'SIGINT' or 'SIGHUP': what the ranks here get. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'script' | 'secret' | 'signal'>> & {
