@@ -12,11 +12,11 @@ import { serveFolder } from './harness/serve.js';
 
 const CONSUMER = fileURLToPath(new URL('./consumer', import.meta.url));
 /**
- * Bytes, gzipped, of a worker that trains with the layers: 13 KB of kernels, the layers with exact
- * sums, and the ranks. The aim is 40 KB; exact sums and agreement checks would have to be loaded
- * by those alone who ask for them.
+ * Bytes, gzipped, of all files of a worker that trains with the layers: 13 KB of kernels, the layers,
+ * the ranks, and some 8 KB that only exact sums load. The aim is 40 KB without those: checks of
+ * agreement, states and the recorder would have to be loaded by those alone who ask for them.
  */
-const LIMIT = 52 * 1024;
+const LIMIT = 60 * 1024;
 
 let project: PackedProject;
 let browser: Browser;
