@@ -111,10 +111,9 @@ describe('the packed package', () => {
     writeFileSync(project.path('first.mjs'), first);
     const options = ['--worker_num=2', '--join=True', '--log_dir=logs'];
     const training = run('npx', '--no-install', 'syncrun', ...options, 'train.mjs');
-    const losses = training.match(/losses [\d.,]+/g) ?? [];
-    expect(losses).toHaveLength(2);
-    expect(losses[0].split(',')).toHaveLength(5);
-    expect(losses[1]).toBe(losses[0]);
+    const [own = '', other] = training.match(/losses [\d.,]+/g) ?? [];
+    expect(own.split(',')).toHaveLength(5);
+    expect(other).toBe(own);
     const output = run('npx', '--no-install', 'syncrun', ...options, 'first.mjs');
     // Rank 0 holds 0, 2 and 1, 3; rank 1 holds 1, 3 and 2, 4. Means 1.5 and 2.5, times 0.1.
     const line = 'running mean [0.15 0.25], gradient of bias [2. 2.]';
