@@ -1,6 +1,9 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { describeTransport } from '../group/contract.js';
-import { SYNCRUN, workspace } from '../launch/support.js';
+import { SYNCRUN } from '../launch/support.js';
 import type { Report } from '../ranks/contract.js';
 import { CARRIERS, MPICH, OPEN_MPI, type Outcome, rankProgram, run, runRanks } from './run.js';
 
@@ -31,10 +34,16 @@ for (const family of [OPEN_MPI, MPICH]) {
 describeTransport(
   'processes of syncrun',
   async (size) => {
+    // Runs before the tests that the reports become: nothing of a test's own is there to remove it.
+    const folder = mkdtempSync(join(tmpdir(), 'syncbn-contract-'));
     const options = ['--launcher=processes', '--join', `--worker_num=${size}`];
-    const tail = ['--tail_worker_log=-1', `--log_dir=${workspace()}`];
-    const args = [SYNCRUN, ...options, ...tail, PROGRAM];
-    return reportsOf(await run(process.execPath, args, {}, 200), size);
+    const output = ['--tail_worker_log=-1', '--rank_prefix=False', `--log_dir=${folder}`];
+    try {
+      const args = [SYNCRUN, ...options, ...output, PROGRAM];
+      return reportsOf(await run(process.execPath, args, {}, 200), size);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   },
   [1, 2, 3],
 );
