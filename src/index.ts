@@ -7,8 +7,8 @@ export {
   MismatchError,
   RankFailedError,
 } from './core/errors.js';
-export { Parameter } from './core/parameter.js';
-export { Tensor } from './core/tensor.js';
+export { Parameter, zeroGradients } from './core/parameter.js';
+export { Tensor, type TensorLike } from './core/tensor.js';
 export type {
   AllReduceOptions,
   BroadcastOptions,
@@ -49,7 +49,7 @@ export {
   release,
   WORLD_GROUP,
 } from './group/world.js';
-export type { CommonOptions, NonFiniteRule } from './layers/common-options.js';
+export type { AffineOption, CommonOptions, NonFiniteRule } from './layers/common-options.js';
 export {
   type BackwardOptions,
   ForwardContext,
@@ -71,8 +71,19 @@ export {
   type TruncatedNormalOptions,
   type XavierOptions,
 } from './layers/initializers.js';
-export type { StateDict } from './layers/state-dict.js';
-export { SyncBatchNorm, type SyncBatchNormOptions } from './layers/sync-batch-norm.js';
+export type {
+  LoadOptions,
+  LoadReport,
+  StateDict,
+  StateDictLike,
+  StateNames,
+  StateOptions,
+} from './layers/state-dict.js';
+export {
+  type AnySyncBatchNorm,
+  SyncBatchNorm,
+  type SyncBatchNormOptions,
+} from './layers/sync-batch-norm.js';
 export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
@@ -80,6 +91,7 @@ export {
   type BroadcastParametersOptions,
   broadcastParameters,
   type GradientHolder,
+  type StateHolder,
   startAverageGradients,
   startBroadcastParameters,
 } from './parallel/data-parallel.js';

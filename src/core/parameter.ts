@@ -3,6 +3,7 @@
 import type { Tensor } from './tensor.js';
 
 export class Parameter {
+  /** Its layer's name and its own: 'bn1.weight'; its own alone for a layer without a name. */
   readonly name: string;
   /** The current value; written in place by optimizers and by `loadStateDict`. */
   readonly data: Tensor;
@@ -15,5 +16,18 @@ export class Parameter {
     this.name = name;
     this.data = data;
     this.trainable = trainable;
+  }
+}
+
+/**
+ * Forgets the gradients of a step: `grad` is null until the next backward pass. Without it a
+ * parameter that a step does not use gives the average of the step before once more.
+ */
+export function zeroGradients(parameters: Iterable<Parameter>): void {
+  for (const parameter of parameters) {
+    if (!(parameter instanceof Parameter)) {
+      throw new TypeError(`zeroGradients: expected Parameters, got ${typeof parameter}`);
+    }
+    parameter.grad = null;
   }
 }

@@ -17,11 +17,31 @@ import { formatShape, sizeOf } from './layout.js';
 /** What a tensor can be made of: numbers, nested lists of numbers excepted (give a shape). */
 export type NumberSource = ArrayLike<number>;
 
+/** A tensor as it comes out of `structuredClone`, `postMessage`, `v8.deserialize` and JSON. */
+export interface TensorLike {
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /**
+   * As {@link Tensor.data}; or a list of numbers, in which JSON's gaps are 'NaN', 'Infinity',
+   * '-Infinity' and '-0'.
+   */
+  readonly data: TensorData | readonly (number | string)[];
+}
+
+/**
+ * `shape`, `dtype` and `data` are plain properties, so that cloning and sending a tensor keep them;
+ * {@link Tensor.of} makes a tensor of what comes out.
+ */
 export class Tensor {
   readonly shape: readonly number[];
   readonly dtype: DType;
-  #data: TensorData | null;
-  #release: (() => void) | null;
+  /**
+   * Elements, row major. float16 and bfloat16 are bit patterns in a `Uint16Array`. Reading it
+   * throws an Error after `dispose`. A view: copy it (`clone`) to keep the numbers of a moment.
+   */
+  readonly data: TensorData;
+  /** What gives the memory back, and all tensors that `reshape` made of this one. */
+  #memory: Memory | null;
 
   /**
    * Wraps `data` without a copy.
@@ -48,28 +68,21 @@ export class Tensor {
         `Tensor: shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, the data has ${data.length}`,
       );
     }
-    this.#data = data;
-    this.#release = release;
     this.shape = [...shape];
     this.dtype = dtype;
+    this.data = data;
+    this.#memory = release === null ? null : new Memory(release);
+    this.#memory?.add(this);
   }
 
   /**
-   * Elements, row major. float16 and bfloat16 are bit patterns in a `Uint16Array`.
-   * @throws Error after `dispose`
+   * Gives the memory of an allocated tensor back at once; `using` calls it. It is then gone for
+   * all tensors that `reshape` made of it, too. Views that a program has cut from `data` itself must
+   * not be used any more.
    */
-  get data(): TensorData {
-    if (this.#data === null) {
-      throw new Error(`Tensor: this tensor of shape ${formatShape(this.shape)} was disposed`);
-    }
-    return this.#data;
-  }
-
-  /** Gives the memory of an allocated tensor back at once; `using` calls it. */
   dispose(): void {
-    this.#data = null;
-    this.#release?.();
-    this.#release = null;
+    if (this.#memory === null) close(this);
+    else this.#memory.end();
   }
 
   /** The same, for `using`. */
@@ -108,6 +121,22 @@ export class Tensor {
     const storage = allocate(kind, source.length);
     narrow(numbersOf(source), storage, kind);
     return new Tensor(storage, sizes, kind);
+  }
+
+  /**
+   * A tensor with the shape, dtype and numbers of what came out of a clone, a message or JSON; a
+   * tensor as it is. Typed arrays are wrapped, not copied.
+   * @throws TypeError and RangeError for what is none
+   */
+  static of(source: TensorLike): Tensor {
+    if (source instanceof Tensor) return source;
+    if (source === null || typeof source !== 'object') {
+      throw new TypeError(`Tensor.of: expected { shape, dtype, data }, got ${describe(source)}`);
+    }
+    const { shape, dtype, data } = source;
+    checkDType(dtype, 'Tensor.of');
+    if (!Array.isArray(data)) return new Tensor(data as TensorData, shape, dtype);
+    return Tensor.from(data.map(numberOf), shape, dtype);
   }
 
   /** A tensor of zeros. `dtype` defaults to float32. */
@@ -151,9 +180,24 @@ export class Tensor {
     return copy;
   }
 
-  /** The same elements under another shape; shares `data`. */
+  /** The same elements under another shape; shares `data`, and the memory's end by `dispose`. */
   reshape(shape: readonly number[]): Tensor {
-    return new Tensor(this.data, shape, this.dtype);
+    const other = new Tensor(this.data, shape, this.dtype);
+    other.#memory = this.#memory;
+    this.#memory?.add(other);
+    return other;
+  }
+
+  /** For `JSON.stringify`: numbers that JSON lacks go as text. `Tensor.of` takes it back. */
+  toJSON(): TensorLike {
+    const data = Array.from(this.toFloats(), (value) =>
+      Number.isFinite(value) && !Object.is(value, -0)
+        ? value
+        : Object.is(value, -0)
+          ? '-0'
+          : `${value}`,
+    );
+    return { shape: this.shape, dtype: this.dtype, data };
   }
 
   /** The elements as NumPy prints them: nested brackets, aligned columns, large arrays shortened. */
@@ -166,6 +210,59 @@ export class Tensor {
     const text = this.toString().replaceAll('\n', '\n       ');
     return `Tensor(${text}, shape=${formatShape(this.shape)}, dtype=${this.dtype})`;
   }
+}
+
+/** Memory that is given back once, and the tensors that lie in it. */
+class Memory {
+  #release: (() => void) | null;
+  #tensors: WeakRef<Tensor>[] = [];
+  /** Tensors at which those that are gone are looked for. */
+  #most = 16;
+
+  constructor(release: () => void) {
+    this.#release = release;
+  }
+
+  add(tensor: Tensor): void {
+    if (this.#tensors.length === this.#most) {
+      this.#tensors = this.#tensors.filter((reference) => reference.deref() !== undefined);
+      this.#most = Math.max(16, 2 * this.#tensors.length);
+    }
+    this.#tensors.push(new WeakRef(tensor));
+  }
+
+  end(): void {
+    for (const reference of this.#tensors.splice(0)) {
+      const tensor = reference.deref();
+      if (tensor !== undefined) close(tensor);
+    }
+    this.#release?.();
+    this.#release = null;
+  }
+}
+
+/** Puts an error in the place of a tensor's elements. */
+function close(tensor: Tensor): void {
+  const text = `Tensor: this tensor of shape ${formatShape(tensor.shape)} was disposed`;
+  Object.defineProperty(tensor, 'data', {
+    get: () => {
+      throw new Error(text);
+    },
+  });
+}
+
+const GAPS = new Map([
+  ['NaN', Number.NaN],
+  ['Infinity', Number.POSITIVE_INFINITY],
+  ['-Infinity', Number.NEGATIVE_INFINITY],
+  ['-0', -0],
+]);
+
+/** A number of JSON, or the text that stands for one. */
+function numberOf(value: number | string, i: number): number {
+  const number = typeof value === 'string' ? GAPS.get(value) : value;
+  if (typeof number === 'number') return number;
+  throw new TypeError(`Tensor.of: element ${i} is not a number but ${describe(value)}`);
 }
 
 function checkShape(shape: readonly number[]): void {

@@ -3,56 +3,60 @@
  * A subclass says which statistics a call takes, over which group, and how running ones move.
  */
 
-import { isChecked } from '../core/check-mode.js';
 import type { DType } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import type { Tensor } from '../core/tensor.js';
-import { after, before, checkBlocking, finished, type Pass, startInTurn } from '../group/pass.js';
+import { after, type Pass, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Work } from '../group/transport.js';
-import { type BackwardCall, type ForwardCall, prepareBackward, prepareForward } from './calls.js';
-import { agreementOf, agreeNow, checkUnchanged, digestIfChecked } from './checked.js';
-import {
-  type BackwardOptions,
-  ForwardContext,
-  type Forwarded,
-  type ForwardOptions,
-} from './context.js';
+import { refuseAssignments } from './assignments.js';
+import { checkEps } from './checks.js';
+import type { BackwardOptions, Forwarded, ForwardOptions } from './context.js';
 import { setParts } from './parts.js';
 import { checkInputShape } from './pass-checks.js';
-import { fillGradient, overlaps, storeFloats } from './results.js';
+import { batchOptions, Passes } from './passes.js';
 import type { RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup } from './setup.js';
-import { readState, type StateDict, writeState } from './state-dict.js';
 import {
-  type BatchOptions,
-  type GradientSums,
-  type Saved,
-  Synchronization,
-} from './synchronization.js';
-
-/** What a call asks of a batch. */
-const TRAINING: BatchOptions = { leastCount: 2 };
-const INFERENCE: BatchOptions = { track: false };
+  type LoadOptions,
+  type LoadReport,
+  readState,
+  type StateDict,
+  type StateDictLike,
+  type StateOptions,
+  writeState,
+} from './state-dict.js';
+import { Synchronization } from './synchronization.js';
 
 export abstract class BatchNorm {
-  readonly numFeatures: number;
-  readonly eps: number;
+  static {
+    refuseAssignments(BatchNorm.prototype);
+  }
+
   readonly #setup: BatchNormSetup;
   #training: boolean;
-  #last: ForwardContext | null = null;
+  #collectives: string | null = null;
   readonly #synchronization: Synchronization;
+  readonly #passes: Passes;
 
   protected constructor(setup: BatchNormSetup) {
     this.#setup = setup;
-    this.numFeatures = setup.numFeatures;
-    this.eps = setup.eps;
     this.#training = setup.training;
     const { weight, bias, numFeatures: channels } = setup;
     const track = (moments: Moments) => this.track(moments);
-    this.#synchronization = new Synchronization({ ...setup, channels, track });
+    const collectiveLabel = () => this.#collectiveLabel();
+    this.#synchronization = new Synchronization({ ...setup, channels, track, collectiveLabel });
     const running = () => this.running;
+    const owner = {
+      label: setup.label,
+      state: () => this.state(),
+      toString: () => this.toString(),
+      get runningStatistics() {
+        return running();
+      },
+    };
+    this.#passes = new Passes(setup, this.#synchronization, owner);
     setParts(this, {
       synchronization: this.#synchronization,
       weight,
@@ -60,8 +64,9 @@ export abstract class BatchNorm {
       get running() {
         return running();
       },
-      group: () => this.#group(),
-      batchOptions: () => (this.#training ? TRAINING : INFERENCE),
+      group: this.#groupOf,
+      collectiveLabel,
+      batchOptions: () => batchOptions(this.#training),
       checkShape: (shape) => checkInputShape(shape, setup),
     });
   }
@@ -70,15 +75,31 @@ export abstract class BatchNorm {
   protected abstract usesBatchStatistics(): boolean;
   /** The group over which a call with the batch's statistics runs. */
   protected abstract batchGroup(): ProcessGroup;
-  protected abstract readonly running: RunningStatistics | null;
+  protected abstract get running(): RunningStatistics | null;
   /** Moves the running statistics towards a batch's; called in training. */
   protected abstract track(moments: Moments): void;
   /** Named tensors of the state, in a fixed order; written in place by `loadStateDict`. */
   protected abstract state(): StateDict;
+  /** Of the layer, beside `eps`, `dtype`, `channelsLast`, ...: those that are not the usual ones. */
+  protected abstract ownOptions(): string;
+
+  get numFeatures(): number {
+    return this.#setup.numFeatures;
+  }
 
   /** Element type of parameters and buffers. */
   get dtype(): DType {
     return this.#setup.dtype;
+  }
+
+  /** Added to the variance inside the root. May be assigned, on all ranks alike. */
+  get eps(): number {
+    return this.#setup.eps;
+  }
+
+  set eps(value: number) {
+    this.#setup.eps = checkEps(value, this.label);
+    this.optionsChanged();
   }
 
   /** What collectives and errors call this layer. */
@@ -114,17 +135,29 @@ export abstract class BatchNorm {
     return [weight, bias].filter((p): p is Parameter => p?.trainable === true);
   }
 
-  /** A copy of parameters and buffers, by name. */
-  stateDict(): StateDict {
-    return readState(this.state());
+  /** Parameters and buffers themselves, by name, as `broadcastParameters` takes them. */
+  stateTensors(): StateDict {
+    return this.state();
+  }
+
+  /** A copy of parameters and buffers, by name; it can be cloned, sent and put into JSON. */
+  stateDict(options: StateOptions = {}): StateDict {
+    return readState(this.state(), options, this.label);
   }
 
   /**
-   * Takes over parameters and buffers; nothing changes unless all fit.
-   * @throws RangeError for missing or unknown names and wrong shapes
+   * Takes over parameters and buffers, tensors or what clones and JSON make of them; nothing changes
+   * unless all fit.
+   * @returns with `strict: false` the names that were missing and that were left over
+   * @throws RangeError for missing or unknown names and wrong shapes; TypeError for no tensors
    */
-  loadStateDict(state: StateDict): void {
-    writeState(this.state(), state, this.label);
+  loadStateDict(state: StateDictLike, options: LoadOptions = {}): LoadReport {
+    return writeState(this.state(), state, options, this.label);
+  }
+
+  /** Puts the running statistics back to where a new layer has them. */
+  resetRunningStatistics(): void {
+    this.running?.reset();
   }
 
   /**
@@ -135,28 +168,12 @@ export abstract class BatchNorm {
    *   the group's batch has only one value per channel. Errors reach every rank of the group.
    */
   forward(x: Tensor, options: ForwardOptions = {}): Tensor {
-    return this.#keep(this.forwardWithContext(x, options));
+    return this.#passes.keep(this.forwardWithContext(x, options));
   }
 
   /** Like {@link forward}, and hands out what its backward call needs, for several in a row. */
   forwardWithContext(x: Tensor, options: ForwardOptions = {}): Forwarded {
-    const group = this.#group();
-    const training = this.#training;
-    const call = this.#startForward(x, options, group, training, true);
-    const { y, values, layout, affine } = call;
-    if (isChecked()) agreeNow(this.#agreement(group, training));
-    const saved =
-      group === null
-        ? this.#forwardByRunning(call)
-        : this.#synchronization.forward(
-            y,
-            values,
-            layout,
-            affine,
-            group,
-            training ? TRAINING : INFERENCE,
-          );
-    return this.#finishForward(call, saved, training);
+    return this.#passes.forward(x, options, this.#group(), this.#training);
   }
 
   /**
@@ -166,7 +183,7 @@ export abstract class BatchNorm {
    */
   startForward(x: Tensor, options: ForwardOptions = {}): Work<Tensor> {
     const make = this.#makeForward(x, options);
-    return this.#start(() => after(make(), (forwarded) => this.#keep(forwarded)));
+    return this.#start(() => after(make(), (forwarded) => this.#passes.keep(forwarded)));
   }
 
   /** Like {@link forwardWithContext}; see {@link startForward}. */
@@ -182,19 +199,12 @@ export abstract class BatchNorm {
    * @throws Error without a forward call to go back through; RangeError for a dy that does not fit
    */
   backward(dy: Tensor, options: BackwardOptions = {}): Tensor {
-    const call = this.#startBackward(dy, options, true);
-    const { dx, values, context, saved } = call;
-    return this.#finishBackward(call, this.#synchronization.backward(dx, values, context.x, saved));
+    return this.#passes.backward(dy, options, this.#groupOf);
   }
 
   /** Like {@link backward}; see {@link startForward}. */
   startBackward(dy: Tensor, options: BackwardOptions = {}): Work<Tensor> {
-    return this.#start(() => {
-      const call = this.#startBackward(dy, options, false);
-      const { dx, values, context, saved } = call;
-      const pass = this.#synchronization.backwardPass(dx, values, context.x, saved);
-      return after(pass, (sums) => this.#finishBackward(call, sums));
-    });
+    return this.#start(() => this.#passes.backwardPass(dy, options, this.#groupOf));
   }
 
   #start<T>(make: () => Pass<T>): Work<T> {
@@ -205,81 +215,28 @@ export abstract class BatchNorm {
   #makeForward(x: Tensor, options: ForwardOptions): () => Pass<Forwarded> {
     const group = this.#group();
     const training = this.#training;
-    return () => {
-      const call = this.#startForward(x, options, group, training, false);
-      const { y, values, layout, affine } = call;
-      const own = this.#synchronization;
-      const pass = () =>
-        group === null
-          ? finished(this.#forwardByRunning(call))
-          : own.forwardPass(y, values, layout, affine, group, training ? TRAINING : INFERENCE);
-      const all = before(this.#agreement(group, training), pass);
-      return after(all, (saved) => this.#finishForward(call, saved, training));
-    };
+    return () => this.#passes.forwardPass(x, options, group, training);
   }
 
-  #agreement(group: ProcessGroup | null, training: boolean): Pass<void> | null {
-    return isChecked() ? agreementOf(this, group, training, this.state()) : null;
+  /** Of the options that both layers have and show nowhere. */
+  protected commonRules(): {
+    reproducible: boolean;
+    groupGradients: boolean;
+    onNonFinite: string;
+  } {
+    const { reproducible, groupGradients, onNonFinite } = this.#setup;
+    return { reproducible, groupGradients, onNonFinite };
   }
 
-  /** The context of the last call that handed out none is the one that `backward` takes. */
-  #keep({ output, context }: Forwarded): Tensor {
-    // Nothing else holds the previous context, and backward can no longer use it.
-    if (this.#last !== null) this.#recycle(this.#last);
-    this.#last = context;
-    return output;
+  /** An option has another value: what the collectives carry changes. */
+  protected optionsChanged(): void {
+    this.#collectives = null;
   }
 
-  /**
-   * Checks a forward call, and takes all the memory that it needs.
-   * @param blocking whether the caller waits for the ranks, and does not await them
-   */
-  #startForward(
-    x: Tensor,
-    options: ForwardOptions,
-    group: ProcessGroup | null,
-    training: boolean,
-    blocking: boolean,
-  ): ForwardCall {
-    return this.#synchronization.failing(
-      () => group,
-      'forward',
-      () => {
-        if (blocking) checkBlocking(group, this.label, 'forward');
-        const call = prepareForward(x, options, group, training, this.#setup);
-        this.#synchronization.reserve(group);
-        return call;
-      },
-    );
-  }
-
-  #finishForward({ x, out, y, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
-    storeFloats(y, out);
-    const context = new ForwardContext(saved, x, values, digestIfChecked(x));
-    if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
-    return { output: out, context };
-  }
-
-  #startBackward(dy: Tensor, options: BackwardOptions, blocking: boolean): BackwardCall {
-    const context = options.context ?? this.#last;
-    return this.#synchronization.failing(
-      () => (context === null ? this.#group() : context.group),
-      'backward',
-      () => {
-        if (blocking) checkBlocking(context?.group ?? null, this.label, 'backward');
-        checkUnchanged(context, this.label);
-        return prepareBackward(dy, context, options, this.label);
-      },
-    );
-  }
-
-  #finishBackward({ context, out, dx, accumulate }: BackwardCall, sums: GradientSums): Tensor {
-    context.saved = null;
-    storeFloats(dx, out);
-    const { weight, bias } = this.#setup;
-    fillGradient(weight, sums.dyXhat, accumulate);
-    fillGradient(bias, sums.dy, accumulate);
-    return out;
+  /** The label, and in few words the options that are not the usual ones: ranks must agree. */
+  #collectiveLabel(): string {
+    this.#collectives ??= this.#setup.numbered + this.ownOptions();
+    return this.#collectives;
   }
 
   /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
@@ -287,14 +244,5 @@ export abstract class BatchNorm {
     return this.usesBatchStatistics() ? this.batchGroup() : null;
   }
 
-  #forwardByRunning({ y, values, layout, affine }: ForwardCall): Saved {
-    const [mean, variance] = [this.running!.mean.toFloats(), this.running!.variance.toFloats()];
-    return this.#synchronization.forwardBy(y, values, layout, affine, mean, variance);
-  }
-
-  /** Ends a context. */
-  #recycle(context: ForwardContext): void {
-    if (context.saved !== null) this.#synchronization.release(context.saved);
-    context.saved = null;
-  }
+  readonly #groupOf = () => this.#group();
 }

@@ -2,8 +2,10 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import { type Layout, layoutOf } from '../core/layout.js';
+import { checkOptionNames } from '../core/options.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
+import { checkBoolean } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
 import { checkGradient, checkInput } from './pass-checks.js';
 import { checkOut, floatsFor, overlaps } from './results.js';
@@ -33,12 +35,15 @@ export interface BackwardCall {
 /** @throws TypeError and RangeError for arguments that do not fit; nothing was changed */
 export function prepareForward(
   x: Tensor,
-  { out: given }: ForwardOptions,
+  options: ForwardOptions,
   group: ProcessGroup | null,
   training: boolean,
   setup: BatchNormSetup,
 ): ForwardCall {
   const { label, channelsLast, dtype } = setup;
+  checkOptionNames(options, FORWARD_OPTIONS, label);
+  const { out: given, track = true } = options;
+  if (track !== true) checkBoolean(track, `${label}: track`);
   checkInput(x, group, setup);
   const apart = !(given instanceof Tensor) || !overlaps(given, x);
   if (!apart && training && group !== null) {
@@ -49,6 +54,9 @@ export function prepareForward(
   return { x, out, y: floatsFor(out), values: x.toFloats(), layout, affine: affineOf(setup) };
 }
 
+const FORWARD_OPTIONS = ['out', 'track'];
+const BACKWARD_OPTIONS = ['context', 'out', 'accumulate'];
+
 function affineOf({ weight, bias, eps }: BatchNormSetup): Affine {
   const values = weight === null ? null : weight.data.toFloats();
   return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps };
@@ -58,10 +66,14 @@ function affineOf({ weight, bias, eps }: BatchNormSetup): Affine {
 export function prepareBackward(
   dy: Tensor,
   context: ForwardContext | null,
-  { out: given, accumulate = false }: BackwardOptions,
+  options: BackwardOptions,
+  layer: object,
   label: string,
 ): BackwardCall {
-  const saved = checkGradient(dy, context, label);
+  checkOptionNames(options, BACKWARD_OPTIONS, label);
+  const { out: given, accumulate = false } = options;
+  if (accumulate !== false) checkBoolean(accumulate, `${label}: accumulate`);
+  const saved = checkGradient(dy, context, layer, label);
   const { input } = context as ForwardContext;
   const out = checkOut(given, dy, [dy, input], label);
   const [values, dx] = [dy.toFloats(), floatsFor(out)];

@@ -42,7 +42,7 @@ export function agreeNow(agreement: Pass<void> | null): void {
 
 /** The options in a layer's text. */
 function optionsIn(text: string): Record<string, string> {
-  const words = text.matchAll(/(\w+)=('[^']*'|[^,)]*)/g);
+  const words = text.matchAll(/(\w+)=('[^']*'|\{[^}]*\}|[^,)]*)/g);
   return Object.fromEntries([...words].map(([, name, value]) => [name, value]));
 }
 

@@ -1,6 +1,6 @@
 /** Checks of constructor arguments: TypeError for a wrong type, RangeError for a wrong value. */
 
-import { show, showText } from '../core/show.js';
+import { show } from '../core/show.js';
 
 /** Throws unless `value` is an integer of `least` or more. */
 export function checkInteger(value: unknown, least: number, what: string): number {
@@ -52,17 +52,4 @@ export function checkChoice<T extends string>(
     throw new RangeError(`${what} must be one of ${choices.join(', ')}, got ${show(value)}`);
   }
   return value as T;
-}
-
-/** Throws TypeError for option names that the layer does not know, with those it knows. */
-export function checkOptionNames(options: object, known: readonly string[], layer: string): void {
-  if (options === null || typeof options !== 'object') {
-    throw new TypeError(`${layer}: options must be an object, got ${show(options)}`);
-  }
-  const unknown = Object.keys(options).find((name) => !known.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `${layer}: unknown option '${showText(unknown)}'; known are ${known.join(', ')}`,
-    );
-  }
 }

@@ -1,8 +1,10 @@
 /** Options that both layers take, and their checks. */
 
 import { type ComputeDType, checkDType, computeDType, type DType } from '../core/dtype.js';
+import { checkOptionNames } from '../core/options.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
 import { checkBoolean, checkChoice, checkEps } from './checks.js';
+import { nextNumber } from './numbers.js';
 
 /** What a layer does with a batch that holds NaN or infinity. */
 export type NonFiniteRule = 'skip' | 'propagate' | 'throw';
@@ -48,6 +50,10 @@ export const COMMON_OPTIONS = [
 export interface CommonSetup {
   /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
   readonly label: string;
+  /** What its parameters' names begin with. */
+  readonly prefix: string;
+  /** What its collectives are called: `label`, and a number where there is no name. */
+  readonly numbered: string;
   readonly dtype: ComputeDType;
   readonly eps: number;
   readonly channelsLast: boolean;
@@ -57,12 +63,43 @@ export interface CommonSetup {
   readonly kernels: Kernels;
 }
 
+/** Whether weight and bias are there, or trained: both, none, or one of them. */
+export type AffineOption = boolean | { readonly weight: boolean; readonly bias: boolean };
+
+/** The two parts of an `affine` option. */
+export function affineParts(affine: unknown, label: string): { weight: boolean; bias: boolean } {
+  if (typeof affine !== 'object' || affine === null) {
+    const both = checkBoolean(affine, `${label}: affine`);
+    return { weight: both, bias: both };
+  }
+  checkOptionNames(affine, ['weight', 'bias'], `${label}: affine`);
+  const { weight, bias } = affine as { weight?: unknown; bias?: unknown };
+  return {
+    weight: checkBoolean(weight, `${label}: affine.weight`),
+    bias: checkBoolean(bias, `${label}: affine.bias`),
+  };
+}
+
 /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
 export function labelOf(kind: string, numFeatures: unknown, options: CommonOptions): string {
   const name = options?.name;
   if (name === undefined) return `${kind}(${String(numFeatures)})`;
   if (typeof name !== 'string') throw new TypeError(`${kind}: name must be a string`);
   return `${kind} '${name}'`;
+}
+
+/** The first one has no number: most programs have one of a width. */
+function numberedLabel({ name }: CommonOptions, label: string): string {
+  const number = name === undefined ? nextNumber(label) : 1;
+  return number === 1 ? label : `${label} #${number}`;
+}
+
+/** Those of `options` that are not the usual ones, in few words: '{ eps: 0.001 }', or nothing. */
+export function unusualOptions(options: object, usual: object): string {
+  const known = usual as Record<string, unknown>;
+  const unusual = Object.entries(options).filter(([name, value]) => value !== known[name]);
+  if (unusual.length === 0) return '';
+  return ` { ${unusual.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')} }`;
 }
 
 /** The checked options that both layers take. */
@@ -76,6 +113,8 @@ export function commonSetup(options: CommonOptions, label: string): CommonSetup 
   const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
   return {
     label,
+    prefix: options.name === undefined ? '' : `${options.name}.`,
+    numbered: numberedLabel(options, label),
     dtype,
     eps: checkEps(eps, label),
     channelsLast: checkBoolean(channelsLast, `${label}: channelsLast`),

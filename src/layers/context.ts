@@ -9,6 +9,11 @@ import type { Saved } from '../ops/backward.js';
 export interface ForwardOptions {
   /** Where y goes: of x's shape and dtype; x itself in inference only. Default: a new tensor. */
   out?: Tensor;
+  /**
+   * Whether running statistics learn from the batch. Default true; false for a call that computes
+   * again what another one has computed, as checkpointing does.
+   */
+  track?: boolean;
 }
 
 /** Options of a backward call. */
@@ -33,8 +38,21 @@ export class ForwardContext {
   /** Of the input's bits, in the checked mode; else null. */
   readonly digest: number | null;
 
-  constructor(saved: Saved, input: Tensor, x: FloatArray, digest: number | null = null) {
+  /** The layer whose forward call it was. */
+  readonly layer: object;
+  readonly training: boolean;
+
+  constructor(
+    saved: Saved,
+    input: Tensor,
+    x: FloatArray,
+    layer: object,
+    training: boolean,
+    digest: number | null = null,
+  ) {
     this.saved = saved;
+    this.layer = layer;
+    this.training = training;
     this.input = input;
     this.x = x;
     this.group = saved.group;

@@ -6,19 +6,24 @@
 import { narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
+import { checkOptionNames } from '../core/options.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { createGroup, findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
+import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkInteger, checkMomentum, checkOptionNames } from './checks.js';
+import { checkBoolean, checkInteger, checkMomentum } from './checks.js';
 import {
+  type AffineOption,
+  affineParts,
   COMMON_OPTIONS,
   type CommonOptions,
   type CommonSetup,
   commonSetup,
   labelOf,
+  unusualOptions,
 } from './common-options.js';
 import { Initializer, type InitializerName, initializerNamed } from './initializers.js';
 import { RunningStatistics } from './running-statistics.js';
@@ -32,8 +37,11 @@ export interface GlobalBatchNormOptions extends CommonOptions {
   deviceNumEachGroup?: number;
   /** Share that the moving statistics keep: r = momentum r + (1 - momentum) batch. Default 0.9. */
   momentum?: number;
-  /** Whether gamma and beta are trained; they keep their initial values otherwise. Default true. */
-  affine?: boolean;
+  /**
+   * Whether gamma (`weight`) and beta (`bias`) are trained; they keep their initial values
+   * otherwise. Default true.
+   */
+  affine?: AffineOption;
   /** Default 'ones'. */
   gammaInit?: InitialValues;
   /** Default 'zeros'. */
@@ -61,18 +69,41 @@ const OPTIONS = [
   'useBatchStatistics',
 ];
 
+const USUAL = {
+  eps: 1e-5,
+  momentum: 0.9,
+  affine: true,
+  useBatchStatistics: null,
+  dtype: 'float32',
+  channelsLast: false,
+  reproducible: false,
+  groupGradients: false,
+  onNonFinite: 'skip',
+};
+
 export class GlobalBatchNorm extends BatchNorm {
+  static {
+    refuseAssignments(GlobalBatchNorm.prototype);
+    const shown = ['gamma', 'beta', 'affine', 'deviceNumEachGroup'] as const;
+    const more = ['useBatchStatistics', 'processGroup'] as const;
+    showFields(GlobalBatchNorm.prototype, [...shown, ...more], (layer) => layer.#fields);
+  }
+
   /** Scale, shape (C). */
-  readonly gamma: Parameter;
+  declare readonly gamma: Parameter;
   /** Shift, shape (C). */
-  readonly beta: Parameter;
-  readonly momentum: number;
-  readonly affine: boolean;
-  readonly deviceNumEachGroup: number;
-  readonly useBatchStatistics: boolean | null;
+  declare readonly beta: Parameter;
+  declare readonly affine: AffineOption;
+  declare readonly deviceNumEachGroup: number;
+  declare readonly useBatchStatistics: boolean | null;
   /** The ranks that normalise together with this one. */
-  readonly processGroup: ProcessGroup;
-  protected override readonly running: RunningStatistics;
+  declare readonly processGroup: ProcessGroup;
+  readonly #running: RunningStatistics;
+  readonly #fields: Pick<
+    GlobalBatchNorm,
+    'gamma' | 'beta' | 'affine' | 'deviceNumEachGroup' | 'useBatchStatistics' | 'processGroup'
+  >;
+  #momentum: number;
 
   /**
    * New layers are in inference mode, as MindSpore's are; `setTrain()` changes it. Needs `init()`.
@@ -92,7 +123,7 @@ export class GlobalBatchNorm extends BatchNorm {
       deviceNumEachGroup = 2,
       useBatchStatistics = null,
     } = options;
-    checkBoolean(affine, `${label}: affine`);
+    const trained = affineParts(affine, label);
     checkMomentum(momentum, label);
     if (useBatchStatistics !== null) {
       checkBoolean(useBatchStatistics, `${label}: useBatchStatistics`);
@@ -106,8 +137,10 @@ export class GlobalBatchNorm extends BatchNorm {
         name,
       );
     const { kernels } = common;
-    const gamma = new Parameter('gamma', inKernels(make('gammaInit', 'ones'), kernels), affine);
-    const beta = new Parameter('beta', inKernels(make('betaInit', 'zeros'), kernels), affine);
+    const { prefix } = common;
+    const [ones, zeros] = [make('gammaInit', 'ones'), make('betaInit', 'zeros')];
+    const gamma = new Parameter(`${prefix}gamma`, inKernels(ones, kernels), trained.weight);
+    const beta = new Parameter(`${prefix}beta`, inKernels(zeros, kernels), trained.bias);
     super({
       ...common,
       numFeatures,
@@ -116,21 +149,36 @@ export class GlobalBatchNorm extends BatchNorm {
       bias: beta,
       ranks: { accept: (rank) => rank === 2 || rank === 4, text: '2 or 4' },
     });
-    this.gamma = gamma;
-    this.beta = beta;
-    this.momentum = momentum;
-    this.affine = affine;
-    this.deviceNumEachGroup = deviceNumEachGroup;
-    this.useBatchStatistics = useBatchStatistics;
-    this.processGroup = group;
-    this.running = new RunningStatistics(
+    this.#fields = {
+      gamma,
+      beta,
+      affine,
+      deviceNumEachGroup,
+      useBatchStatistics,
+      processGroup: group,
+    };
+    this.#momentum = momentum;
+    this.#running = new RunningStatistics(
       make('movingMeanInit', 'zeros'),
       make('movingVarInit', 'ones'),
       kernels,
     );
   }
 
-  /** Shape (C). */
+  /** May be assigned, on all ranks alike. */
+  get momentum(): number {
+    return this.#momentum;
+  }
+
+  set momentum(value: number) {
+    this.#momentum = checkMomentum(value, this.label);
+    this.optionsChanged();
+  }
+
+  /**
+   * Shape (C). Its `data` changes with every batch, also after it was posted: `clone()` it, or take
+   * `stateDict()`, to keep the numbers of a moment.
+   */
   get movingMean(): Tensor {
     return this.running.mean;
   }
@@ -140,20 +188,31 @@ export class GlobalBatchNorm extends BatchNorm {
     return this.running.variance;
   }
 
+  protected override ownOptions(): string {
+    const { eps, momentum, affine, useBatchStatistics, dtype, channelsLast } = this;
+    const own = { eps, momentum, affine, useBatchStatistics, dtype, channelsLast };
+    return unusualOptions({ ...own, ...this.commonRules() }, USUAL);
+  }
+
   override toString(): string {
+    const { affine } = this;
     return (
       `GlobalBatchNorm(${this.numFeatures}, deviceNumEachGroup=${this.deviceNumEachGroup}, ` +
-      `eps=${this.eps}, momentum=${this.momentum}, affine=${this.affine}, ` +
+      `eps=${this.eps}, momentum=${this.momentum}, affine=${typeof affine === 'boolean' ? affine : JSON.stringify(affine)}, ` +
       `useBatchStatistics=${this.useBatchStatistics}, dtype=${this.dtype})`
     );
   }
 
+  protected override get running(): RunningStatistics {
+    return this.#running;
+  }
+
   protected override usesBatchStatistics(): boolean {
-    return this.useBatchStatistics ?? this.training;
+    return this.#fields.useBatchStatistics ?? this.training;
   }
 
   protected override batchGroup(): ProcessGroup {
-    return this.processGroup;
+    return this.#fields.processGroup;
   }
 
   protected override track(moments: Moments): void {

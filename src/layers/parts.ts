@@ -14,10 +14,17 @@ export interface LayerParts {
   readonly bias: Parameter | null;
   /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
   group(): ProcessGroup | null;
+  /** What the layer's collectives are called: label, number and unusual options. */
+  collectiveLabel(): string;
   /** What a call in the present mode asks of the batch. */
   batchOptions(): BatchOptions;
   /** @throws RangeError unless an input may have this shape */
   checkShape(shape: readonly number[]): void;
+}
+
+/** 'weight' of a parameter called 'bn1.weight': its name within its layer. */
+export function ownName({ name }: Parameter): string {
+  return name.slice(name.lastIndexOf('.') + 1);
 }
 
 const parts = new WeakMap<object, LayerParts>();

@@ -2,10 +2,11 @@
 
 import { computeDType, type DType } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
+import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
-import type { ForwardContext } from './context.js';
+import { ForwardContext } from './context.js';
 
 /** Numbers of axes that an input may have, and how errors say it. */
 export interface AcceptedRanks {
@@ -58,14 +59,27 @@ export function checkInput(x: unknown, group: ProcessGroup | null, expected: Exp
 }
 
 /** What the forward call of `context` has left; throws unless `dy` is a gradient of its output. */
-export function checkGradient(dy: unknown, context: ForwardContext | null, label: string): Saved {
+export function checkGradient(
+  dy: unknown,
+  context: ForwardContext | null,
+  layer: object,
+  label: string,
+): Saved {
   if (!(dy instanceof Tensor)) {
     throw new TypeError(`${label}: the gradient must be a Tensor, got ${typeof dy}`);
   }
   if (context === null) {
     throw new Error(`${label}: backward needs a forward call before it`);
   }
+  if (!(context instanceof ForwardContext)) {
+    throw new TypeError(`${label}: context must be that of a forward call, got ${show(context)}`);
+  }
   const { saved, input } = context;
+  if (context.layer !== layer) {
+    throw new RangeError(
+      `${label}: the context is that of a forward call of ${(context.layer as { label: string }).label}`,
+    );
+  }
   if (saved === null) {
     throw new Error(
       `${label}: backward has used this forward call already, or its output lies over its input`,

@@ -1,6 +1,6 @@
 /** Running mean and variance of the channels, and the rule that moves them towards a batch's. */
 
-import type { ComputeDType } from '../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import { Tensor } from '../core/tensor.js';
 import { inKernels } from '../ops/allocate.js';
@@ -12,17 +12,25 @@ export class RunningStatistics {
   readonly variance: Tensor;
 
   readonly #kernels: Kernels;
+  readonly #initial: readonly [FloatArray, FloatArray];
 
   constructor(mean: Tensor, variance: Tensor, kernels: Kernels) {
     this.mean = inKernels(mean, kernels);
     this.variance = inKernels(variance, kernels);
     this.#kernels = kernels;
+    this.#initial = [mean.toFloats().slice(), variance.toFloats().slice()];
   }
 
   /** Mean 0 and variance 1 for every channel. */
   static standard(channels: number, dtype: ComputeDType, kernels: Kernels): RunningStatistics {
     const [zeros, ones] = [Tensor.zeros([channels], dtype), Tensor.ones([channels], dtype)];
     return new RunningStatistics(zeros, ones, kernels);
+  }
+
+  /** Back to the values that it was made with. */
+  reset(): void {
+    this.mean.data.set(this.#initial[0]);
+    this.variance.data.set(this.#initial[1]);
   }
 
   /**

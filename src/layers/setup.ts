@@ -5,7 +5,9 @@ import type { CommonSetup } from './common-options.js';
 import type { AcceptedRanks } from './pass-checks.js';
 
 /** Constructor arguments that the subclasses have checked. */
-export interface BatchNormSetup extends CommonSetup {
+export interface BatchNormSetup extends Omit<CommonSetup, 'eps'> {
+  /** May change. */
+  eps: number;
   readonly numFeatures: number;
   readonly training: boolean;
   readonly weight: Parameter | null;

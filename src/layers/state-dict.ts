@@ -1,42 +1,126 @@
-/** A layer's named tensors as a copy that can be kept, sent and taken over again. */
+/**
+ * A layer's named tensors as a copy that can be kept, sent and taken over again. Its tensors have
+ * `shape`, `dtype` and `data` as plain properties, so `structuredClone`, `postMessage`,
+ * `v8.serialize` and JSON keep all numbers, and what comes out can be loaded.
+ */
 
 import { narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
-import { Tensor } from '../core/tensor.js';
+import { checkOptionNames } from '../core/options.js';
+import { Tensor, type TensorLike } from '../core/tensor.js';
+import { checkBoolean, checkChoice } from './checks.js';
 
 /** Tensors by name. */
 export type StateDict = Record<string, Tensor>;
 
+/** A state as it comes out of a clone, a message or JSON. */
+export type StateDictLike = Readonly<Record<string, TensorLike>>;
+
+/** Whose names a state has: this package's, or another one's; see docs/migrating.md. */
+export type StateNames = 'own' | 'pytorch' | 'keras';
+const STATE_NAMES: readonly StateNames[] = ['own', 'pytorch', 'keras'];
+
+export interface StateOptions {
+  /** Default 'own'. */
+  names?: StateNames;
+}
+
+export interface LoadOptions extends StateOptions {
+  /** Whether names must be those of the layer, all of them and no other. Default true. */
+  strict?: boolean;
+}
+
+/** Names of a state that did not meet a layer's. */
+export interface LoadReport {
+  missing: string[];
+  unexpected: string[];
+}
+
+/** What each tensor is called: weight, bias, mean, variance, and the number of batches. */
+const NAMES = {
+  pytorch: ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'],
+  keras: ['gamma', 'beta', 'moving_mean', 'moving_variance'],
+} as const;
+const PLACES: Readonly<Record<string, number>> = {
+  weight: 0,
+  gamma: 0,
+  bias: 1,
+  beta: 1,
+  runningMean: 2,
+  movingMean: 2,
+  runningVar: 3,
+  movingVariance: 3,
+  numBatchesTracked: 4,
+};
+
+/** A layer's tensors under the names of others; those that have none there are left out. */
+function named(state: StateDict, names: StateNames): StateDict {
+  if (names === 'own') return state;
+  const theirs = Object.entries(state).map(([name, tensor]) => [
+    NAMES[names][PLACES[name]],
+    tensor,
+  ]);
+  return Object.fromEntries(theirs.filter(([name]) => name !== undefined));
+}
+
 /** A copy of `state`. */
-export function readState(state: StateDict): StateDict {
-  return Object.fromEntries(Object.entries(state).map(([name, tensor]) => [name, tensor.clone()]));
+export function readState(state: StateDict, options: StateOptions, label: string): StateDict {
+  checkOptionNames(options, ['names'], label);
+  const { names = 'own' } = options;
+  checkChoice(names, STATE_NAMES, `${label}: names`);
+  const tensors = Object.entries(named(state, names));
+  return Object.fromEntries(tensors.map(([name, tensor]) => [name, tensor.clone()]));
 }
 
 /** Copies `source` into the tensors of `state`; checks everything before it writes anything. */
-export function writeState(state: StateDict, source: StateDict, label: string): void {
+export function writeState(
+  state: StateDict,
+  source: StateDictLike,
+  options: LoadOptions,
+  label: string,
+): LoadReport {
   if (source === null || typeof source !== 'object') {
     throw new TypeError(`${label}: loadStateDict takes an object of Tensors`);
   }
-  const names = Object.keys(state);
-  const missing = names.filter((name) => !(name in source));
-  const unknown = Object.keys(source).filter((name) => !names.includes(name));
-  if (missing.length > 0 || unknown.length > 0) {
+  checkOptionNames(options, ['names', 'strict'], label);
+  const { names = 'own', strict = true } = options;
+  checkBoolean(strict, `${label}: strict`);
+  checkChoice(names, STATE_NAMES, `${label}: names`);
+  const own = named(state, names);
+  const known = Object.keys(own);
+  const missing = known.filter((name) => !Object.hasOwn(source, name));
+  const unexpected = Object.keys(source).filter((name) => !known.includes(name));
+  if (strict && (missing.length > 0 || unexpected.length > 0)) {
     throw new RangeError(
-      `${label}: the state must hold ${names.join(', ') || 'nothing'}; ` +
-        `missing: ${missing.join(', ') || 'none'}; unknown: ${unknown.join(', ') || 'none'}`,
+      `${label}: the state must hold ${known.join(', ') || 'nothing'}; ` +
+        `missing: ${missing.join(', ') || 'none'}; unknown: ${unexpected.join(', ') || 'none'}`,
     );
   }
-  for (const name of names) checkEntry(state[name], source[name], `${label}: ${name}`);
-  for (const name of names) {
-    narrow(source[name].toFloats(), state[name].data, state[name].dtype);
-  }
+  const taken = known
+    .filter((name) => !missing.includes(name))
+    .map((name) => [own[name], checkEntry(own[name], source[name], `${label}: ${name}`)] as const);
+  for (const [target, values] of taken) narrow(values, target.data, target.dtype);
+  return { missing, unexpected };
 }
 
-function checkEntry(target: Tensor, source: unknown, what: string): void {
-  if (!(source instanceof Tensor)) throw new TypeError(`${what} must be a Tensor`);
-  if (!sameShape(target.shape, source.shape)) {
+/** The numbers of an entry, once all is well with it. */
+function checkEntry(target: Tensor, source: unknown, what: string): ArrayLike<number> {
+  let tensor: Tensor;
+  try {
+    tensor = Tensor.of(source as TensorLike);
+  } catch (error) {
+    throw new TypeError(`${what} must be a Tensor, or a clone of one: ${(error as Error).message}`);
+  }
+  // The number of batches: frameworks keep it in an axis of its own, or in none.
+  const fits = target.shape.length === 0 ? tensor.data.length === 1 : null;
+  if (!(fits ?? sameShape(target.shape, tensor.shape))) {
     throw new RangeError(
-      `${what} must have shape ${formatShape(target.shape)}, got ${formatShape(source.shape)}`,
+      `${what} must have shape ${formatShape(target.shape)}, got ${formatShape(tensor.shape)}`,
     );
   }
+  const values = tensor.toFloats();
+  if (fits && !(Number.isSafeInteger(values[0]) && values[0] >= 0)) {
+    throw new RangeError(`${what} must be an integer of 0 or more, got ${values[0]}`);
+  }
+  return values;
 }

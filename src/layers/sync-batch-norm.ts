@@ -4,27 +4,36 @@
  */
 
 import type { Moments } from '../core/moments.js';
+import { checkOptionNames } from '../core/options.js';
 import { Parameter } from '../core/parameter.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
 import { findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
+import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkInteger, checkMomentum, checkOptionNames } from './checks.js';
-import { COMMON_OPTIONS, type CommonOptions, commonSetup, labelOf } from './common-options.js';
+import { checkBoolean, checkInteger, checkMomentum } from './checks.js';
+import {
+  type AffineOption,
+  affineParts,
+  COMMON_OPTIONS,
+  type CommonOptions,
+  commonSetup,
+  labelOf,
+  unusualOptions,
+} from './common-options.js';
 import { RunningStatistics } from './running-statistics.js';
 import type { StateDict } from './state-dict.js';
 
-/** `Affine`: whether the layer has weight and bias; without it, they may be missing. */
-export interface SyncBatchNormOptions<Affine extends boolean = boolean> extends CommonOptions {
+export interface SyncBatchNormOptions extends CommonOptions {
   /**
    * Share of the batch in the running statistics: r = (1 - momentum) r + momentum batch.
    * In [0, 1]; null: the mean over all batches so far. Default 0.1.
    */
   momentum?: number | null;
-  /** Whether there are `weight` (of ones) and `bias` (of zeros). Default true. */
-  affine?: Affine;
+  /** Whether there are `weight` (of ones) and `bias` (of zeros); both, none or one. Default true. */
+  affine?: AffineOption;
   /** Without running statistics, inference normalises by the local batch. Default true. */
   trackRunningStats?: boolean;
   /** Ranks that normalise together, by name or object. Default null: the world. */
@@ -33,39 +42,81 @@ export interface SyncBatchNormOptions<Affine extends boolean = boolean> extends 
 
 const OPTIONS = [...COMMON_OPTIONS, 'momentum', 'affine', 'trackRunningStats', 'processGroup'];
 
-/** A parameter, or null in a layer without; both are possible when only `boolean` is known. */
-type IfAffine<Affine extends boolean> = Affine extends true ? Parameter : null;
+/** `There` for an option that is true, null for false, and either when the types do not say. */
+type When<Option, There> = Option extends true ? There : Option extends false ? null : There | null;
+type PartOf<A, Key extends 'weight' | 'bias'> = A extends boolean
+  ? A
+  : A extends Record<Key, infer Part>
+    ? Part
+    : boolean;
 
-/** `Affine`: as the option `affine` says, so that the usual layer's parameters are never null. */
-export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
+const USUAL = {
+  eps: 1e-5,
+  momentum: 0.1,
+  affine: true,
+  trackRunningStats: true,
+  dtype: 'float32',
+  channelsLast: false,
+  reproducible: false,
+  groupGradients: false,
+  onNonFinite: 'skip',
+};
+
+/**
+ * The type knows what is there: `new SyncBatchNorm(2).weight` is a Parameter, with `affine: false`
+ * it is null. `AnySyncBatchNorm` is either.
+ */
+export class SyncBatchNorm<
+  const A extends AffineOption = true,
+  T extends boolean = true,
+> extends BatchNorm {
+  static {
+    refuseAssignments(SyncBatchNorm.prototype);
+    const shown = ['weight', 'bias', 'numBatchesTracked', 'affine', 'trackRunningStats'] as const;
+    showFields(SyncBatchNorm.prototype as AnySyncBatchNorm, shown, (layer) => layer.#fields);
+  }
+
   /** Shape (C); null with `affine: false`. */
-  readonly weight: IfAffine<Affine>;
+  declare readonly weight: When<PartOf<A, 'weight'>, Parameter>;
   /** Shape (C); null with `affine: false`. */
-  readonly bias: IfAffine<Affine>;
+  declare readonly bias: When<PartOf<A, 'bias'>, Parameter>;
   /** Batches that went into the running statistics; shape (). Null without them. */
-  readonly numBatchesTracked: Tensor | null;
-  readonly momentum: number | null;
-  readonly affine: boolean;
-  readonly trackRunningStats: boolean;
-  protected override readonly running: RunningStatistics | null;
+  declare readonly numBatchesTracked: When<T, Tensor>;
+  declare readonly affine: A;
+  declare readonly trackRunningStats: T;
+  readonly #running: RunningStatistics | null;
+  readonly #fields: Pick<
+    SyncBatchNorm<A, T>,
+    'weight' | 'bias' | 'numBatchesTracked' | 'affine' | 'trackRunningStats'
+  >;
   readonly #group: ProcessGroup | null;
+  #momentum: number | null;
 
   /**
    * @param numFeatures channels C of the input (N, C, +), 1 or more
    * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
    */
-  constructor(numFeatures: number, options: SyncBatchNormOptions<Affine> = {}) {
+  constructor(
+    numFeatures: number,
+    options: SyncBatchNormOptions & { affine?: A; trackRunningStats?: T } = {},
+  ) {
     const label = labelOf('SyncBatchNorm', numFeatures, options);
     checkOptionNames(options, OPTIONS, label);
     checkInteger(numFeatures, 1, `${label}: numFeatures`);
-    const { momentum = 0.1, trackRunningStats = true, processGroup = null } = options;
-    const { affine: given = true } = options;
-    const affine = checkBoolean(given, `${label}: affine`);
+    const {
+      momentum = 0.1,
+      affine = true,
+      trackRunningStats = true,
+      processGroup = null,
+    } = options;
     const common = commonSetup(options, label);
     const { dtype, kernels } = common;
     const [ones, zeros] = [Tensor.ones([numFeatures], dtype), Tensor.zeros([numFeatures], dtype)];
-    const weight = affine ? new Parameter('weight', inKernels(ones, kernels)) : null;
-    const bias = affine ? new Parameter('bias', inKernels(zeros, kernels)) : null;
+    const parts = affineParts(affine, label);
+    const make = (name: string, tensor: Tensor) =>
+      new Parameter(common.prefix + name, inKernels(tensor, kernels));
+    const weight = parts.weight ? make('weight', ones) : null;
+    const bias = parts.bias ? make('bias', zeros) : null;
     super({
       ...common,
       numFeatures,
@@ -74,26 +125,39 @@ export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
       bias,
       ranks: { accept: (rank) => rank >= 2, text: '2 or more' },
     });
-    this.weight = weight as IfAffine<Affine>;
-    this.bias = bias as IfAffine<Affine>;
-    this.affine = affine;
-    this.momentum = momentum === null ? null : checkMomentum(momentum, label);
-    this.trackRunningStats = checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
-    this.running = this.trackRunningStats
+    checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
+    const numBatchesTracked = trackRunningStats ? Tensor.zeros([], 'float64') : null;
+    // What is there follows the options, as the types do.
+    const fields = { weight, bias, numBatchesTracked, affine, trackRunningStats };
+    this.#fields = fields as unknown as SyncBatchNorm<A, T>;
+    this.#momentum = momentum === null ? null : checkMomentum(momentum, label);
+    this.#running = trackRunningStats
       ? RunningStatistics.standard(numFeatures, dtype, kernels)
       : null;
-    this.numBatchesTracked = this.trackRunningStats ? Tensor.zeros([], 'float64') : null;
     this.#group = processGroup === null ? null : findGroup(processGroup, label);
   }
 
-  /** Shape (C), starts at 0; null without running statistics. */
-  get runningMean(): Tensor | null {
-    return this.running?.mean ?? null;
+  /** May be assigned, on all ranks alike. */
+  get momentum(): number | null {
+    return this.#momentum;
   }
 
-  /** Shape (C), starts at 1, unbiased; null without running statistics. */
-  get runningVar(): Tensor | null {
-    return this.running?.variance ?? null;
+  set momentum(value: number | null) {
+    this.#momentum = value === null ? null : checkMomentum(value, this.label);
+    this.optionsChanged();
+  }
+
+  /**
+   * Shape (C), starts at 0; null without running statistics. Its `data` changes with every batch,
+   * also after it was posted: `clone()` it, or take `stateDict()`, to keep the numbers of a moment.
+   */
+  get runningMean(): When<T, Tensor> {
+    return (this.running?.mean ?? null) as When<T, Tensor>;
+  }
+
+  /** The same of the variance; starts at 1, unbiased. */
+  get runningVar(): When<T, Tensor> {
+    return (this.running?.variance ?? null) as When<T, Tensor>;
   }
 
   /** Ranks that normalise together. @throws Error before `init`, when it is the world */
@@ -101,17 +165,33 @@ export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
     return this.#group ?? findGroup(null, this.label);
   }
 
+  override resetRunningStatistics(): void {
+    super.resetRunningStatistics();
+    this.numBatchesTracked?.data.fill(0);
+  }
+
+  protected override ownOptions(): string {
+    const { eps, momentum, affine, trackRunningStats, dtype, channelsLast } = this;
+    const own = { eps, momentum, affine, trackRunningStats, dtype, channelsLast };
+    return unusualOptions({ ...own, ...this.commonRules() }, USUAL);
+  }
+
   override toString(): string {
     const group = this.#group === null ? 'null' : `'${this.#group.name}'`;
+    const { affine } = this;
     return (
       `SyncBatchNorm(${this.numFeatures}, eps=${this.eps}, momentum=${this.momentum}, ` +
-      `affine=${this.affine}, trackRunningStats=${this.trackRunningStats}, ` +
+      `affine=${typeof affine === 'boolean' ? affine : JSON.stringify(affine)}, trackRunningStats=${this.trackRunningStats}, ` +
       `processGroup=${group}, dtype=${this.dtype})`
     );
   }
 
+  protected override get running(): RunningStatistics | null {
+    return this.#running;
+  }
+
   protected override usesBatchStatistics(): boolean {
-    return this.training || this.running === null;
+    return this.training || this.#running === null;
   }
 
   /** Inference without running statistics takes the local batch's, and sends nothing. */
@@ -120,9 +200,10 @@ export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
   }
 
   protected override track(moments: Moments): void {
-    if (this.running === null || this.numBatchesTracked === null) return;
-    const batches = ++this.numBatchesTracked.data[0];
-    this.running.update(moments, this.momentum ?? 1 / batches, true);
+    const { numBatchesTracked } = this.#fields;
+    if (this.#running === null || numBatchesTracked === null) return;
+    const batches = ++numBatchesTracked.data[0];
+    this.#running.update(moments, this.#momentum ?? 1 / batches, true);
   }
 
   protected override state(): StateDict {
@@ -135,3 +216,6 @@ export class SyncBatchNorm<Affine extends boolean = true> extends BatchNorm {
     };
   }
 }
+
+/** A `SyncBatchNorm` with any options. */
+export type AnySyncBatchNorm = SyncBatchNorm<AffineOption, boolean>;

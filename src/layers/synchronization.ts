@@ -20,7 +20,7 @@
  *   no rank waits for one that gave up.
  */
 
-import type { ComputeDType, FloatArray } from '../core/dtype.js';
+import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import { after, finished, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
@@ -36,50 +36,15 @@ import { reserve } from '../ops/memory/scratch.js';
 import { Keeper, type Statistics } from '../ops/memory/statistics.js';
 import { GATHER_RANKS, mergeMoments } from '../ops/merge/merge.js';
 import type { Affine, Scope } from '../ops/scope.js';
-import type { NonFiniteRule } from './common-options.js';
 import { allFinite } from './running-statistics.js';
+import type { BatchOptions, SynchronizationOptions } from './synchronization-options.js';
 
 export { type Pass, startInTurn } from '../group/pass.js';
 export type { GradientSums, Saved } from '../ops/backward.js';
 export type { Kernels } from '../ops/kernels.js';
 export type { Affine } from '../ops/scope.js';
 
-export interface SynchronizationOptions {
-  /** What collectives and errors call the layer; the same on all ranks. */
-  readonly label: string;
-  /** Number of channels C. */
-  readonly channels: number;
-  /** Of weights and of running statistics, which a finite batch must fit. Default 'float32'. */
-  readonly dtype?: ComputeDType;
-  /** What a batch with NaN or infinity does to the running statistics. Default 'skip'. */
-  readonly onNonFinite?: NonFiniteRule;
-  /** Whether results must not depend on how the batch is split over ranks. Default false. */
-  readonly reproducible?: boolean;
-  /** With `reproducible`: whether sums of gradients are the group's, not this rank's. Default false. */
-  readonly groupGradients?: boolean;
-  /**
-   * Takes a finite batch over into the running statistics: `count`, `mean` and `m2` are the group's,
-   * count above 0. The arrays are valid during the call only. Default: nothing learns.
-   */
-  readonly track?: (moments: Moments) => void;
-  /** Default: those of this thread. */
-  readonly kernels?: Kernels;
-  /** Groups up to this size gather their moments; larger ones reduce. Default 64. */
-  readonly gatherRanks?: number;
-}
-
-/** Options of a call that takes the group's batch. */
-export interface BatchOptions {
-  /** Whether the running statistics learn from it. Default true. */
-  readonly track?: boolean;
-  /**
-   * The fewest values per channel that the group's batch may have, if it has any: 2 where the
-   * variance is unbiased. Default 1.
-   */
-  readonly leastCount?: number;
-  /** What collectives call it instead of the layer's label. */
-  readonly label?: string;
-}
+export type { BatchOptions, SynchronizationOptions } from './synchronization-options.js';
 
 const NO_OPTIONS: BatchOptions = {};
 
@@ -298,7 +263,7 @@ export class Synchronization {
     return {
       kernels: this.#kernels,
       group,
-      label: label ?? this.label,
+      label: label ?? this.#options.collectiveLabel?.() ?? this.label,
       reproducible: this.reproducible,
       groupGradients: this.#options.groupGradients ?? false,
       gatherRanks: this.#gatherRanks,

@@ -5,8 +5,9 @@
  */
 
 import { isChecked } from '../core/check-mode.js';
-import { type FloatArray, narrow, type TensorData } from '../core/dtype.js';
+import { checkOptionNames } from '../core/options.js';
 import { Parameter } from '../core/parameter.js';
+import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import { Agreement } from '../group/agreement.js';
 import {
@@ -22,9 +23,15 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { Work } from '../group/transport.js';
 import { findGroup, type GroupLike } from '../group/world.js';
+import {
+  describeTargets,
+  type GradientHolder,
+  gradientOf,
+  type Target,
+  targetOf,
+} from './targets.js';
 
-/** Something with a gradient: a parameter, or an array of gradients, changed in place. */
-export type GradientHolder = Parameter | Tensor | FloatArray;
+export type { GradientHolder } from './targets.js';
 
 export interface AverageOptions {
   /** Ranks to average over. Default: the world. */
@@ -43,18 +50,23 @@ export interface AverageOptions {
   lossReduction?: 'mean' | 'sum';
 }
 
+const AVERAGE = 'averageGradients';
+const BROADCAST = 'broadcastParameters';
+
 /**
  * Replaces each gradient by its average over the group. A parameter without a gradient counts as
- * zeros and gets the average, so that ranks which skipped a branch stay in step.
- * @throws RangeError for a sampleCount that is negative or not finite; all ranks must pass
- *   gradients of the same sizes in the same order
+ * zeros and gets the average, so that ranks which skipped a branch stay in step; without one on any
+ * rank its `grad` stays null. All ranks must pass gradients of the same names, shapes and types in
+ * the same order.
+ * @throws TypeError for options that there are not, and for `lossReduction` without a count;
+ *   RangeError for a sampleCount that is negative or not finite; MismatchError for other gradients
+ *   on another rank
  */
 export function averageGradients(
   holders: Iterable<GradientHolder>,
   options: AverageOptions = {},
 ): void {
-  const group = findGroup(options.group, AVERAGE);
-  runNow(averagePass(holders, options, group, true));
+  runNow(averagePass(holders, options, groupOf(options, AVERAGE), true));
 }
 
 /**
@@ -65,30 +77,36 @@ export function startAverageGradients(
   holders: Iterable<GradientHolder>,
   options: AverageOptions = {},
 ): Work<void> {
-  const group = findGroup(options.group, AVERAGE);
+  const group = groupOf(options, AVERAGE);
   return startInTurn(() => averagePass(holders, options, group, false), group.mayBlock);
 }
 
-const AVERAGE = 'averageGradients';
+/** The group that options name; a name alone is easily written where MindSpore has it. */
+function groupOf(options: { group?: GroupLike }, caller: string): ProcessGroup {
+  const group = typeof options === 'object' && options !== null ? options.group : null;
+  return findGroup(group, caller);
+}
 
+/** What is sent: values times a factor, flags of those that are there, and the divisor's part. */
 function averagePass(
   holders: Iterable<GradientHolder>,
   options: AverageOptions,
   group: ProcessGroup,
   blocking: boolean,
 ): Pass<void> {
-  const { own, total, label, list, targets } = tellingPeers(
-    () => group,
-    AVERAGE,
-    '',
-    () => {
-      if (blocking) checkBlocking(group, '', AVERAGE);
-      const list = [...holders];
-      return { ...weightsOf(options), list, targets: list.map(gradientOf) };
-    },
+  const check = () => {
+    if (blocking) checkBlocking(group, '', AVERAGE);
+    const list = [...holders];
+    const targets = list.map((holder) => gradientOf(holder, AVERAGE));
+    return { list, targets, ...weightsOf(options) };
+  };
+  const { list, targets, own, total, by } = tellingPeers(() => group, AVERAGE, '', check);
+  const label = `${AVERAGE}${by} of ${describeTargets(targets)}`;
+  const parameters = list.flatMap((holder, i) =>
+    holder instanceof Parameter ? [{ parameter: holder, target: targets[i] }] : [],
   );
   const length = targets.reduce((sum, { data }) => sum + data.length, 0);
-  const flat = new Float64Array(length + 1);
+  const flat = new Float64Array(length + parameters.length + 1);
   let at = 0;
   for (const { data, read } of targets) {
     const values = read();
@@ -96,9 +114,19 @@ function averagePass(
     for (let i = 0; i < values.length; i++) flat[at + i] = own === 0 ? 0 : values[i] * own;
     at += data.length;
   }
-  flat[length] = total;
-  const average = () =>
-    after(meeting(group.allReduce(flat, { label }), flat), () => scatter(flat, targets));
+  parameters.forEach(({ parameter }, i) => {
+    flat[length + i] = parameter.grad === null ? 0 : 1;
+  });
+  flat[flat.length - 1] = total;
+  const finish = () => {
+    scatter(flat, targets);
+    parameters.forEach(({ parameter, target: { data, shape, dtype } }, i) => {
+      if (parameter.grad === null && flat[length + i] > 0) {
+        parameter.grad = new Tensor(data, shape, dtype);
+      }
+    });
+  };
+  const average = () => after(meeting(group.allReduce(flat, { label }), flat), finish);
   const compare = isChecked() && group.size > 1;
   return before(compare ? agreementOf(list, group) : null, average);
 }
@@ -114,47 +142,27 @@ function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): A
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
-function weightsOf({ sampleCount, lossReduction = 'mean' }: AverageOptions) {
+function weightsOf(options: AverageOptions): { own: number; total: number; by: string } {
+  checkOptionNames(options, ['group', 'sampleCount', 'lossReduction'], AVERAGE);
+  const { sampleCount, lossReduction = 'mean' } = options;
   if (lossReduction !== 'mean' && lossReduction !== 'sum') {
     throw new RangeError(
-      `averageGradients: lossReduction must be mean or sum, got ${String(lossReduction)}`,
+      `${AVERAGE}: lossReduction must be mean or sum, got ${show(lossReduction)}`,
     );
   }
-  if (sampleCount === undefined) return { own: 1, total: 1, label: AVERAGE };
+  if (sampleCount === undefined) {
+    if (options.lossReduction === 'sum') {
+      throw new TypeError(`${AVERAGE}: lossReduction 'sum' needs a sampleCount to divide by`);
+    }
+    return { own: 1, total: 1, by: '' };
+  }
   if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
     throw new RangeError(
-      `averageGradients: sampleCount must be finite and 0 or more, got ${String(sampleCount)}`,
+      `${AVERAGE}: sampleCount must be finite and 0 or more, got ${show(sampleCount)}`,
     );
   }
-  const label = `averageGradients by sampleCount (${lossReduction})`;
-  return { own: lossReduction === 'mean' ? sampleCount : 1, total: sampleCount, label };
-}
-
-interface Target {
-  readonly data: TensorData;
-  read(): ArrayLike<number>;
-  write(values: Float64Array): void;
-}
-
-function gradientOf(holder: GradientHolder): Target {
-  if (holder instanceof Parameter) {
-    holder.grad ??= Tensor.zeros(holder.data.shape, holder.data.dtype);
-    return targetOf(holder.grad, 'averageGradients');
-  }
-  return targetOf(holder, 'averageGradients');
-}
-
-function targetOf(holder: Tensor | FloatArray, caller: string): Target {
-  if (holder instanceof Tensor) {
-    const { data, dtype } = holder;
-    return { data, read: () => holder.toFloats(), write: (values) => narrow(values, data, dtype) };
-  }
-  if (holder instanceof Float32Array || holder instanceof Float64Array) {
-    return { data: holder, read: () => holder, write: (values) => holder.set(values) };
-  }
-  throw new TypeError(
-    `${caller}: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${typeof holder}`,
-  );
+  const own = lossReduction === 'mean' ? sampleCount : 1;
+  return { own, total: sampleCount, by: ` by sampleCount (${lossReduction})` };
 }
 
 /** Divides the sums by their last element and hands them out. */
@@ -170,6 +178,13 @@ function scatter(flat: Float64Array, targets: readonly Target[]): void {
   }
 }
 
+/** Something with parameters and buffers, such as a layer. */
+export interface StateHolder {
+  readonly label: string;
+  /** Its tensors themselves, not copies, by name. */
+  stateTensors(): Readonly<Record<string, Tensor>>;
+}
+
 export interface BroadcastParametersOptions {
   /** Ranks that take part. Default: the world. */
   group?: GroupLike;
@@ -178,44 +193,42 @@ export interface BroadcastParametersOptions {
 }
 
 /**
- * Copies the root's parameters to every rank of the group.
- * @throws RangeError for a root that is not a rank of the group; all ranks must pass parameters of
- *   the same sizes in the same order
+ * Copies the root's parameters to every rank of the group, and of layers their running statistics,
+ * too. All ranks must pass the same names, shapes and types in the same order.
+ * @throws TypeError for options that there are not; RangeError for a root that is not a rank of the
+ *   group; MismatchError for other parameters on another rank
  */
 export function broadcastParameters(
-  holders: Iterable<GradientHolder>,
+  holders: Iterable<GradientHolder | StateHolder>,
   options: BroadcastParametersOptions = {},
 ): void {
-  const group = findGroup(options.group, BROADCAST);
-  runNow(broadcastPass(holders, options, group, true));
+  runNow(broadcastPass(holders, options, groupOf(options, BROADCAST), true));
 }
 
 /** Like {@link broadcastParameters}, for `await startBroadcastParameters(...).done()`. */
 export function startBroadcastParameters(
-  holders: Iterable<GradientHolder>,
+  holders: Iterable<GradientHolder | StateHolder>,
   options: BroadcastParametersOptions = {},
 ): Work<void> {
-  const group = findGroup(options.group, BROADCAST);
+  const group = groupOf(options, BROADCAST);
   return startInTurn(() => broadcastPass(holders, options, group, false), group.mayBlock);
 }
 
-const BROADCAST = 'broadcastParameters';
-
 function broadcastPass(
-  holders: Iterable<GradientHolder>,
-  { root = 0 }: BroadcastParametersOptions,
+  holders: Iterable<GradientHolder | StateHolder>,
+  options: BroadcastParametersOptions,
   group: ProcessGroup,
   blocking: boolean,
 ): Pass<void> {
-  const label = BROADCAST;
   const check = () => {
-    if (blocking) checkBlocking(group, '', label);
-    group.checkRoot(root, label);
-    return [...holders].map((holder) =>
-      targetOf(holder instanceof Parameter ? holder.data : holder, label),
-    );
+    if (blocking) checkBlocking(group, '', BROADCAST);
+    checkOptionNames(options, ['group', 'root'], BROADCAST);
+    const { root = 0 } = options;
+    group.checkRoot(root, BROADCAST);
+    return { root, targets: [...holders].flatMap(valuesOf) };
   };
-  const targets = tellingPeers(() => group, label, '', check);
+  const { root, targets } = tellingPeers(() => group, BROADCAST, '', check);
+  const label = `${BROADCAST} of ${describeTargets(targets)}`;
   const values = targets.map((target) => Float64Array.from(target.read()));
   let place = 0;
   const step = () => {
@@ -224,4 +237,16 @@ function broadcastPass(
     return group.broadcast(values[place++], { root, label });
   };
   return { step, result: undefined };
+}
+
+/** The values of a parameter, an array, or all of a layer. */
+function valuesOf(holder: GradientHolder | StateHolder): Target[] {
+  if (holder instanceof Parameter) return [targetOf(holder.data, holder.name, BROADCAST)];
+  if (typeof (holder as Partial<StateHolder> | null)?.stateTensors !== 'function') {
+    return [targetOf(holder as Tensor, '', BROADCAST)];
+  }
+  const { label } = holder as StateHolder;
+  return Object.entries((holder as StateHolder).stateTensors()).map(([name, tensor]) =>
+    targetOf(tensor, `${label} ${name}`, BROADCAST),
+  );
 }

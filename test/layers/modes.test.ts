@@ -62,7 +62,8 @@ const MODES: [Kind, Options, boolean, Source, moves: boolean][] = [
   ['GlobalBatchNorm', { useBatchStatistics: null }, true, 'group', true],
   ['GlobalBatchNorm', { useBatchStatistics: null }, false, 'fixed', false],
   ['GlobalBatchNorm', { useBatchStatistics: true }, true, 'group', true],
-  ['GlobalBatchNorm', { useBatchStatistics: true }, false, 'group', false],
+  // As MindSpore does: the moving statistics move whenever the batch's are taken.
+  ['GlobalBatchNorm', { useBatchStatistics: true }, false, 'group', true],
   ['GlobalBatchNorm', { useBatchStatistics: false }, true, 'fixed', false],
   ['GlobalBatchNorm', { useBatchStatistics: false }, false, 'fixed', false],
 ];

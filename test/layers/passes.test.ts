@@ -56,6 +56,36 @@ describe('several forward calls before a backward call', () => {
     expectClose(layer.backward(dy, { context }).data, expected(first, dy).dx, 1e-6);
   });
 
+  it('are not taken for a training call that waits behind one in inference', () => {
+    const layer = new SyncBatchNorm(2);
+    const [x, dy] = [tensor(0), tensor(1)];
+    layer.forward(x);
+    layer.setTrain(false).forward(x);
+    layer.forward(x);
+    expect(() => layer.backward(dy)).toThrow(
+      /^SyncBatchNorm\(2\): the last forward call was in inference, and one in training before it waits.*forwardWithContext/,
+    );
+    const { context } = layer.forwardWithContext(x);
+    layer.backward(dy, { context });
+    // A call in training is the last one again; and where none waits, inference has its backward.
+    layer.setTrain().forward(x);
+    expectClose(layer.backward(dy).data, expected(x, dy).dx, 1e-6);
+    layer.setTrain(false).forward(x);
+    layer.backward(dy);
+  });
+
+  it('are those of their own layer', () => {
+    const [first, second] = ['a', 'b'].map((name) => new SyncBatchNorm(2, { name }));
+    const { context } = first.forwardWithContext(tensor(0));
+    second.forward(tensor(0));
+    expect(() => second.backward(tensor(1), { context })).toThrow(
+      new RangeError(
+        "SyncBatchNorm 'b': the context is that of a forward call of SyncBatchNorm 'a'",
+      ),
+    );
+    first.backward(tensor(1), { context });
+  });
+
   it('keep the mode that they ran in', () => {
     const layer = new SyncBatchNorm(2, { momentum: 0 });
     const [x, dy] = [tensor(0), tensor(1)];

@@ -1,3 +1,4 @@
+import { createThreadWorld, GlobalBatchNorm, init, release, SyncBatchNorm, Tensor } from 'syncbn';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type Kind,
@@ -92,13 +93,38 @@ describe('running statistics', () => {
     },
   );
 
+  it.each(['SyncBatchNorm', 'GlobalBatchNorm'] as const)(
+    'of %s learn nothing from a call that does not track, and start anew when they are reset',
+    async (kind) => {
+      await init({ world: createThreadWorld(kind === 'SyncBatchNorm' ? 1 : 2)[0] });
+      const layer =
+        kind === 'SyncBatchNorm'
+          ? new SyncBatchNorm(2)
+          : new GlobalBatchNorm(2, { movingMeanInit: 3 });
+      const fresh = layer.stateDict();
+      if (kind === 'SyncBatchNorm') {
+        const x = Tensor.from(batch(0, 0).values, batch(0, 0).shape);
+        const y = layer.forward(x);
+        const learnt = layer.stateDict();
+        expect([...layer.forward(x, { track: false }).data]).toEqual([...y.data]);
+        expect(layer.stateDict()).toEqual(learnt);
+      } else {
+        layer.loadStateDict({ ...fresh, movingMean: Tensor.from([7, 8]) });
+      }
+      expect(layer.stateDict()).not.toEqual(fresh);
+      layer.resetRunningStatistics();
+      expect(layer.stateDict()).toEqual(fresh);
+      release();
+    },
+  );
+
   it.each(LAYER_KINDS)('of %s stay as they are in inference and in backward', async (kind) => {
     const results = await runLayer(2, (rank) => ({
       kind,
       numFeatures: 2,
       options: {},
       passes: [
-        { x: batch(rank, 0), train: true },
+        { x: batch(rank, 0), dy: batch(rank, 0), train: true },
         { x: batch(rank, 1), train: false },
         { x: batch(rank, 2), dy: batch(rank, 2), train: false },
         { dy: batch(rank, 0), train: true },

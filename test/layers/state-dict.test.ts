@@ -1,4 +1,5 @@
 import {
+  type AnySyncBatchNorm,
   createGroup,
   createThreadWorld,
   GlobalBatchNorm,
@@ -17,35 +18,34 @@ const numbers = (state: StateDict) =>
   Object.fromEntries(Object.entries(state).map(([name, t]) => [name, [...t.toFloats()]]));
 
 /** A layer, the names of its state and values for them. */
-const LAYERS: [string, () => SyncBatchNorm<boolean> | GlobalBatchNorm, Record<string, number[]>][] =
+const LAYERS: [string, () => AnySyncBatchNorm | GlobalBatchNorm, Record<string, number[]>][] = [
   [
-    [
-      'SyncBatchNorm',
-      () => new SyncBatchNorm(2, { name: 'bn' }),
-      {
-        weight: [2, 3],
-        bias: [-1, 1],
-        runningMean: [5, 6],
-        runningVar: [7, 8],
-        numBatchesTracked: [9],
-      },
-    ],
-    [
-      'SyncBatchNorm',
-      () => new SyncBatchNorm(2, { name: 'bn', affine: false }),
-      { runningMean: [5, 6], runningVar: [7, 8], numBatchesTracked: [2 ** 40] },
-    ],
-    [
-      'SyncBatchNorm',
-      () => new SyncBatchNorm(2, { name: 'bn', trackRunningStats: false }),
-      { weight: [2, 3], bias: [-1, 1] },
-    ],
-    [
-      'GlobalBatchNorm',
-      () => new GlobalBatchNorm(2, { name: 'bn' }),
-      { gamma: [2, 3], beta: [-1, 1], movingMean: [5, 6], movingVariance: [7, 8] },
-    ],
-  ];
+    'SyncBatchNorm',
+    () => new SyncBatchNorm(2, { name: 'bn' }),
+    {
+      weight: [2, 3],
+      bias: [-1, 1],
+      runningMean: [5, 6],
+      runningVar: [7, 8],
+      numBatchesTracked: [9],
+    },
+  ],
+  [
+    'SyncBatchNorm',
+    () => new SyncBatchNorm(2, { name: 'bn', affine: false }),
+    { runningMean: [5, 6], runningVar: [7, 8], numBatchesTracked: [2 ** 40] },
+  ],
+  [
+    'SyncBatchNorm',
+    () => new SyncBatchNorm(2, { name: 'bn', trackRunningStats: false }),
+    { weight: [2, 3], bias: [-1, 1] },
+  ],
+  [
+    'GlobalBatchNorm',
+    () => new GlobalBatchNorm(2, { name: 'bn' }),
+    { gamma: [2, 3], beta: [-1, 1], movingMean: [5, 6], movingVariance: [7, 8] },
+  ],
+];
 
 /** A state of `values`; counts have no axes. */
 const stateOf = (values: Record<string, number[]>): StateDict =>
@@ -119,7 +119,7 @@ describe.each(LAYERS)('the state of a %s (case %#)', (kind, make, values) => {
       'an entry that is no Tensor',
       (state) => ({ ...state, [names.at(-1)!]: [1, 2] }),
       TypeError,
-      `${names.at(-1)} must be a Tensor`,
+      `${names.at(-1)} must be a Tensor, or a clone of one: Tensor.of: dtype must be one of float32, float64, float16, bfloat16, got undefined`,
     ],
     [
       'a last entry of another shape',

@@ -1,5 +1,13 @@
 import fc from 'fast-check';
-import { type AverageOptions, averageGradients, init, Parameter, release, Tensor } from 'syncbn';
+import {
+  type AverageOptions,
+  averageGradients,
+  init,
+  Parameter,
+  release,
+  Tensor,
+  zeroGradients,
+} from 'syncbn';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { expectClose } from '../harness/numbers.js';
 import { closeSharedWorlds, SIZES, sharedWorld } from '../harness/world.js';
@@ -56,11 +64,12 @@ describe.each(SIZES)('averageGradients over %i ranks', (size) => {
     );
   });
 
-  it('counts a missing gradient as zeros, and fills it', async () => {
+  it('counts a missing gradient as zeros and fills it; what all lack stays missing', async () => {
     const results = await run(size, (rank) => ({
       holders: [parameter(rank === 0 ? null : [size, 0], 2), parameter(null, 1)],
     }));
-    for (const own of results) expect(own).toEqual([[size - 1, 0], [0]]);
+    const first = size === 1 ? null : [size - 1, 0];
+    for (const own of results) expect(own).toEqual([first, null]);
   });
 
   it('takes parameters, tensors and arrays of all types and sizes in one call', async () => {
@@ -122,6 +131,23 @@ describe('samples', () => {
   });
 });
 
+describe('zeroGradients', () => {
+  it('forgets gradients, so that a parameter nobody uses keeps none', async () => {
+    await init();
+    const [used, unused] = ['a', 'b'].map((name) => new Parameter(name, Tensor.zeros([1])));
+    for (const parameter of [used, unused]) parameter.grad = Tensor.from([12]);
+    zeroGradients([used, unused]);
+    expect([used.grad, unused.grad]).toEqual([null, null]);
+    used.grad = Tensor.from([2]);
+    averageGradients([used, unused]);
+    expect([...used.grad.data]).toEqual([2]);
+    expect(unused.grad).toBeNull();
+    expect(() => zeroGradients([Tensor.zeros([1]) as never])).toThrow(
+      new TypeError('zeroGradients: expected Parameters, got object'),
+    );
+  });
+});
+
 describe('errors of one rank', () => {
   const good: ParallelScript = { holders: [parameter([1])], options: { sampleCount: 1 } };
 
@@ -132,7 +158,7 @@ describe('errors of one rank', () => {
       Number.POSITIVE_INFINITY,
       'averageGradients: sampleCount must be finite and 0 or more, got Infinity',
     ],
-    ['3', 'averageGradients: sampleCount must be finite and 0 or more, got 3'],
+    ['3', "averageGradients: sampleCount must be finite and 0 or more, got '3'"],
   ])('reach the others: sampleCount %s', async (sampleCount, message) => {
     const bad = { ...good, options: { sampleCount: sampleCount as number } };
     expect(await errors(2, (rank) => (rank === 1 ? bad : good))).toEqual([
@@ -143,7 +169,7 @@ describe('errors of one rank', () => {
 
   it('reach the others: lossReduction', async () => {
     const bad = { ...good, options: { lossReduction: 'median' as never } };
-    const message = 'averageGradients: lossReduction must be mean or sum, got median';
+    const message = "averageGradients: lossReduction must be mean or sum, got 'median'";
     expect(await errors(3, (rank) => (rank === 0 ? bad : good))).toEqual([
       { name: 'RangeError', message },
       { name: 'RankFailedError', message: `rank 0 failed: RangeError: ${message}` },
@@ -155,12 +181,12 @@ describe('errors of one rank', () => {
     [
       'other sizes',
       { ...good, holders: [parameter([1, 2])] },
-      /rank 1 is in allReduce #\d+ of averageGradients by sampleCount \(mean\) with 3 float64, rank 0 .* with 2 float64$/,
+      /rank 1 is in allReduce #\d+ of averageGradients by sampleCount \(mean\) of 1 arrays: p \(2,\) float32 with 4 float64, rank 0 .* of 1 arrays: p \(1,\) float32 with 3 float64$/,
     ],
     [
       'no sample count',
       { holders: good.holders },
-      /rank 1 is in allReduce #\d+ of averageGradients with 2 float64, rank 0 in .* of averageGradients by sampleCount \(mean\) with/,
+      /rank 1 is in allReduce #\d+ of averageGradients of .* with 3 float64, rank 0 in .* of averageGradients by sampleCount \(mean\) of/,
     ],
     [
       'another loss',
@@ -174,16 +200,64 @@ describe('errors of one rank', () => {
     expect(found[1]).toEqual(found[0]);
   });
 
+  it('are told for gradients in another order, of equal sizes: nothing is mixed', async () => {
+    const named = ['bn1.weight', 'bn1.bias', 'fc.weight', 'fc.bias'].map((name, i) => ({
+      ...parameter([i, i + 1]),
+      name,
+    }));
+    const [a, b, c, d] = named;
+    const orders = [
+      [a, b, c, d],
+      [b, a, c, d],
+      // Past what a label holds in words, by the digest.
+      [a, b, c, { ...d, name: 'fc.biases' }],
+      [a, b, c, { ...d, dtype: 'float64' as const }],
+      [a, b, c, d],
+    ];
+    for (const [i, order] of orders.entries()) {
+      const found = await errors(2, (rank) => ({ holders: rank === 1 ? order : named }));
+      for (const error of found) {
+        if (i === 0 || i === 4) expect(error).toBeUndefined();
+        else expect(error?.name).toBe('MismatchError');
+      }
+      if (i === 1) expect(found[0]?.message).toContain('of 4 arrays: bn1.bias (2,) float32, bn1.');
+    }
+  });
+
+  it.each<[object, string]>([
+    [
+      { sample_count: 3 },
+      "unknown option 'sample_count'; known are group, sampleCount, lossReduction; did you mean 'sampleCount'?",
+    ],
+    [
+      { processGroup: 'world' },
+      "unknown option 'processGroup'; known are group, sampleCount, lossReduction",
+    ],
+    [{ lossReduction: 'sum' }, "lossReduction 'sum' needs a sampleCount to divide by"],
+  ])('reach the others: options %j', async (options, message) => {
+    const found = await errors(2, (rank) => (rank === 1 ? { ...good, options } : good));
+    const text = `averageGradients: ${message}`;
+    expect(found).toEqual([
+      { name: 'RankFailedError', message: `rank 1 failed: TypeError: ${text}` },
+      { name: 'TypeError', message: text },
+    ]);
+  });
+
   it('are told before init, and for what has no gradient', async () => {
     expect(() => averageGradients([])).toThrow(
       new Error('averageGradients: there is no world yet; call init() first, and await it'),
     );
     await init();
     expect(() => averageGradients([], { group: 'nobody' })).toThrow(RangeError);
-    for (const holder of [3, null, [1, 2], new Int32Array(1)]) {
+    for (const [holder, text] of [
+      [3, '3'],
+      [null, 'null'],
+      [[1, 2], 'Array'],
+      [new Int32Array(1), 'Int32Array'],
+    ]) {
       expect(() => averageGradients([holder as never])).toThrow(
         new TypeError(
-          `averageGradients: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${typeof holder}`,
+          `averageGradients: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${text}`,
         ),
       );
     }

@@ -15,7 +15,14 @@ import { portWorld } from './port-world.js';
 import { type CheckedScript, runChecked } from './run-checked.js';
 import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
-import { type LayerScript, runAwaited, runLayer, runLayers } from './run-layer.js';
+import {
+  broadcastLayer,
+  type LayerScript,
+  runAwaited,
+  runLayer,
+  runLayers,
+  runNumbered,
+} from './run-layer.js';
 import { runParallel, trainModel } from './run-parallel.js';
 import type { FitScript } from './run-tfjs.js';
 import type { MemoryScript } from './run-tfjs-memory.js';
@@ -48,6 +55,8 @@ const TASKS: Record<string, (data: never) => unknown> = {
   layer: (data: LayerScript) => (data.awaited ? runAwaited(data) : runLayer(data)),
   layers: (data: LayerScript[]) => runLayers(data),
   misbehave,
+  numbered: runNumbered,
+  'broadcast-layer': broadcastLayer,
   model: trainModel,
   parallel: runParallel,
   'tfjs-fit': async (data: FitScript) => (await import('./run-tfjs.js')).runFit(data),
@@ -62,11 +71,17 @@ const TASKS: Record<string, (data: never) => unknown> = {
   warnings: () => warnings,
 };
 
+// From build/test/ranks, where this runs.
+const numbers = new URL('../../../dist/layers/numbers.js', import.meta.url);
+const { forgetNumbers } = (await import(numbers.href)) as { forgetNumbers: () => void };
+
 const port = parentPort!;
 const { ports, rank, initOptions } = workerData;
 await init(ports === undefined ? initOptions : { world: portWorld(rank, ports) });
 port.on('message', async ({ id, name, data }: Task) => {
   const reply: Reply = { id };
+  // Not all ranks take part in every task: each is a program of its own.
+  forgetNumbers();
   try {
     reply.result = await TASKS[name](data as never);
   } catch (error) {

@@ -1,7 +1,9 @@
 /** Runs a layer through a script of passes and reports all that a test may want to compare. */
 
 import {
+  type AnySyncBatchNorm,
   allocateTensor,
+  broadcastParameters,
   createGroup,
   type DType,
   GlobalBatchNorm,
@@ -104,7 +106,7 @@ function makeLayer({ kind, numFeatures, options, group }: LayerScript) {
   return new SyncBatchNorm(numFeatures, { ...(options as SyncBatchNormOptions), processGroup });
 }
 
-type Layer = SyncBatchNorm | GlobalBatchNorm;
+type Layer = AnySyncBatchNorm | GlobalBatchNorm;
 
 function loadNumbers(layer: Layer, state: Record<string, number[]>): void {
   const current = layer.stateDict();
@@ -168,3 +170,24 @@ function tensorOf({ values, shape, dtype }: Numbers, disposed = false): Tensor {
 }
 
 const numbers = (tensor: Tensor) => Array.from(tensor.toFloats());
+
+/** Makes two layers of one width without names, and calls them in `order`; the errors. */
+export function runNumbered({ order }: { order: number[] }): (string | null)[] {
+  const layers = [0, 1].map(() => new SyncBatchNorm(2));
+  return order.map((which) => {
+    try {
+      layers[which].forward(Tensor.from([which, 1, 2, 3], [2, 2]));
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  });
+}
+
+/** Broadcasts a layer, parameters and running statistics, all of them `value` on this rank. */
+export function broadcastLayer({ value, root }: { value: number; root: number }): number[][] {
+  const layer = new SyncBatchNorm(1);
+  for (const { data } of Object.values(layer.stateTensors())) data.fill(value);
+  broadcastParameters([layer], { root });
+  return Object.values(layer.stateDict()).map(numbers);
+}

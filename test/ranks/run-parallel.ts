@@ -18,6 +18,8 @@ export interface Holder {
   dtype: DType;
   /** Its gradient, or its value for a broadcast; null: a parameter of `size` without gradient. */
   values: number[] | null;
+  /** Of a parameter. Default 'p'. */
+  name?: string;
   size?: number;
 }
 
@@ -29,7 +31,12 @@ export interface ParallelScript {
   root?: number;
 }
 
-export function runParallel({ holders, options, group, root }: ParallelScript): number[][] {
+export function runParallel({
+  holders,
+  options,
+  group,
+  root,
+}: ParallelScript): (number[] | null)[] {
   const among = group === undefined ? {} : { group: createGroup(group.name, group.ranks) };
   const made = holders.map((holder) => make(holder, root !== undefined));
   if (root !== undefined) {
@@ -37,17 +44,20 @@ export function runParallel({ holders, options, group, root }: ParallelScript): 
     return made.map((holder) => numbers(holder instanceof Parameter ? holder.data : holder));
   }
   averageGradients(made, { ...options, ...among });
-  return made.map((holder) => numbers(holder instanceof Parameter ? holder.grad! : holder));
+  return made.map((holder) => {
+    const gradient = holder instanceof Parameter ? holder.grad : holder;
+    return gradient && numbers(gradient);
+  });
 }
 
-function make({ kind, dtype, values, size }: Holder, asValue: boolean): GradientHolder {
+function make({ kind, dtype, values, size, name = 'p' }: Holder, asValue: boolean): GradientHolder {
   if (kind === 'array') {
     return dtype === 'float64' ? Float64Array.from(values!) : Float32Array.from(values!);
   }
   const shape = [values?.length ?? size!];
   const tensor = values === null ? null : Tensor.from(values, shape, dtype);
   if (kind === 'tensor') return tensor!;
-  const parameter = new Parameter('p', asValue ? tensor! : Tensor.zeros(shape, dtype));
+  const parameter = new Parameter(name, asValue ? tensor! : Tensor.zeros(shape, dtype));
   parameter.grad = tensor;
   return parameter;
 }

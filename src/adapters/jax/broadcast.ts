@@ -1,6 +1,7 @@
 /** The same arrays on every rank. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
+import { checkOptionNames } from '../../core/options.js';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { drive, result, type Steps } from '../shared/drive.js';
@@ -27,6 +28,7 @@ export function broadcastTree<T extends Tree>(
   arrays: T,
   options: BroadcastTreeOptions = {},
 ): Work<T> {
+  checkOptionNames(options, ['group', 'root'], 'broadcastTree');
   return drive(broadcastSteps(arrays, options));
 }
 

@@ -1,8 +1,8 @@
 /** Checks of what a network is made of and called with. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
+import { checkOptionNames } from '../../core/options.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
-import { checkOptionNames } from '../../layers/checks.js';
 import { partsOf } from '../../layers/parts.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 

@@ -5,13 +5,14 @@
  */
 
 import { type Device, jit, numpy as np } from '@jax-js/jax';
+import { checkOptionNames } from '../../core/options.js';
 import { Tensor } from '../../core/tensor.js';
 import type { Work } from '../../group/transport.js';
 import type { GroupLike } from '../../group/world.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
-import { partsOf } from '../../layers/parts.js';
-import type { SyncBatchNorm } from '../../layers/sync-batch-norm.js';
+import { ownName, partsOf } from '../../layers/parts.js';
+import type { AnySyncBatchNorm } from '../../layers/sync-batch-norm.js';
 import { drive, type Steps } from '../shared/drive.js';
 import { runningStatistics, statisticsRows } from '../shared/statistics.js';
 import { checkEntries, checkParameters, flowOf } from './checks.js';
@@ -23,7 +24,7 @@ import type { Flow, Stage, Tree } from './stage.js';
 import { type LossAndGradients, type Segments, trainingStep } from './training-step.js';
 
 /** Stages and normalisations by name, in the order in which they run. */
-export type Layers = Record<string, Stage | SyncBatchNorm | GlobalBatchNorm>;
+export type Layers = Record<string, Stage | AnySyncBatchNorm | GlobalBatchNorm>;
 
 /** The parameter tree of a network: one entry for each layer, `{}` for those without any. */
 export type ParametersOf<E extends Layers> = {
@@ -125,6 +126,7 @@ export class Network<E extends Layers, L extends Tree> {
     labels: L,
     options: StepOptions = {},
   ): Work<LossAndGradients<ParametersOf<E>>> {
+    checkOptionNames(options, ['average'], `${this.name}: lossAndGradients`);
     const steps = trainingStep(this.#segments, {
       parameters,
       batch,
@@ -223,9 +225,10 @@ function cut(layers: readonly Named<Stage | BatchNorm>[], loss: LastSegment['los
 /** Trained parameters of a layer as new arrays, by name. */
 function parametersOf(layer: BatchNorm): Record<string, np.Array> {
   return Object.fromEntries(
-    layer.parameters().map(({ name, data }) => {
+    layer.parameters().map((parameter) => {
+      const { data } = parameter;
       const values = Float32Array.from(data.toFloats());
-      return [name, np.array(values, { shape: [...data.shape] })];
+      return [ownName(parameter), np.array(values, { shape: [...data.shape] })];
     }),
   );
 }
@@ -239,7 +242,9 @@ function* storeSteps(layers: Layers, parameters: Record<string, Tree>): Steps<vo
       if (!(layer instanceof BatchNorm)) continue;
       const own = parameters[name] as Record<string, np.Array>;
       const state = layer.stateDict();
-      for (const { name: part, data } of layer.parameters()) {
+      for (const parameter of layer.parameters()) {
+        const part = ownName(parameter);
+        const { data } = parameter;
         state[part] = Tensor.from(yield* read(own[part].ref), data.shape, data.dtype);
       }
       layer.loadStateDict(state);

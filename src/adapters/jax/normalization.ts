@@ -13,7 +13,7 @@
 
 import { type Device, numpy as np } from '@jax-js/jax';
 import type { BatchNorm } from '../../layers/batch-norm.js';
-import { partsOf } from '../../layers/parts.js';
+import { ownName, partsOf } from '../../layers/parts.js';
 import { describe, type Tree } from './stage.js';
 
 /** What a normalisation takes beside x and trained parameters; each of shape (C). */
@@ -70,8 +70,8 @@ function affineOf(
   const { weight, bias } = partsOf(layer);
   const trained = parameters as Record<string, np.Array>;
   return [
-    weight?.trainable === true ? trained[weight.name].ref : fixed.weight,
-    bias?.trainable === true ? trained[bias.name].ref : fixed.bias,
+    weight?.trainable === true ? trained[ownName(weight)].ref : fixed.weight,
+    bias?.trainable === true ? trained[ownName(bias)].ref : fixed.bias,
   ];
 }
 

@@ -269,5 +269,5 @@ class TrainingStep {
 }
 
 function labelOf(name: string, layer: BatchNorm): string {
-  return `${name}: ${layer.label}`;
+  return `${name}: ${partsOf(layer).collectiveLabel()}`;
 }

@@ -4,7 +4,7 @@
  */
 
 import { parseArgs } from 'node:util';
-import { suggestion } from './nearest.js';
+import { suggestion } from '../../../core/nearest.js';
 import { type Given, isFlag, OPTION_NAMES, OPTIONS, type OptionName } from './table.js';
 
 /** What was asked for: information, or a run with the options that were given, as texts. */

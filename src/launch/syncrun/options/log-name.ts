@@ -1,7 +1,7 @@
 /** `--worker_log_name`: the part of a log's name before the rank. */
 
 import { hostname, networkInterfaces } from 'node:os';
-import { suggestion } from './nearest.js';
+import { suggestion } from '../../../core/nearest.js';
 import type { Reader } from './values.js';
 
 const PLACEHOLDERS: Record<string, () => string> = { ip: ownAddress, hostname };

@@ -2,7 +2,7 @@
 
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
-import { suggestion } from './nearest.js';
+import { suggestion } from '../../../core/nearest.js';
 
 /** @throws RangeError for a text that does not do */
 export type Reader<T> = (text: string, name: string) => T;

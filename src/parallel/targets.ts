@@ -1,0 +1,68 @@
+/** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
+
+import { type DType, type FloatArray, narrow, type TensorData } from '../core/dtype.js';
+import { formatShape } from '../core/layout.js';
+import { Parameter } from '../core/parameter.js';
+import { show } from '../core/show.js';
+import { Tensor } from '../core/tensor.js';
+
+/** Something with a gradient: a parameter, or an array of gradients, changed in place. */
+export type GradientHolder = Parameter | Tensor | FloatArray;
+
+/** One array that is read and written. */
+export interface Target {
+  /** Of a parameter; otherwise ''. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  readonly data: TensorData;
+  read(): ArrayLike<number>;
+  write(values: Float64Array): void;
+}
+
+export function targetOf(holder: Tensor | FloatArray, name: string, caller: string): Target {
+  if (holder instanceof Tensor) {
+    const { data, dtype, shape } = holder;
+    const write = (values: Float64Array) => narrow(values, data, dtype);
+    return { name, shape, dtype, data, read: () => holder.toFloats(), write };
+  }
+  if (holder instanceof Float32Array || holder instanceof Float64Array) {
+    const dtype = holder instanceof Float32Array ? 'float32' : 'float64';
+    const write = (values: Float64Array) => holder.set(values);
+    return { name, shape: [holder.length], dtype, data: holder, read: () => holder, write };
+  }
+  throw new TypeError(
+    `${caller}: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${show(holder)}`,
+  );
+}
+
+/** The gradient of a holder; of a parameter without one, zeros of its own that nobody sees yet. */
+export function gradientOf(holder: GradientHolder, caller: string): Target {
+  if (!(holder instanceof Parameter)) return targetOf(holder, '', caller);
+  const { name, data, grad } = holder;
+  return targetOf(grad ?? Tensor.zeros(data.shape, data.dtype), name, caller);
+}
+
+/** Entries that a label holds in words. */
+const MOST = 3;
+
+/**
+ * `2 arrays: bn1.weight (64,) float32, bn1.bias (64,) float32` for labels, which ranks compare; all
+ * that is past the first few goes into a digest.
+ */
+export function describeTargets(targets: readonly Target[]): string {
+  const words = targets.map(({ name, shape, dtype }) =>
+    `${name} ${formatShape(shape)} ${dtype}`.trimStart(),
+  );
+  const digest = words.length > MOST ? `, ... ${digestOf(words.join())}` : '';
+  return `${targets.length} arrays: ${words.slice(0, MOST).join(', ')}${digest}`;
+}
+
+/** FNV-1a, 32 bits, as hexadecimal. */
+function digestOf(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) {
+    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  }
+  return (hash >>> 0).toString(16);
+}
