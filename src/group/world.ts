@@ -10,7 +10,7 @@ import { applyCheck, checkFlag } from './option-check.js';
 import { ProcessGroup } from './process-group.js';
 import { recorder } from './rounds/recorder.js';
 import { SoloWorld } from './solo.js';
-import { ThreadWorld, type ThreadWorldHandle } from './thread/world.js';
+import type { ThreadWorldHandle } from './thread/world.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
 import type { World } from './transport.js';
 
@@ -62,7 +62,7 @@ async function join(options: InitOptions): Promise<void> {
   if (timeout !== undefined) checkTimeout('init', timeout);
   await ready();
   const world =
-    worldOf(options.world ?? launchedThread()) ??
+    (await worldOf(options.world ?? launchedThread())) ??
     (await launchedProcess(timeout)) ??
     new SoloWorld(timeout ?? DEFAULT_TIMEOUT);
   const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
@@ -75,9 +75,10 @@ async function join(options: InitOptions): Promise<void> {
 }
 
 /** The world of a handle; a world as it is. */
-function worldOf(given: ThreadWorldHandle | World | null): World | null {
-  if (given === null) return null;
-  return 'connect' in given ? given : new ThreadWorld(given);
+async function worldOf(given: ThreadWorldHandle | World | null): Promise<World | null> {
+  if (given === null || 'connect' in given) return given;
+  const { ThreadWorld } = await import('./thread/thread-world.js');
+  return new ThreadWorld(given);
 }
 
 /** The handle that `syncrun` and `launch` left, or that somebody put into a worker's data; or null. */

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { createThreadWorld, ThreadWorld } from '../../src/group/thread/world.js';
+import { ThreadWorld } from '../../src/group/thread/thread-world.js';
+import { createThreadWorld } from '../../src/group/thread/world.js';
 import { memberGroup, worldsOf } from '../harness/groups-in-process.js';
 
 const PAIR = [0, 1];

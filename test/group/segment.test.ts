@@ -1,6 +1,6 @@
 import { createThreadWorld, type ThreadWorldHandle } from 'syncbn';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ThreadWorld } from '../../src/group/thread/world.js';
+import { ThreadWorld } from '../../src/group/thread/thread-world.js';
 import { groupOf, memberGroup, sumOver, worldsOf } from '../harness/groups-in-process.js';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { GroupOutcome } from '../ranks/groups.js';

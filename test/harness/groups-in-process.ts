@@ -4,11 +4,8 @@
  */
 
 import { ProcessGroup } from '../../src/group/process-group.js';
-import {
-  createThreadWorld,
-  ThreadWorld,
-  type ThreadWorldOptions,
-} from '../../src/group/thread/world.js';
+import { ThreadWorld } from '../../src/group/thread/thread-world.js';
+import { createThreadWorld, type ThreadWorldOptions } from '../../src/group/thread/world.js';
 
 /** Every rank's view of a new world. */
 export function worldsOf(size: number, options: ThreadWorldOptions = {}): ThreadWorld[] {

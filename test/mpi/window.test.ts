@@ -6,7 +6,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { NativeFrameMemory } from '../../src/group/mpi/frame-memory.js';
 import { loadKoffi } from '../../src/group/mpi/library/koffi.js';
 import { makeWindow, openWindow, type WindowFile } from '../../src/group/mpi/window.js';
-import { SharedRounds, sharedBytes } from '../../src/group/rounds/shared-rounds.js';
+import { SharedRounds } from '../../src/group/rounds/shared-rounds.js';
+import { sharedBytes } from '../../src/group/rounds/sizes.js';
 
 const koffi = await loadKoffi();
 const SIZE = 200_000;

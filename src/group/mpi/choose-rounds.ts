@@ -4,12 +4,8 @@
  */
 
 import type { Rounds } from '../rounds/rounds.js';
-import {
-  type CapacityLimits,
-  capacityFor,
-  SharedRounds,
-  sharedBytes,
-} from '../rounds/shared-rounds.js';
+import { SharedRounds } from '../rounds/shared-rounds.js';
+import { type CapacityLimits, capacityFor, sharedBytes } from '../rounds/sizes.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import type { Waiting } from '../rounds/waiting.js';
 import type { Collective, CollectiveArray } from '../transport.js';

@@ -3,7 +3,7 @@
  * It runs wherever all ranks can reach it: in a page, a worker, or a server.
  */
 
-import { HEADER_BYTES } from '../rounds/frames.js';
+import { HEADER_BYTES } from '../rounds/sizes.js';
 import { type GroupSeat, HubGroups } from './hub-groups.js';
 import { type Link, type PortLike, portLink, type SocketLike, webSocketLink } from './link.js';
 import {

@@ -7,8 +7,7 @@
  * a frame is from. Bodies are JSON, text, or a frame as `rounds/frames.ts` lays it out.
  */
 
-import { HEADER_BYTES } from '../rounds/frames.js';
-import { capacityFor } from '../rounds/shared-rounds.js';
+import { capacityFor, HEADER_BYTES } from '../rounds/sizes.js';
 
 /** 'sbr1': tells a message of this version from anything else. */
 const MAGIC = 0x73627231;

@@ -1,8 +1,9 @@
 /** Rounds of one group whose frames go through a hub. */
 
 import { CollectiveError, DeadlineError, RankFailedError } from '../../core/errors.js';
-import { Frames, HEADER_BYTES, CARRIER_WORD as ROUND, slotBytes } from '../rounds/frames.js';
+import { Frames, CARRIER_WORD as ROUND } from '../rounds/frames.js';
 import type { Described, Fate, Rounds } from '../rounds/rounds.js';
+import { HEADER_BYTES, slotBytes } from '../rounds/sizes.js';
 import { frameCapacity, KIND, type Message, textOf } from './protocol.js';
 
 /** What the rounds ask of their world. */

@@ -11,9 +11,8 @@ import type { Reducer } from '../reducer.js';
 import type { CopiedArray } from '../transport.js';
 import { type Adder, Contributions } from './contributions.js';
 import { ByKind, type Constructor } from './kinds.js';
+import { HEADER_BYTES, slotBytes } from './sizes.js';
 
-/** Bytes of a header: eight Int32. */
-export const HEADER_BYTES = 32;
 /** Word of a header that belongs to the carrier. */
 export const CARRIER_WORD = 7;
 
@@ -36,14 +35,6 @@ export interface FrameOptions {
   readonly stride?: number;
   /** A faster way to add than WebAssembly or a loop, if there is one. */
   readonly adder?: Adder;
-}
-
-/** Bytes of one slot. */
-export function slotBytes(capacity: number): number {
-  // WebAssembly writes a whole vector where a part of one is wanted. Slots of a length that is no
-  // power of two do not fight for the same lines of the cache.
-  const bytes = HEADER_BYTES + capacity + 16;
-  return bytes < 4096 ? Math.ceil(bytes / 64) * 64 : Math.ceil(bytes / 4096) * 4096 + 1024;
 }
 
 export class Frames {

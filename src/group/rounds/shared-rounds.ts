@@ -6,7 +6,7 @@
 
 import type { CopiedArray } from '../transport.js';
 import { type Adder, type Contributions, copy } from './contributions.js';
-import { type FrameMemory, Frames, CARRIER_WORD as ROUND, slotBytes } from './frames.js';
+import { type FrameMemory, Frames, CARRIER_WORD as ROUND } from './frames.js';
 import { partOf } from './parts.js';
 import type { Fate, PartRounds, Rounds } from './rounds.js';
 
@@ -16,24 +16,6 @@ export interface SharedOptions {
   /** Bytes of payload that a frame can hold. */
   readonly capacity: number;
   readonly adder?: Adder;
-}
-
-/** Bytes of the slots of all members. */
-export function sharedBytes(members: number, capacity: number): number {
-  return 2 * members * slotBytes(capacity);
-}
-
-/** Bytes of payload of each frame: the most, the least, and what all slots of a group may take. */
-export interface CapacityLimits {
-  readonly most: number;
-  readonly least: number;
-  readonly all: number;
-}
-
-/** Fewer bytes in larger groups. */
-export function capacityFor({ most, least, all }: CapacityLimits, members: number): number {
-  const share = Math.floor(all / members / 64) * 64;
-  return Math.min(most, Math.max(least, share));
 }
 
 export class SharedRounds implements Rounds {
@@ -46,7 +28,7 @@ export class SharedRounds implements Rounds {
   #seen: number;
 
   /**
-   * @param memory of {@link sharedBytes}; no header in it has the number of a round yet
+   * @param memory of `sharedBytes`; no header in it has the number of a round yet
    * @param free gives the memory back; others keep their view of it
    */
   constructor(memory: FrameMemory, options: SharedOptions, free: () => void) {

@@ -6,8 +6,9 @@
  * areas.ts has the list of all areas.
  */
 
-import { type FrameMemory, HEADER_BYTES, slotBytes } from '../rounds/frames.js';
-import { sharedBytes } from '../rounds/shared-rounds.js';
+import type { FrameMemory } from '../rounds/frames.js';
+import { HEADER_BYTES, sharedBytes, slotBytes } from '../rounds/sizes.js';
+import { AREA_HEADER_WORDS, LINE_WORDS, roundUp } from './area-sizes.js';
 import { FailureRecord, RECORD_WORDS, readText, writeText } from './failure-record.js';
 import type { Segment } from './segment.js';
 
@@ -22,7 +23,6 @@ export const AREA = {
   /** Bytes of payload of a frame. */
   capacity: 4,
 } as const;
-const AREA_HEADER_WORDS = 16;
 
 /** Words of a member's line. */
 export const LINE = {
@@ -30,15 +30,6 @@ export const LINE = {
   /** Number of the last collective that was started behind others. */
   queued: 1,
 } as const;
-const LINE_WORDS = 16;
-
-const roundUp = (words: number) => Math.ceil(words / 16) * 16;
-
-/** Words of an area for `members` whose frames hold `capacity` bytes. */
-export function areaWords(keyBytes: number, members: number, capacity: number): number {
-  const head = AREA_HEADER_WORDS + RECORD_WORDS + roundUp(keyBytes / 4);
-  return head + members * LINE_WORDS + sharedBytes(members, capacity) / 4;
-}
 
 export class GroupArea {
   readonly segment: Segment;

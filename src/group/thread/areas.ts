@@ -5,21 +5,15 @@
  */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
-import { type CapacityLimits, capacityFor } from '../rounds/shared-rounds.js';
-import { AREA, areaWords, GroupArea } from './area.js';
+import { capacityFor } from '../rounds/sizes.js';
+import { AREA, GroupArea } from './area.js';
+import { areaWords, LIMITS } from './area-sizes.js';
 import { RANK, type Segment, WORD_FREE, WORD_LOCK } from './segment.js';
 
-/** Bytes of a frame's payload. Measured: longer ones sum long arrays no faster. */
-const LIMITS: CapacityLimits = { most: 1 << 18, least: 1 << 14, all: 1 << 23 };
 /** A group takes this part of the free memory, if that is more than it needs at least. */
 const SHARE = 1 / 64;
 /** Words that are no area of their own. */
 const CRUMB_WORDS = 1024;
-
-/** Bytes of the area of the group of all `size` ranks. */
-export function worldAreaBytes(size: number): number {
-  return 4 * areaWords(64 + 8 * size, size, capacityFor(LIMITS, size));
-}
 
 /**
  * The area of the group `name` among `ranks` that `rank` has not left: the first member to come

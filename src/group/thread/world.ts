@@ -1,16 +1,10 @@
-/** A world whose ranks are threads of one process and share a segment. */
+/** What a world of threads is made and failed with; a rank joins it by thread-world.ts. */
 
-import { RoundsTransport } from '../rounds/transport.js';
-import { Waiting } from '../rounds/waiting.js';
-import { SoloTransport } from '../solo.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from '../timeout.js';
-import type { Transport, World } from '../transport.js';
-import { openArea, worldAreaBytes } from './areas.js';
-import { Doorbell } from './doorbell.js';
+import { worldAreaBytes } from './area-sizes.js';
 import type { Failure } from './failure-record.js';
 import { requireSharedMemory } from './isolation.js';
 import { RANK, Segment, type SegmentMemory } from './segment.js';
-import { ThreadRounds } from './thread-rounds.js';
 
 /** What a thread needs to join a world; goes to it by `workerData` or `postMessage`. */
 export interface ThreadWorldHandle {
@@ -71,51 +65,4 @@ export function markExited(handle: ThreadWorldHandle, exitCode: number): void {
   segment.store(handle.rank, RANK.exitCode, exitCode);
   segment.store(handle.rank, RANK.exited, 1);
   segment.ringAll();
-}
-
-export class ThreadWorld implements World {
-  readonly kind = 'thread';
-  readonly rank: number;
-  readonly size: number;
-  readonly hostRanks: readonly number[];
-  readonly timeout: number;
-  readonly #segment: Segment;
-  readonly #waiting: Waiting;
-  /** Counts from 1 how often this rank has joined the world. */
-  readonly #session: number;
-
-  constructor(handle: ThreadWorldHandle) {
-    this.#segment = new Segment(handle.segment);
-    this.rank = handle.rank;
-    this.size = this.#segment.size;
-    if (!Number.isInteger(this.rank) || this.rank < 0 || this.rank >= this.size) {
-      throw new RangeError(
-        `init: the world handle's rank must be 0 to ${this.size - 1}, got ${this.rank}`,
-      );
-    }
-    this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
-    this.timeout = this.#segment.timeout;
-    this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
-    this.#session = this.#segment.load(this.rank, RANK.left) + 1;
-  }
-
-  get mayBlock(): boolean {
-    return this.#waiting.mayBlock;
-  }
-
-  connect(name: string, ranks: readonly number[]): Transport {
-    if (ranks.length === 1) return new SoloTransport(this.rank);
-    const area = openArea(this.#segment, name, ranks, this.rank);
-    return new RoundsTransport({
-      ...{ name, ranks, waiting: this.#waiting },
-      rounds: new ThreadRounds(area, ranks.indexOf(this.rank), this.#session),
-      mostBlocks: Number.POSITIVE_INFINITY,
-    });
-  }
-
-  release(): void {
-    // Also for groups that this rank has never made, and others wait in.
-    this.#segment.store(this.rank, RANK.left, this.#session);
-    this.#segment.ringAll();
-  }
 }

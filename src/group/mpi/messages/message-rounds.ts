@@ -5,9 +5,10 @@
  */
 
 import { copy } from '../../rounds/contributions.js';
-import { Frames, HEADER_BYTES, CARRIER_WORD as PIECES } from '../../rounds/frames.js';
+import { Frames, CARRIER_WORD as PIECES } from '../../rounds/frames.js';
 import { partLength, partOf } from '../../rounds/parts.js';
 import type { PartRounds, Rounds } from '../../rounds/rounds.js';
+import { HEADER_BYTES } from '../../rounds/sizes.js';
 import type { CopiedArray } from '../../transport.js';
 import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';

@@ -1,0 +1,30 @@
+/** How many bytes frames and their slots take. */
+
+/** Bytes of a header: eight Int32. */
+export const HEADER_BYTES = 32;
+
+/** Bytes of one slot. */
+export function slotBytes(capacity: number): number {
+  // WebAssembly writes a whole vector where a part of one is wanted. Slots of a length that is no
+  // power of two do not fight for the same lines of the cache.
+  const bytes = HEADER_BYTES + capacity + 16;
+  return bytes < 4096 ? Math.ceil(bytes / 64) * 64 : Math.ceil(bytes / 4096) * 4096 + 1024;
+}
+
+/** Bytes of the slots of all members. */
+export function sharedBytes(members: number, capacity: number): number {
+  return 2 * members * slotBytes(capacity);
+}
+
+/** Bytes of payload of each frame: the most, the least, and what all slots of a group may take. */
+export interface CapacityLimits {
+  readonly most: number;
+  readonly least: number;
+  readonly all: number;
+}
+
+/** Fewer bytes in larger groups. */
+export function capacityFor({ most, least, all }: CapacityLimits, members: number): number {
+  const share = Math.floor(all / members / 64) * 64;
+  return Math.min(most, Math.max(least, share));
+}

@@ -1,0 +1,58 @@
+/** A world whose ranks are threads of one process and share a segment. `init` loads it. */
+
+import { RoundsTransport } from '../rounds/transport.js';
+import { Waiting } from '../rounds/waiting.js';
+import { SoloTransport } from '../solo.js';
+import type { Transport, World } from '../transport.js';
+import { openArea } from './areas.js';
+import { Doorbell } from './doorbell.js';
+import { RANK, Segment } from './segment.js';
+import { ThreadRounds } from './thread-rounds.js';
+import type { ThreadWorldHandle } from './world.js';
+
+export class ThreadWorld implements World {
+  readonly kind = 'thread';
+  readonly rank: number;
+  readonly size: number;
+  readonly hostRanks: readonly number[];
+  readonly timeout: number;
+  readonly #segment: Segment;
+  readonly #waiting: Waiting;
+  /** Counts from 1 how often this rank has joined the world. */
+  readonly #session: number;
+
+  constructor(handle: ThreadWorldHandle) {
+    this.#segment = new Segment(handle.segment);
+    this.rank = handle.rank;
+    this.size = this.#segment.size;
+    if (!Number.isInteger(this.rank) || this.rank < 0 || this.rank >= this.size) {
+      throw new RangeError(
+        `init: the world handle's rank must be 0 to ${this.size - 1}, got ${this.rank}`,
+      );
+    }
+    this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
+    this.timeout = this.#segment.timeout;
+    this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
+    this.#session = this.#segment.load(this.rank, RANK.left) + 1;
+  }
+
+  get mayBlock(): boolean {
+    return this.#waiting.mayBlock;
+  }
+
+  connect(name: string, ranks: readonly number[]): Transport {
+    if (ranks.length === 1) return new SoloTransport(this.rank);
+    const area = openArea(this.#segment, name, ranks, this.rank);
+    return new RoundsTransport({
+      ...{ name, ranks, waiting: this.#waiting },
+      rounds: new ThreadRounds(area, ranks.indexOf(this.rank), this.#session),
+      mostBlocks: Number.POSITIVE_INFINITY,
+    });
+  }
+
+  release(): void {
+    // Also for groups that this rank has never made, and others wait in.
+    this.#segment.store(this.rank, RANK.left, this.#session);
+    this.#segment.ringAll();
+  }
+}
