@@ -1,10 +1,21 @@
-/** What is loaded apart, and must be there before layers run: `init` waits for it. */
+/** Code that few programs need, or none before `init`: it is loaded apart, and `init` waits for it. */
 
 const loads: (() => Promise<unknown>)[] = [];
 
-/** Has `init` wait for what `load` returns; called once for each `init`. */
-export function loadAtInit(load: () => Promise<unknown>): void {
-  loads.push(load);
+/**
+ * A module that `init` loads; call this once for a module, where it is used.
+ * @param load `() => import('./module.js')`
+ * @returns what returns the module; it throws before `init`
+ */
+export function loadedAtInit<T>(load: () => Promise<T>): () => T {
+  let loaded: T | undefined;
+  loads.push(async () => {
+    loaded ??= await load();
+  });
+  return () => {
+    if (loaded === undefined) throw new Error('syncbn is not initialized: await init() first');
+    return loaded;
+  };
 }
 
 /** All of it is loaded. */

@@ -10,20 +10,7 @@
 import { wordsOf } from '../core/exact-sum.js';
 import type { Layout } from '../core/layout.js';
 import type { ExactSums, ExactTerms } from './kernels.js';
-
-/** Visits the planes of one channel: from `start` to before `end`, `stride` apart, by sample. */
-export function forEachPlane(
-  { samples, channels, plane, channelsLast }: Layout,
-  channel: number,
-  visit: (start: number, end: number, stride: number) => void,
-): void {
-  const stride = channelsLast ? channels : 1;
-  const first = channelsLast ? channel : channel * plane;
-  for (let sample = 0; sample < samples; sample++) {
-    const start = sample * channels * plane + first;
-    visit(start, start + plane * stride, stride);
-  }
-}
+import { forEachPlane } from './planes.js';
 
 /** Bytes of a vector: a plane of fewer bytes has no sums, its values are terms. */
 const VECTOR = 16;

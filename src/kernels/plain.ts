@@ -7,8 +7,11 @@
 import { allocateFloats, type ComputeDType, type FloatArray } from '../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
-import { exactSums, forEachPlane } from './atoms.js';
+import { loadedAtInit } from '../core/ready.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
+import { forEachPlane } from './planes.js';
+
+const atoms = loadedAtInit(() => import('./atoms.js'));
 
 function moments(
   mean: Float64Array,
@@ -151,7 +154,7 @@ export const plainKernels: Kernels = {
   normalize,
   gradientSums,
   inputGradient,
-  exactSums,
+  exactSums: (terms, layout) => atoms().exactSums(terms, layout),
   mergeMoments,
   inverseDeviations,
   divide,

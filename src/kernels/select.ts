@@ -1,12 +1,9 @@
 /** The kernels of this thread: WebAssembly where the engine has what they need, else plain. */
 
-import { loadAtInit } from '../core/ready.js';
 import type { Kernels } from './kernels.js';
 import { plainKernels } from './plain.js';
 import { createEngine } from './wasm/engine.js';
-import { loadExact, WasmKernels } from './wasm/kernels.js';
-
-loadAtInit(loadExact);
+import { WasmKernels } from './wasm/kernels.js';
 
 let selected: Kernels | undefined;
 

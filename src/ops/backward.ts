@@ -16,7 +16,7 @@ import type { Work } from '../group/transport.js';
 import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
 import { scratch } from './memory/scratch.js';
 import type { Statistics } from './memory/statistics.js';
-import { ExactMeans } from './merge/exact.js';
+import { exactMerging } from './merge/exact-merging.js';
 import type { MeansOfGroup } from './merge/means.js';
 import { ReducedMeans } from './merge/reduced.js';
 import type { Scope } from './scope.js';
@@ -61,6 +61,7 @@ export class BackwardPass implements Pass<GradientSums> {
     this.#step = group === null ? layout.channels : channelsPerBlock;
     if (group === null) this.#group = null;
     else if (scope.reproducible) {
+      const { ExactMeans } = exactMerging();
       this.#group = new ExactMeans(this.result, dy, x, statistics, layout, scope);
     } else this.#group = new ReducedMeans(sums.all, count, scope);
   }
@@ -82,9 +83,9 @@ export class BackwardPass implements Pass<GradientSums> {
   }
 
   #startBlock(): Work<unknown> | null {
-    const { kernels } = this.#scope;
+    const { kernels, reproducible } = this.#scope;
     // Exact sums are those of this rank, too.
-    if (!(this.#group instanceof ExactMeans)) {
+    if (this.#group === null || !reproducible) {
       kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, this.#block);
     }
     return this.#group === null ? null : this.#group.start(this.#block);

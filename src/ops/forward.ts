@@ -8,7 +8,7 @@ import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
 import type { Kernels } from './kernels.js';
 import type { Statistics } from './memory/statistics.js';
-import { ExactMoments } from './merge/exact.js';
+import { exactMerging } from './merge/exact-merging.js';
 import { mergeMoments } from './merge/merge.js';
 import type { Affine, Scope } from './scope.js';
 
@@ -19,7 +19,10 @@ export function batchStatistics(
   layout: Layout,
   scope: Scope,
 ): Pass<Statistics> {
-  if (scope.reproducible) return new ExactMoments(statistics, x, layout, scope);
+  if (scope.reproducible) {
+    const { ExactMoments } = exactMerging();
+    return new ExactMoments(statistics, x, layout, scope);
+  }
   const { kernels, group } = scope;
   const { channels, samples, plane } = layout;
   const { mean, m2 } = statistics;

@@ -7,13 +7,15 @@ import type { MessagePort } from 'node:worker_threads';
 import type { Transport, World } from 'syncbn';
 import type * as FramesModule from '../../dist/group/rounds/frames.js';
 import type { Rounds } from '../../dist/group/rounds/rounds.js';
+import type * as SizesModule from '../../dist/group/rounds/sizes.js';
 import type * as TransportModule from '../../dist/group/rounds/transport.js';
 import type * as WaitingModule from '../../dist/group/rounds/waiting.js';
 
 // From build/test/ranks, where this runs.
 const load = async <T>(name: string): Promise<T> =>
   import(new URL(`../../../dist/group/rounds/${name}.js`, import.meta.url).href);
-const { Frames, HEADER_BYTES } = await load<typeof FramesModule>('frames');
+const { Frames } = await load<typeof FramesModule>('frames');
+const { HEADER_BYTES } = await load<typeof SizesModule>('sizes');
 const { RoundsTransport } = await load<typeof TransportModule>('transport');
 const { Waiting } = await load<typeof WaitingModule>('waiting');
 

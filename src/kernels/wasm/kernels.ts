@@ -5,6 +5,7 @@
 
 import type { ComputeDType, FloatArray } from '../../core/dtype.js';
 import { type Layout, valuesPerChannel } from '../../core/layout.js';
+import { loadedAtInit } from '../../core/ready.js';
 import type {
   ChannelRange,
   ExactSums,
@@ -21,12 +22,7 @@ import { Heap } from './heap.js';
 import { SLOTS, Staging } from './staging.js';
 import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
 
-let loaded: typeof import('./exact.js') | null = null;
-
-/** Loads exact sums: until they are there, the plain kernels give the same bits slowly. */
-export async function loadExact(): Promise<void> {
-  loaded ??= await import('./exact.js');
-}
+const exact = loadedAtInit(() => import('./exact.js'));
 
 export class WasmKernels implements Kernels {
   readonly name: string;
@@ -215,8 +211,7 @@ export class WasmKernels implements Kernels {
   }
 
   exactSums(terms: ExactTerms, layout: Layout): ExactSums {
-    if (loaded === null) return plainKernels.exactSums(terms, layout);
-    this.#exact ??= new loaded.Exact(this.#engine, this.heap, this.#staging);
+    this.#exact ??= new (exact().Exact)(this.#engine, this.heap, this.#staging);
     return this.#exact.sums(terms, layout);
   }
 
