@@ -88,3 +88,12 @@ export function isRunning(pid: number): boolean {
 export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 }
+
+/** The process that syncrun says it left in the background; it ends with the test at the latest. */
+export function backgroundOf(stdout: string): number {
+  const pid = Number(/process (\d+)/.exec(stdout)?.[1]);
+  onTestFinished(() => {
+    if (pid > 0 && isRunning(pid)) process.kill(pid, 'SIGTERM');
+  });
+  return pid;
+}

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { isRunning, Run, read, syncrun, until, workspace } from './support.js';
+import { backgroundOf, isRunning, Run, read, syncrun, until, workspace } from './support.js';
 
 const SUM = `
 import { getGroupSize, getRank, init, createGroup } from 'syncbn';
@@ -177,8 +177,6 @@ describe('a rank that fails ends the world', () => {
 });
 
 describe('in the background', () => {
-  const pidOf = (stdout: string) => Number(/process (\d+)/.exec(stdout)?.[1]);
-
   test('ranks run on after syncrun has returned, and what fails is in the logs', async () => {
     const failing = "setTimeout(() => { throw new Error('later'); }, 1500);";
     const cwd = workspace({ 'a.mjs': `${SUM} if (getRank() === 1) ${failing}` });
@@ -190,7 +188,7 @@ describe('in the background', () => {
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain(join(cwd, 'logs', 'worker_{0..1}.log'));
-    await until(() => !isRunning(pidOf(stdout)));
+    await until(() => !isRunning(backgroundOf(stdout)));
     expect(read(cwd, 'logs/worker_0.log')).toContain('rank 0 of 2 sum 3\n');
     expect(read(cwd, 'logs/worker_1.log')).toContain('rank 1 failed: Error: later');
     expect(read(cwd, 'logs/syncrun.log')).toContain('syncrun: rank 1 failed: Error: later');
@@ -214,7 +212,7 @@ describe('in the background', () => {
   test('SIGTERM to its process ends them', async () => {
     const cwd = workspace({ 'a.mjs': "console.log('ready'); for (;;);" });
     const { stdout } = await syncrun(cwd, '--worker_num=1', '--join=False', 'a.mjs');
-    const pid = pidOf(stdout);
+    const pid = backgroundOf(stdout);
     await until(() => read(cwd, 'worker_0.log') === 'ready\n');
     expect(isRunning(pid)).toBe(true);
     process.kill(pid, 'SIGTERM');

@@ -4,7 +4,16 @@ import { existsSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { coresOf, shares } from '../../src/launch/processes/cores.js';
-import { type Ended, isRunning, Run, read, SYNCRUN, until, workspace } from '../launch/support.js';
+import {
+  backgroundOf,
+  type Ended,
+  isRunning,
+  Run,
+  read,
+  SYNCRUN,
+  until,
+  workspace,
+} from '../launch/support.js';
 import { freePort } from './hosts.js';
 
 const PROCESSES = '--launcher=processes';
@@ -111,7 +120,7 @@ describe('on one host', () => {
     const cwd = workspace({ 'a.mjs': `${SUM} console.log('pid', process.pid); for (;;);` });
     const { code, stdout } = await syncrun(cwd, '--worker_num=2', '--join=False', 'a.mjs');
     expect(code).toBe(0);
-    const background = Number(/process (\d+)/.exec(stdout)?.[1]);
+    const background = backgroundOf(stdout);
     const log = () => (existsSync(`${cwd}/worker_1.log`) ? read(cwd, 'worker_1.log') : '');
     await until(() => isRunning(background) && /pid \d+\n/.test(log()));
     process.kill(background, 'SIGTERM');
