@@ -78,7 +78,7 @@ test('calls that fail free what they were given', () => {
   expect(count()).toBe(before);
 });
 
-test('a stage that throws in the last segment frees all of the step', () => {
+test('a stage that throws in the last span frees all of the step', () => {
   let fails = false;
   const net = network(
     {

@@ -1,7 +1,7 @@
 /**
  * A network that is cut at its synchronized layers. jax-js has gradients and no hook for custom
  * ones: a layer that talks to other ranks cannot be part of a jitted function. So each part
- * between two such layers becomes a jitted function of its own; see segment.ts.
+ * between two such layers becomes a jitted function of its own; see span.ts.
  */
 
 import { type Device, jit, numpy as np } from '@jax-js/jax';
@@ -19,9 +19,9 @@ import { checkEntries, checkParameters, flowOf } from './checks.js';
 import { call, Held } from './held.js';
 import { localStatistics, packRows, unpackStatistics } from './normalization.js';
 import { read } from './read.js';
-import { InnerSegment, LastSegment, type Named, type StatisticsOf } from './segment.js';
+import { InnerSpan, LastSpan, type Named, type StatisticsOf } from './span.js';
 import type { Flow, Stage, Tree } from './stage.js';
-import { type LossAndGradients, type Segments, trainingStep } from './training-step.js';
+import { type LossAndGradients, type Spans, trainingStep } from './training-step.js';
 
 /** Stages and normalisations by name, in the order in which they run. */
 export type Layers = Record<string, Stage | AnySyncBatchNorm | GlobalBatchNorm>;
@@ -84,14 +84,14 @@ export function network<E extends Layers, L extends Tree>(
 export class Network<E extends Layers, L extends Tree> {
   readonly layers: E;
   readonly name: string;
-  readonly #segments: Segments;
+  readonly #spans: Spans;
   readonly #group: GroupLike;
 
   constructor(layers: E, options: NetworkOptions<L>) {
     this.name = options?.name ?? 'network';
     checkEntries(layers, options, this.name);
     this.layers = layers;
-    this.#segments = cut(Object.entries(layers), options.loss as LastSegment['loss']);
+    this.#spans = cut(Object.entries(layers), options.loss as LastSpan['loss']);
     this.#group = options.processGroup ?? null;
   }
 
@@ -127,7 +127,7 @@ export class Network<E extends Layers, L extends Tree> {
     options: StepOptions = {},
   ): Work<LossAndGradients<ParametersOf<E>>> {
     checkOptionNames(options, ['average'], `${this.name}: lossAndGradients`);
-    const steps = trainingStep(this.#segments, {
+    const steps = trainingStep(this.#spans, {
       parameters,
       batch,
       labels,
@@ -170,21 +170,21 @@ export class Network<E extends Layers, L extends Tree> {
 
   /** Frees the constants of its jitted functions; the network is not used after it. */
   dispose(): void {
-    for (const segment of [...this.#segments.inner, this.#segments.last]) segment.dispose();
+    for (const span of [...this.#spans.inner, this.#spans.last]) span.dispose();
     this.#predict.dispose();
   }
 
   readonly #predict = jit((parameters: Tree, flow: Flow, statistics: np.Array[]): np.Array => {
-    const { inner, last } = this.#segments;
+    const { inner, last } = this.#spans;
     let now = flow;
-    [...inner, last].forEach((segment, i) => {
-      now = segment.run(parameters, now, inferenceStatistics(statistics[i - 1]));
+    [...inner, last].forEach((span, i) => {
+      now = span.run(parameters, now, inferenceStatistics(statistics[i - 1]));
     });
     return now.x;
   });
 
   #fixedStatistics(device: Device): np.Array[] {
-    return this.#segments.inner.map(({ next: [name, layer] }) => {
+    return this.#spans.inner.map(({ next: [name, layer] }) => {
       if ('useBatchStatistics' in layer && layer.useBatchStatistics === true) {
         throw new Error(
           `${name}: ${layer.label} with useBatchStatistics: true cannot predict alone`,
@@ -205,21 +205,21 @@ function inferenceStatistics(packed: np.Array): StatisticsOf {
 }
 
 /** Cuts the layers before each normalisation. */
-function cut(layers: readonly Named<Stage | BatchNorm>[], loss: LastSegment['loss']): Segments {
-  const inner: InnerSegment[] = [];
+function cut(layers: readonly Named<Stage | BatchNorm>[], loss: LastSpan['loss']): Spans {
+  const inner: InnerSpan[] = [];
   let norm: Named<BatchNorm> | null = null;
   let stages: Named<Stage>[] = [];
   for (const [name, layer] of layers) {
     if (layer instanceof BatchNorm) {
       const next = [name, layer] as const;
-      inner.push(new InnerSegment(norm, stages, next));
+      inner.push(new InnerSpan(norm, stages, next));
       norm = next;
       stages = [];
     } else {
       stages.push([name, layer]);
     }
   }
-  return { inner, last: new LastSegment(norm, stages, loss) };
+  return { inner, last: new LastSpan(norm, stages, loss) };
 }
 
 /** Trained parameters of a layer as new arrays, by name. */

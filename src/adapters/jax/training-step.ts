@@ -1,5 +1,5 @@
 /**
- * One training step over all segments: forward with the group's statistics, backward with the
+ * One training step over all spans: forward with the group's statistics, backward with the
  * group's sums, then the average of the gradients. A rank without samples runs no jax-js at all;
  * it brings zeros to every collective.
  */
@@ -26,13 +26,13 @@ import { flatten, unflatten } from './flat.js';
 import { call, Held } from './held.js';
 import { packRows } from './normalization.js';
 import { read } from './read.js';
-import type { Gradients, InnerSegment, LastSegment, Named, Segment, Start } from './segment.js';
+import type { Gradients, InnerSpan, LastSpan, Named, Span, Start } from './span.js';
 import type { Flow, Tree } from './stage.js';
 
 /** A network cut at its normalisations. */
-export interface Segments {
-  readonly inner: readonly InnerSegment[];
-  readonly last: LastSegment;
+export interface Spans {
+  readonly inner: readonly InnerSpan[];
+  readonly last: LastSpan;
 }
 
 export interface LossAndGradients<P> {
@@ -57,7 +57,7 @@ export interface StepInput {
 
 /** Runs a step. See `Network.lossAndGradients` for what comes out. */
 export function* trainingStep(
-  segments: Segments,
+  spans: Spans,
   input: StepInput,
 ): Steps<LossAndGradients<Record<string, Tree>>> {
   const held = new Held();
@@ -66,9 +66,9 @@ export function* trainingStep(
   try {
     const found = findGroup(input.processGroup, input.label);
     const group = input.average && found.size > 1 ? found : null;
-    peers = new Peers(meetings(segments, group));
+    peers = new Peers(meetings(spans, group));
     checkParameters(input.parameters, input.names, input.label);
-    return yield* new TrainingStep(segments, input, group, held, peers).run();
+    return yield* new TrainingStep(spans, input, group, held, peers).run();
   } catch (error) {
     peers?.fail(error, input.label);
     throw error;
@@ -78,7 +78,7 @@ export function* trainingStep(
 }
 
 /** The groups of the collectives to come, in their order. */
-function meetings({ inner }: Segments, group: ProcessGroup | null): ProcessGroup[] {
+function meetings({ inner }: Spans, group: ProcessGroup | null): ProcessGroup[] {
   const layers = inner.map(({ next }) => partsOf(next[1]).group());
   return [...layers, ...[...layers].reverse(), group].filter(
     (met): met is ProcessGroup => met !== null && met.size > 1,
@@ -86,7 +86,7 @@ function meetings({ inner }: Segments, group: ProcessGroup | null): ProcessGroup
 }
 
 class TrainingStep {
-  readonly #segments: Segments;
+  readonly #spans: Spans;
   readonly #input: StepInput;
   /** Ranks to average over; null where nothing is averaged. */
   readonly #group: ProcessGroup | null;
@@ -96,21 +96,21 @@ class TrainingStep {
   /** Of this rank. */
   readonly #samples: number;
   readonly #device: Device;
-  /** Where each segment starts. */
+  /** Where each span starts. */
   readonly #starts: Start[] = [];
-  /** What the norm after each inner segment normalised by. */
+  /** What the norm after each inner span normalised by. */
   readonly #applied: Applied[] = [];
   #loss: np.Array | null = null;
   readonly #gradients: Record<string, Tree> = {};
 
   constructor(
-    segments: Segments,
+    spans: Spans,
     input: StepInput,
     group: ProcessGroup | null,
     held: Held,
     peers: Peers,
   ) {
-    this.#segments = segments;
+    this.#spans = spans;
     this.#input = input;
     this.#group = group;
     this.#held = held;
@@ -127,27 +127,27 @@ class TrainingStep {
   }
 
   *#forward(): Steps<void> {
-    const { inner, last } = this.#segments;
+    const { inner, last } = this.#spans;
     let flow = this.#flow;
     let statistics: np.Array | [] = [];
-    for (const segment of inner) {
-      const start = this.#start(segment, flow, statistics);
+    for (const span of inner) {
+      const start = this.#start(span, flow, statistics);
       let values: Float32Array | null = null;
       if (this.#samples > 0) {
-        const end = this.#held.hold(call(segment.forward, start));
+        const end = this.#held.hold(call(span.forward, start));
         values = yield* read(end.moments.ref);
         flow = end;
       }
-      const applied = yield* this.#statistics(segment.next, flow.x, values);
+      const applied = yield* this.#statistics(span.next, flow.x, values);
       this.#applied.push(applied);
-      const layer = segment.next[1];
+      const layer = span.next[1];
       const rows = statisticsRows(applied, layer);
       statistics = this.#held.hold(packRows(rows, layer, this.#device));
     }
     this.#start(last, flow, statistics);
   }
 
-  #start({ names }: Segment, { x, carry }: Flow, statistics: np.Array | []): Start {
+  #start({ names }: Span, { x, carry }: Flow, statistics: np.Array | []): Start {
     const parameters = Object.fromEntries(
       names.map((name) => [name, this.#input.parameters[name]]),
     );
@@ -181,7 +181,7 @@ class TrainingStep {
   }
 
   *#backward(): Steps<void> {
-    const { inner, last } = this.#segments;
+    const { inner, last } = this.#spans;
     let after: Gradients['inputs'] | null = null;
     if (this.#samples > 0) {
       const { loss, ...end } = call(last.finish, this.#starts[inner.length], this.#input.labels);
@@ -199,7 +199,7 @@ class TrainingStep {
     }
   }
 
-  /** Keeps the gradients of a segment's parameters; returns those of its inputs. */
+  /** Keeps the gradients of a span's parameters; returns those of its inputs. */
   #take({ parameters, inputs }: Gradients): Gradients['inputs'] {
     this.#held.hold(inputs);
     for (const [name, gradient] of Object.entries(parameters as Record<string, Tree>)) {

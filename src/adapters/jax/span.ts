@@ -1,8 +1,8 @@
 /**
- * A segment: what lies between two synchronizations. It starts with a normalisation (all but the
+ * A span: what lies between two synchronizations. It starts with a normalisation (all but the
  * first do), whose statistics come in as inputs, and runs stages up to the next one.
  *
- * Each segment has one jitted function for each direction. The backward one is
+ * Each span has one jitted function for each direction. The backward one is
  * `jit(... vjp(jit(run)) ...)`: `vjp` outside `jit` would build and cache a new program in every
  * step, and `vjp` of a function that is not jitted fails where two results share a value. What
  * backward does not need of the forward pass, jax-js drops from the program.
@@ -26,22 +26,22 @@ export type Named<T> = readonly [name: string, value: T];
 /** The mean loss over the samples that it is given. */
 export type Loss = (x: np.Array, labels: Tree, carry: Tree) => np.Array;
 
-/** What a segment starts from; `statistics`, shape (5, C), is empty where it has no norm. */
+/** What a span starts from; `statistics`, shape (5, C), is empty where it has no norm. */
 export type Start = { parameters: Tree; x: np.Array; carry: Tree; statistics: np.Array | [] };
 
 /** Cotangents of x and of the carry's floating arrays. */
 export type Cotangents = { x: np.Array; carry: np.Array[] };
 
-/** Of a segment's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
+/** Of a span's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
 export type Gradients = { parameters: Tree; inputs: (Cotangents & { sums: np.Array }) | [] };
 
-/** The differentiated inputs. The first segment has parameters only: nothing comes before it. */
+/** The differentiated inputs. The first span has parameters only: nothing comes before it. */
 type Inputs = {
   parameters: Tree;
   before: (Cotangents & { high: np.Array; invstd: np.Array }) | [];
 };
 
-export abstract class Segment {
+export abstract class Span {
   readonly norm: Named<BatchNorm> | null;
   readonly stages: readonly Named<Stage>[];
   protected abstract readonly functions: readonly { dispose(): void }[];
@@ -101,8 +101,8 @@ export abstract class Segment {
   }
 }
 
-/** A segment that ends in a normalisation. */
-export class InnerSegment extends Segment {
+/** A span that ends in a normalisation. */
+export class InnerSpan extends Span {
   readonly next: Named<BatchNorm>;
 
   constructor(
@@ -114,7 +114,7 @@ export class InnerSegment extends Segment {
     this.next = next;
   }
 
-  /** The next segment's x and carry, and x's local moments for its norm, shape (3, C). */
+  /** The next span's x and carry, and x's local moments for its norm, shape (3, C). */
   readonly forward = jit((start: Start) => {
     const flow = this.run(start.parameters, start, given(start));
     return { ...flow, moments: localMoments(flow.x, this.next[1]) };
@@ -125,7 +125,7 @@ export class InnerSegment extends Segment {
     return [x, ...floatsOf(carry)];
   });
 
-  /** @param of those of the next segment's inputs, the statistics' part left out */
+  /** @param of those of the next span's inputs, the statistics' part left out */
   readonly backward = jit((start: Start, junction: Junction, of: Cotangents): Gradients => {
     const [, pull] = this.linearize(this.#traced, start, []);
     return pull([correctCotangent(of.x, junction, this.next[1]), ...of.carry]);
@@ -134,8 +134,8 @@ export class InnerSegment extends Segment {
   protected override readonly functions = [this.forward, this.#traced, this.backward];
 }
 
-/** The segment that ends in the loss. */
-export class LastSegment extends Segment {
+/** The span that ends in the loss. */
+export class LastSpan extends Span {
   readonly loss: Loss;
 
   constructor(norm: Named<BatchNorm> | null, stages: readonly Named<Stage>[], loss: Loss) {
