@@ -1,5 +1,6 @@
 /** Starts a world of Web Workers from a page and gathers what they return. */
 
+import { show } from '../core/show.js';
 import { requireSharedMemory } from '../group/thread/isolation.js';
 import { isInitialized } from '../group/world.js';
 import {
@@ -62,14 +63,14 @@ export function launchWorkers<T = unknown>(
 function check(makeWorker: unknown, options: WorkerLaunchOptions): void {
   if (typeof makeWorker !== 'function') {
     throw new TypeError(
-      `launchWorkers: expected a function that makes a rank's worker, got ${typeof makeWorker}`,
+      `launchWorkers: expected a function that makes a rank's worker, got ${show(makeWorker)}`,
     );
   }
-  checkWorldOptions('launchWorkers', options);
+  checkWorldOptions('launchWorkers', options, {
+    values: ['data'],
+    callbacks: ['mainHere', 'onMessage'],
+  });
   const { mainHere } = options;
-  if (mainHere !== undefined && typeof mainHere !== 'function') {
-    throw new TypeError(`launchWorkers: mainHere must be a function, got ${typeof mainHere}`);
-  }
   if (mainHere !== undefined && isInitialized()) {
     throw new Error('launchWorkers: this thread is in a world already; call release() first');
   }

@@ -1,6 +1,8 @@
 /** A trained array of a layer, with its gradient. */
 
-import type { Tensor } from './tensor.js';
+import { show } from './show.js';
+import { Tensor } from './tensor.js';
+import { AnyArray } from './typed-arrays.js';
 
 export class Parameter {
   /** Its layer's name and its own: 'bn1.weight'; its own alone for a layer without a name. */
@@ -12,7 +14,17 @@ export class Parameter {
   /** False for values that stay as they were set (`affine: false` of GlobalBatchNorm). */
   readonly trainable: boolean;
 
+  /** @throws TypeError for a name that is no string, data that is no Tensor, or no boolean */
   constructor(name: string, data: Tensor, trainable = true) {
+    if (typeof name !== 'string') {
+      throw new TypeError(`Parameter: the name must be a string, got ${show(name)}`);
+    }
+    if (!(data instanceof Tensor)) {
+      throw new TypeError(`Parameter: the data must be a Tensor, got ${show(data)}`);
+    }
+    if (typeof trainable !== 'boolean') {
+      throw new TypeError(`Parameter: trainable must be true or false, got ${show(trainable)}`);
+    }
     this.name = name;
     this.data = data;
     this.trainable = trainable;
@@ -24,10 +36,21 @@ export class Parameter {
  * parameter that a step does not use gives the average of the step before once more.
  */
 export function zeroGradients(parameters: Iterable<Parameter>): void {
-  for (const parameter of parameters) {
+  const list = listOf(parameters, 'zeroGradients');
+  for (const parameter of list) {
     if (!(parameter instanceof Parameter)) {
-      throw new TypeError(`zeroGradients: expected Parameters, got ${typeof parameter}`);
+      throw new TypeError(`zeroGradients: expected Parameters, got ${show(parameter)}`);
     }
-    parameter.grad = null;
   }
+  for (const parameter of list) parameter.grad = null;
+}
+
+/** All that `items` yields. @throws TypeError for what yields nothing */
+export function listOf<T>(items: Iterable<T>, caller: string): T[] {
+  const list = items as Partial<Iterable<T>> | null | undefined;
+  // Numbers are no Parameters; and what only says that it is an array cannot be gone through.
+  if (typeof list?.[Symbol.iterator] !== 'function' || list instanceof AnyArray) {
+    throw new TypeError(`${caller}: expected a list of Parameters, got ${show(items)}`);
+  }
+  return [...items];
 }

@@ -50,4 +50,29 @@ export class Random {
       return u * factor;
     }
   }
+
+  /**
+   * Normal with mean 0 and deviation 1, drawn again outside [a, b]; a is below b. Where hardly any
+   * would lie inside, from a density that lies closely above (Robert, "Simulation of truncated
+   * normal variables", 1995).
+   */
+  truncatedNormal(a: number, b: number): number {
+    if (b <= 0) return -this.truncatedNormal(-b, -a);
+    const nearest = Math.max(a, 0);
+    const isTail = nearest > 1 && nearest * (b - a) > 1;
+    // The exponential density that touches the tail behind a.
+    const rate = (a + Math.hypot(a, 2)) / 2;
+    for (;;) {
+      if (isTail) {
+        const z = a - Math.log(1 - this.uniform()) / rate;
+        if (z <= b && this.uniform() <= Math.exp(-((z - rate) ** 2) / 2)) return z;
+      } else if (b - a < 1) {
+        const z = a + this.uniform() * (b - a);
+        if (this.uniform() <= Math.exp(((nearest - z) * (nearest + z)) / 2)) return z;
+      } else {
+        const z = this.normal();
+        if (z >= a && z <= b) return z;
+      }
+    }
+  }
 }

@@ -30,8 +30,8 @@ export function showList(list: unknown): string {
 }
 
 /** Text that a program made up, such as a name, on one line. */
-export function showText(text: string): string {
-  return cut(visible(text), MOST);
+export function showText(text: string, most = MOST): string {
+  return cut(visible(text, most), most);
 }
 
 function write(value: unknown): string {
@@ -52,10 +52,10 @@ function writePrimitive(value: unknown): string {
 }
 
 /** Escapes what a terminal would obey, and what would begin another line. */
-function visible(text: string): string {
+function visible(text: string, most = MOST): string {
   let out = '';
   // A little more than is kept: what is cut off need not be looked at.
-  for (const character of text.slice(0, MOST + 1)) {
+  for (const character of text.slice(0, most + 1)) {
     const code = character.codePointAt(0)!;
     out += isVisible(code) ? character : `\\u${code.toString(16).padStart(4, '0')}`;
   }

@@ -13,6 +13,10 @@ import {
 } from './dtype.js';
 import { formatTensor } from './format.js';
 import { formatShape, sizeOf } from './layout.js';
+import { allocateFor, checkShape } from './shape.js';
+import { show } from './show.js';
+import { close, TensorMemory } from './tensor-memory.js';
+import { isHollow } from './typed-arrays.js';
 
 /** What a tensor can be made of: numbers, nested lists of numbers excepted (give a shape). */
 export type NumberSource = ArrayLike<number>;
@@ -41,7 +45,7 @@ export class Tensor {
    */
   readonly data: TensorData;
   /** What gives the memory back, and all tensors that `reshape` made of this one. */
-  #memory: Memory | null;
+  #memory: TensorMemory | null;
 
   /**
    * Wraps `data` without a copy.
@@ -56,22 +60,26 @@ export class Tensor {
     release: (() => void) | null = null,
   ) {
     checkDType(dtype, 'Tensor');
-    checkShape(shape);
+    const sizes = checkShape(shape, 'Tensor');
+    if (release !== null && typeof release !== 'function') {
+      throw new TypeError(`Tensor: release must be a function, got ${show(release)}`);
+    }
     const storage = allocate(dtype, 0).constructor;
-    if (!(data instanceof (storage as typeof Float32Array))) {
+    // Not by its class alone, which any object can have.
+    if (!(data instanceof (storage as typeof Float32Array) && ArrayBuffer.isView(data))) {
       throw new TypeError(
-        `Tensor: ${dtype} is stored in a ${storage.name}, got ${describe(data)}; use Tensor.from to convert`,
+        `Tensor: ${dtype} is stored in a ${storage.name}, got ${show(data)}; use Tensor.from to convert`,
       );
     }
-    if (sizeOf(shape) !== data.length) {
+    if (sizeOf(sizes) !== data.length) {
       throw new RangeError(
-        `Tensor: shape ${formatShape(shape)} holds ${sizeOf(shape)} elements, the data has ${data.length}`,
+        `Tensor: shape ${formatShape(sizes)} holds ${sizeOf(sizes)} elements, the data has ${data.length}`,
       );
     }
-    this.shape = [...shape];
+    this.shape = sizes;
     this.dtype = dtype;
     this.data = data;
-    this.#memory = release === null ? null : new Memory(release);
+    this.#memory = release === null ? null : new TensorMemory(release);
     this.#memory?.add(this);
   }
 
@@ -100,26 +108,27 @@ export class Tensor {
    * @param dtype default: float64 for a `Float64Array`, otherwise float32
    */
   static from(source: NumberSource, shape?: readonly number[], dtype?: DType): Tensor {
-    if (source === null || typeof source !== 'object' || typeof source.length !== 'number') {
-      throw new TypeError(`Tensor.from: expected an array of numbers, got ${describe(source)}`);
+    const isList = typeof source === 'object' && source !== null && !isHollow(source);
+    if (!isList || typeof source.length !== 'number') {
+      throw new TypeError(`Tensor.from: expected an array of numbers, got ${show(source)}`);
     }
     const kind = checkDType(
       dtype ?? (source instanceof Float64Array ? 'float64' : 'float32'),
       'Tensor.from',
     );
-    const sizes = shape ?? [source.length];
-    checkShape(sizes);
-    if (sizeOf(sizes) !== source.length) {
+    const { length } = source;
+    const sizes = checkShape(shape ?? [length], 'Tensor.from');
+    if (sizeOf(sizes) !== length) {
       throw new RangeError(
-        `Tensor.from: shape ${formatShape(sizes)} holds ${sizeOf(sizes)} elements, the source has ${source.length}`,
+        `Tensor.from: shape ${formatShape(sizes)} holds ${sizeOf(sizes)} elements, the source has ${length}`,
       );
     }
-    const data = allocate(kind, 0);
-    if (source.constructor === data.constructor) {
+    if (source.constructor === allocate(kind, 0).constructor) {
       return new Tensor(source as unknown as TensorData, sizes, kind);
     }
-    const storage = allocate(kind, source.length);
-    narrow(numbersOf(source), storage, kind);
+    checkNumbers(source, length);
+    const storage = allocateFor(sizes, kind, 'Tensor.from');
+    narrow(source, storage, kind);
     return new Tensor(storage, sizes, kind);
   }
 
@@ -131,7 +140,7 @@ export class Tensor {
   static of(source: TensorLike): Tensor {
     if (source instanceof Tensor) return source;
     if (source === null || typeof source !== 'object') {
-      throw new TypeError(`Tensor.of: expected { shape, dtype, data }, got ${describe(source)}`);
+      throw new TypeError(`Tensor.of: expected { shape, dtype, data }, got ${show(source)}`);
     }
     const { shape, dtype, data } = source;
     checkDType(dtype, 'Tensor.of');
@@ -141,8 +150,9 @@ export class Tensor {
 
   /** A tensor of zeros. `dtype` defaults to float32. */
   static zeros(shape: readonly number[], dtype: DType = 'float32'): Tensor {
-    checkShape(shape);
-    return new Tensor(allocate(checkDType(dtype, 'Tensor.zeros'), sizeOf(shape)), shape, dtype);
+    checkDType(dtype, 'Tensor.zeros');
+    const sizes = checkShape(shape, 'Tensor.zeros');
+    return new Tensor(allocateFor(sizes, dtype, 'Tensor.zeros'), sizes, dtype);
   }
 
   /** A tensor of ones. `dtype` defaults to float32. */
@@ -153,7 +163,7 @@ export class Tensor {
   /** A tensor with `value` everywhere. `dtype` defaults to float32. */
   static full(shape: readonly number[], value: number, dtype: DType = 'float32'): Tensor {
     if (typeof value !== 'number') {
-      throw new TypeError(`Tensor.full: the value must be a number, got ${describe(value)}`);
+      throw new TypeError(`Tensor.full: the value must be a number, got ${show(value)}`);
     }
     const tensor = Tensor.zeros(shape, dtype);
     const one = allocate(dtype, 1);
@@ -212,45 +222,6 @@ export class Tensor {
   }
 }
 
-/** Memory that is given back once, and the tensors that lie in it. */
-class Memory {
-  #release: (() => void) | null;
-  #tensors: WeakRef<Tensor>[] = [];
-  /** Tensors at which those that are gone are looked for. */
-  #most = 16;
-
-  constructor(release: () => void) {
-    this.#release = release;
-  }
-
-  add(tensor: Tensor): void {
-    if (this.#tensors.length === this.#most) {
-      this.#tensors = this.#tensors.filter((reference) => reference.deref() !== undefined);
-      this.#most = Math.max(16, 2 * this.#tensors.length);
-    }
-    this.#tensors.push(new WeakRef(tensor));
-  }
-
-  end(): void {
-    for (const reference of this.#tensors.splice(0)) {
-      const tensor = reference.deref();
-      if (tensor !== undefined) close(tensor);
-    }
-    this.#release?.();
-    this.#release = null;
-  }
-}
-
-/** Puts an error in the place of a tensor's elements. */
-function close(tensor: Tensor): void {
-  const text = `Tensor: this tensor of shape ${formatShape(tensor.shape)} was disposed`;
-  Object.defineProperty(tensor, 'data', {
-    get: () => {
-      throw new Error(text);
-    },
-  });
-}
-
 const GAPS = new Map([
   ['NaN', Number.NaN],
   ['Infinity', Number.POSITIVE_INFINITY],
@@ -262,32 +233,15 @@ const GAPS = new Map([
 function numberOf(value: number | string, i: number): number {
   const number = typeof value === 'string' ? GAPS.get(value) : value;
   if (typeof number === 'number') return number;
-  throw new TypeError(`Tensor.of: element ${i} is not a number but ${describe(value)}`);
+  throw new TypeError(`Tensor.of: element ${i} is not a number but ${show(value)}`);
 }
 
-function checkShape(shape: readonly number[]): void {
-  if (!Array.isArray(shape)) {
-    throw new TypeError(`Tensor: shape must be a list of sizes, got ${describe(shape)}`);
-  }
-  for (const size of shape) {
-    if (!Number.isSafeInteger(size) || size < 0) {
-      throw new RangeError(`Tensor: sizes are integers of 0 and more, got [${shape.join(', ')}]`);
-    }
-  }
-}
-
-function numbersOf(source: NumberSource): NumberSource {
-  for (let i = 0; i < source.length; i++) {
+function checkNumbers(source: NumberSource, length: number): void {
+  for (let i = 0; i < length; i++) {
     if (typeof source[i] !== 'number') {
       throw new TypeError(
-        `Tensor.from: element ${i} is not a number but ${describe(source[i])}; nested lists need flat() and a shape`,
+        `Tensor.from: element ${i} is not a number but ${show(source[i])}; nested lists need flat() and a shape`,
       );
     }
   }
-  return source;
-}
-
-function describe(value: unknown): string {
-  if (value === null || typeof value !== 'object') return `${typeof value} ${String(value)}`;
-  return value.constructor?.name ?? 'an object';
 }

@@ -1,6 +1,7 @@
 /** The options of collectives, and their check. */
 
-import { show, showText } from '../core/show.js';
+import { checkOptionNames } from '../core/options.js';
+import { show } from '../core/show.js';
 import type { CollectiveArray, ReduceOp } from './transport.js';
 
 /** Options that every collective takes. */
@@ -34,27 +35,24 @@ const COMMON = ['label', 'timeout'];
 
 /** Names of the options of each collective. */
 const NAMES = {
-  allReduce: new Set([...COMMON, 'out', 'op']),
-  allGather: new Set([...COMMON, 'out', 'uneven']),
-  broadcast: new Set([...COMMON, 'root']),
-  barrier: new Set(COMMON),
-  raise: new Set(COMMON),
+  allReduce: [...COMMON, 'out', 'op'],
+  allGather: [...COMMON, 'out', 'uneven'],
+  broadcast: [...COMMON, 'root'],
+  barrier: COMMON,
+  raise: COMMON,
 } as const;
 
 /** What a call without options has, told by its identity: the check is on every call's path. */
 export const NO_OPTIONS: CollectiveOptions = {};
 
-/** @throws TypeError for options that `kind` does not know, with those that it knows */
-export function checkOptions(kind: keyof typeof NAMES, options: object): void {
+/**
+ * @throws TypeError for options that `kind` does not know, with the nearest that it knows, and for
+ *   a label that is no string
+ */
+export function checkOptions(kind: keyof typeof NAMES, options: CollectiveOptions): void {
   if (options === NO_OPTIONS) return;
-  if (typeof options !== 'object' || options === null) {
-    throw new TypeError(`${kind}: options must be an object, got ${show(options)}`);
-  }
-  const known = NAMES[kind];
-  for (const name in options) {
-    if (known.has(name)) continue;
-    throw new TypeError(
-      `${kind}: unknown option '${showText(name)}'; known are ${[...known].join(', ')}`,
-    );
-  }
+  checkOptionNames(options, NAMES[kind], kind);
+  const { label } = options;
+  if (label === undefined || typeof label === 'string') return;
+  throw new TypeError(`${kind}: label must be a string, got ${show(label)}`);
 }

@@ -1,6 +1,7 @@
 /** ProcessGroup: named ranks and their collectives. Checks arguments; a transport does the work. */
 
-import { show } from '../core/show.js';
+import { show, showText } from '../core/show.js';
+import { checkAttached } from '../core/typed-arrays.js';
 import {
   type AllReduceOptions,
   type BroadcastOptions,
@@ -121,7 +122,7 @@ export class ProcessGroup {
   checkRoot(root: number, caller: string): void {
     if (!Number.isInteger(root) || root < 0 || root >= this.size) {
       throw new RangeError(
-        `${caller}: root must be a rank of group '${this.name}', 0 to ${this.size - 1}, got ${String(root)}`,
+        `${caller}: root must be a rank of group '${showText(this.name)}', 0 to ${this.size - 1}, got ${show(root)}`,
       );
     }
   }
@@ -138,6 +139,9 @@ export class ProcessGroup {
    */
   raise(message: string, options: CollectiveOptions = NO_OPTIONS): Work<void> {
     checkOptions('raise', options);
+    if (typeof message !== 'string') {
+      throw new TypeError(`raise: the message must be a string, got ${show(message)}`);
+    }
     return this.#start('raise', NOTHING, NOTHING, undefined, options, 'sum', 0, message);
   }
 
@@ -173,12 +177,14 @@ export class ProcessGroup {
   ): Work<T> {
     const seconds = options.timeout ?? this.#timeout;
     // The check itself only where it will fail: this is on the path of every collective.
-    if (typeof seconds !== 'number' || !(seconds > 0)) checkTimeout(kind, seconds);
+    if (typeof seconds !== 'number' || !(seconds > 0)) checkTimeout(callOf(kind), seconds);
     if (this.#transport === null) {
       throw new RangeError(
-        `${kind}: this rank is not in group '${this.name}' (ranks ${this.ranks.join(', ')})`,
+        `${callOf(kind)}: this rank is not in group '${showText(this.name)}' (ranks ${this.ranks.join(', ')})`,
       );
     }
+    // Others would learn of it by its length.
+    if (this.size === 1) checkAttached(input, callOf(kind));
     const label = options.label ?? '';
     const timeout = seconds * 1000;
     const call: Collective = {
@@ -217,6 +223,9 @@ class ResultWork<T> implements Work<T> {
   }
 }
 
+/** What a program calls a collective. */
+const callOf = (kind: CollectiveKind) => (kind === 'gatherAll' ? 'allGather' : kind);
+
 type ArrayClass = new (length: number) => CopiedArray;
 
 const COMBINED: readonly ArrayClass[] = [Float64Array, Float32Array, Int32Array];
@@ -224,12 +233,13 @@ const COPIED: readonly ArrayClass[] = [...COMBINED, Uint8Array, Int8Array];
 
 function checkArray(kind: string, value: unknown, kinds: readonly ArrayClass[] = COPIED): void {
   // The usual ones first: this is on the path of every collective.
-  if (value instanceof Float64Array || value instanceof Float32Array) return;
-  if (kinds.some((array) => value instanceof array)) return;
+  if (ArrayBuffer.isView(value)) {
+    if (value instanceof Float64Array || value instanceof Float32Array) return;
+    if (kinds.some((array) => value instanceof array)) return;
+  }
   const names = kinds.map(({ name }) => name);
-  const got = (value as object | null)?.constructor?.name ?? String(value);
   throw new TypeError(
-    `${kind}: expected a ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, got ${got}`,
+    `${kind}: expected a ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, got ${show(value)}`,
   );
 }
 

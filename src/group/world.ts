@@ -3,8 +3,10 @@
  * with its names in TypeScript's spelling.
  */
 
+import { checkOptionNames } from '../core/options.js';
 import { builtin, launchedRank } from '../core/platform.js';
 import { ready } from '../core/ready.js';
+import { show, showText } from '../core/show.js';
 import { launchFromEnvironment } from './mpi/environment.js';
 import { applyCheck, checkFlag } from './option-check.js';
 import { ProcessGroup } from './process-group.js';
@@ -13,6 +15,9 @@ import { SoloWorld } from './solo.js';
 import type { ThreadWorldHandle } from './thread/world.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
 import type { World } from './transport.js';
+
+/** Characters of the names that a rank knows, in an error. */
+const MOST_KNOWN = 500;
 
 /** Name of the group of all ranks. */
 export const WORLD_GROUP = 'world';
@@ -46,9 +51,11 @@ let joining: Promise<void> | null = null;
 
 /**
  * Joins the world. Calling it again is harmless.
- * @throws RangeError for a timeout that is not above 0
+ * @throws TypeError for options that there are not, and a world that is none; RangeError for a
+ *   timeout that is not above 0
  */
 export async function init(options: InitOptions = {}): Promise<void> {
+  checkOptionNames(options, ['world', 'timeout', 'check'], 'init');
   if (session !== null) return;
   checkFlag(options.check);
   joining ??= join(options).finally(() => {
@@ -76,9 +83,19 @@ async function join(options: InitOptions): Promise<void> {
 
 /** The world of a handle; a world as it is. */
 async function worldOf(given: ThreadWorldHandle | World | null): Promise<World | null> {
-  if (given === null || 'connect' in given) return given;
-  const { ThreadWorld } = await import('./thread/thread-world.js');
-  return new ThreadWorld(given);
+  if (given === null) return null;
+  if (typeof given !== 'object') {
+    throw new TypeError(`init: world must be a handle or a World, got ${show(given)}`);
+  }
+  if (!('connect' in given)) {
+    const { ThreadWorld } = await import('./thread/thread-world.js');
+    return new ThreadWorld(given);
+  }
+  const { rank, size } = given;
+  if (!Number.isInteger(size) || !Number.isInteger(rank) || rank < 0 || rank >= size) {
+    throw new RangeError(`init: a World has a size and a rank, got ${show(rank)} of ${show(size)}`);
+  }
+  return given;
 }
 
 /** The handle that `syncrun` and `launch` left, or that somebody put into a worker's data; or null. */
@@ -136,13 +153,14 @@ export function findGroup(
 ): ProcessGroup {
   const { groups } = current(caller);
   if (typeof group !== 'string' && group != null && !(group instanceof ProcessGroup)) {
-    throw new TypeError(`${caller}: a group is a name or a ProcessGroup, got ${typeof group}`);
+    throw new TypeError(`${caller}: a group is a name or a ProcessGroup, got ${show(group)}`);
   }
   const name = group instanceof ProcessGroup ? group.name : (group ?? WORLD_GROUP);
   const found = groups.get(name);
   if (found === undefined || (group instanceof ProcessGroup && found !== group)) {
     throw new RangeError(
-      `${caller}: unknown group '${name}'; this rank knows ${[...groups.keys()].join(', ')}`,
+      `${caller}: unknown group '${showText(name)}'; this rank knows ` +
+        showText([...groups.keys()].join(', '), MOST_KNOWN),
     );
   }
   return found;
@@ -158,15 +176,15 @@ export function findGroup(
  */
 export function createGroup(name: string, rankIds: readonly number[]): ProcessGroup {
   const now = current('createGroup');
-  checkGroup(name, rankIds, now.world.size);
+  const ranks = checkGroup(name, rankIds, now.world.size);
   const known = now.groups.get(name);
   if (known !== undefined) {
-    if (known.ranks.join() === rankIds.join()) return known;
+    if (known.ranks.join() === ranks.join()) return known;
     throw new RangeError(
-      `createGroup: group '${name}' exists with ranks ${known.ranks.join(', ')}, not ${rankIds.join(', ')}`,
+      `createGroup: group '${showText(name)}' exists with ranks ${known.ranks.join(', ')}, not ${ranks.join(', ')}`,
     );
   }
-  const group = makeGroup(now, name, rankIds);
+  const group = makeGroup(now, name, ranks);
   now.groups.set(name, group);
   return group;
 }
@@ -177,28 +195,31 @@ function makeGroup({ world, timeout }: Session, name: string, ranks: readonly nu
   return new ProcessGroup(name, ranks, member, transport, timeout);
 }
 
-function checkGroup(name: unknown, rankIds: unknown, worldSize: number): void {
+/** The ranks of a group that may be made; each is read once. */
+function checkGroup(name: unknown, rankIds: unknown, worldSize: number): number[] {
   if (typeof name !== 'string') {
-    throw new TypeError(`createGroup: the name must be a string, got ${typeof name}`);
+    throw new TypeError(`createGroup: the name must be a string, got ${show(name)}`);
   }
+  const group = `createGroup: group '${showText(name)}'`;
   if (!Array.isArray(rankIds)) {
-    throw new TypeError(
-      `createGroup: group '${name}' needs a list of ranks, got ${typeof rankIds}`,
-    );
+    throw new TypeError(`${group} needs a list of ranks, got ${show(rankIds)}`);
   }
   if (name === '') throw new RangeError('createGroup: the name must not be empty');
-  if (rankIds.length === 0) {
-    throw new RangeError(`createGroup: group '${name}' needs at least one rank`);
+  const ranks: number[] = [];
+  for (const rank of rankIds) {
+    checkWorldRank(rank, worldSize, group);
+    if (ranks.length === worldSize || ranks.includes(rank)) {
+      throw new RangeError(`${group} names a rank twice: ${[...ranks, rank].join(', ')}`);
+    }
+    ranks.push(rank + 0);
   }
-  for (const rank of rankIds) checkWorldRank(rank, worldSize, `createGroup: group '${name}'`);
-  if (new Set(rankIds).size !== rankIds.length) {
-    throw new RangeError(`createGroup: group '${name}' names a rank twice: ${rankIds.join(', ')}`);
-  }
+  if (ranks.length === 0) throw new RangeError(`${group} needs at least one rank`);
+  return ranks;
 }
 
 function checkWorldRank(rank: unknown, worldSize: number, caller: string): void {
   if (!Number.isInteger(rank)) {
-    throw new TypeError(`${caller}: a rank must be an integer, got ${String(rank)}`);
+    throw new TypeError(`${caller}: a rank must be an integer, got ${show(rank)}`);
   }
   if ((rank as number) < 0 || (rank as number) >= worldSize) {
     throw new RangeError(
@@ -214,7 +235,7 @@ function checkWorldRank(rank: unknown, worldSize: number, caller: string): void 
 export function destroyGroup(name: string): void {
   const { groups } = current('destroyGroup');
   if (typeof name !== 'string') {
-    throw new TypeError(`destroyGroup: the name must be a string, got ${typeof name}`);
+    throw new TypeError(`destroyGroup: the name must be a string, got ${show(name)}`);
   }
   if (name === WORLD_GROUP) {
     throw new RangeError(`destroyGroup: group '${WORLD_GROUP}' is all ranks; release() leaves it`);
@@ -267,7 +288,7 @@ export function getWorldRankFromGroupRank(group: GroupLike, groupRank: number): 
   const caller = 'getWorldRankFromGroupRank';
   const { name, ranks } = findGroup(group, caller);
   if (!Number.isInteger(groupRank)) {
-    throw new TypeError(`${caller}: a rank must be an integer, got ${String(groupRank)}`);
+    throw new TypeError(`${caller}: a rank must be an integer, got ${show(groupRank)}`);
   }
   if (groupRank < 0 || groupRank >= ranks.length) {
     throw new RangeError(

@@ -6,6 +6,7 @@
 import type { DType } from '../core/dtype.js';
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
+import { show } from '../core/show.js';
 import type { Tensor } from '../core/tensor.js';
 import { after, type Pass, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
@@ -123,7 +124,7 @@ export abstract class BatchNorm {
   /** Training mode, or inference with `false`. */
   setTrain(flag = true): this {
     if (typeof flag !== 'boolean') {
-      throw new TypeError(`${this.label}: setTrain takes true or false, got ${String(flag)}`);
+      throw new TypeError(`${this.label}: setTrain takes true or false, got ${show(flag)}`);
     }
     this.#training = flag;
     return this;

@@ -8,9 +8,20 @@ export function checkInteger(value: unknown, least: number, what: string): numbe
     throw new TypeError(`${what} must be an integer, got ${show(value)}`);
   }
   if ((value as number) < least) {
-    throw new RangeError(`${what} must be ${least} or more, got ${value}`);
+    throw new RangeError(`${what} must be ${least} or more, got ${show(value)}`);
   }
   return value as number;
+}
+
+/** Channels of a layer: far more than memory holds, and few enough for their bytes to be a size. */
+const MOST_CHANNELS = 2 ** 28;
+
+/** The number of a layer's channels. */
+export function checkChannels(value: unknown, layer: string): void {
+  const channels = checkInteger(value, 1, `${layer}: numFeatures`);
+  if (channels > MOST_CHANNELS) {
+    throw new RangeError(`${layer}: numFeatures must be ${MOST_CHANNELS} or less, got ${channels}`);
+  }
 }
 
 export function checkBoolean(value: unknown, what: string): boolean {
@@ -26,7 +37,7 @@ export function checkEps(value: unknown, layer: string): number {
     throw new TypeError(`${layer}: eps must be a number, got ${show(value)}`);
   }
   if (!Number.isFinite(value) || value < 0) {
-    throw new RangeError(`${layer}: eps must be finite and 0 or more, got ${value}`);
+    throw new RangeError(`${layer}: eps must be finite and 0 or more, got ${show(value)}`);
   }
   return value;
 }
@@ -37,7 +48,7 @@ export function checkMomentum(value: unknown, layer: string): number {
     throw new TypeError(`${layer}: momentum must be a number, got ${show(value)}`);
   }
   if (!(value >= 0 && value <= 1)) {
-    throw new RangeError(`${layer}: momentum must be in [0, 1], got ${value}`);
+    throw new RangeError(`${layer}: momentum must be in [0, 1], got ${show(value)}`);
   }
   return value;
 }

@@ -2,6 +2,7 @@
 
 import { type ComputeDType, checkDType, computeDType, type DType } from '../core/dtype.js';
 import { checkOptionNames } from '../core/options.js';
+import { show, showText } from '../core/show.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
 import { checkBoolean, checkChoice, checkEps } from './checks.js';
 import { nextNumber } from './numbers.js';
@@ -16,7 +17,10 @@ export interface CommonOptions {
   eps?: number;
   /** Of parameters and buffers; the 16-bit types keep them in float32. Default 'float32'. */
   dtype?: DType;
-  /** Name in collectives and errors; the same on every rank. Default: class and channel count. */
+  /**
+   * Name in collectives and errors, of at most 200 characters; the same on every rank. Default:
+   * class and channel count.
+   */
   name?: string;
   /** Whether the channel is the last axis instead of axis 1. Default false. */
   channelsLast?: boolean;
@@ -80,12 +84,23 @@ export function affineParts(affine: unknown, label: string): { weight: boolean; 
   };
 }
 
+/** Characters of a layer's name. */
+const MOST_NAME = 200;
+
 /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
 export function labelOf(kind: string, numFeatures: unknown, options: CommonOptions): string {
   const name = options?.name;
-  if (name === undefined) return `${kind}(${String(numFeatures)})`;
-  if (typeof name !== 'string') throw new TypeError(`${kind}: name must be a string`);
-  return `${kind} '${name}'`;
+  if (name === undefined) return `${kind}(${show(numFeatures)})`;
+  if (typeof name !== 'string') {
+    throw new TypeError(`${kind}: name must be a string, got ${show(name)}`);
+  }
+  // Collectives carry all of it, to tell layers apart.
+  if (name.length > MOST_NAME) {
+    throw new RangeError(
+      `${kind}: name must have at most ${MOST_NAME} characters, got ${name.length}: '${showText(name)}'`,
+    );
+  }
+  return `${kind} '${showText(name, 6 * MOST_NAME)}'`;
 }
 
 /** The first one has no number: most programs have one of a width. */

@@ -14,7 +14,7 @@ import { createGroup, findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
 import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkInteger, checkMomentum } from './checks.js';
+import { checkBoolean, checkChannels, checkInteger, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
@@ -109,13 +109,13 @@ export class GlobalBatchNorm extends BatchNorm {
    * New layers are in inference mode, as MindSpore's are; `setTrain()` changes it. Needs `init()`.
    * With random initial values every rank of the world must make the layer at the same place of
    * its program, since all take those of rank 0.
-   * @param numFeatures channels C of the input (N, C) or (N, C, H, W), 1 or more
+   * @param numFeatures channels C of the input (N, C) or (N, C, H, W), 1 to 2^28
    * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
    */
   constructor(numFeatures: number, options: GlobalBatchNormOptions = {}) {
     const label = labelOf('GlobalBatchNorm', numFeatures, options);
     checkOptionNames(options, OPTIONS, label);
-    checkInteger(numFeatures, 1, `${label}: numFeatures`);
+    checkChannels(numFeatures, label);
     const common = commonSetup(options, label);
     const {
       affine = true,

@@ -4,6 +4,7 @@ import { computeDType, type DType } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
+import { checkAttached } from '../core/typed-arrays.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
 import { ForwardContext } from './context.js';
@@ -44,8 +45,9 @@ export function checkInputShape(shape: readonly number[], expected: Expected): v
 export function checkInput(x: unknown, group: ProcessGroup | null, expected: Expected): void {
   const { label, dtype } = expected;
   if (!(x instanceof Tensor)) {
-    throw new TypeError(`${label}: the input must be a Tensor, got ${typeof x}`);
+    throw new TypeError(`${label}: the input must be a Tensor, got ${show(x)}`);
   }
+  checkAttached(x.data, label);
   if (group !== null && group.rank < 0) {
     throw new RangeError(
       `${label}: this rank is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
@@ -66,8 +68,9 @@ export function checkGradient(
   label: string,
 ): Saved {
   if (!(dy instanceof Tensor)) {
-    throw new TypeError(`${label}: the gradient must be a Tensor, got ${typeof dy}`);
+    throw new TypeError(`${label}: the gradient must be a Tensor, got ${show(dy)}`);
   }
+  checkAttached(dy.data, label);
   if (context === null) {
     throw new Error(`${label}: backward needs a forward call before it`);
   }
@@ -91,7 +94,7 @@ export function checkGradient(
         `dtype ${input.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
     );
   }
-  // Throws where the input was disposed: its memory may hold something else by now.
-  input.data;
+  // Reading it throws where the input was disposed: its memory may hold something else by now.
+  checkAttached(input.data, label);
   return saved;
 }

@@ -3,7 +3,9 @@
 import { allocateFloats, type FloatArray, narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import type { Parameter } from '../core/parameter.js';
+import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
+import { checkAttached } from '../core/typed-arrays.js';
 
 /**
  * The tensor that a result goes into: `out` where it fits `like`, or a new one. It may lie over
@@ -16,7 +18,10 @@ export function checkOut(
   label: string,
 ): Tensor {
   if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
-  if (!(out instanceof Tensor)) throw new TypeError(`${label}: out must be a Tensor`);
+  if (!(out instanceof Tensor)) {
+    throw new TypeError(`${label}: out must be a Tensor, got ${show(out)}`);
+  }
+  checkAttached(out.data, label);
   if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
     throw new RangeError(
       `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +

@@ -13,7 +13,7 @@ import { findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
 import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkInteger, checkMomentum } from './checks.js';
+import { checkBoolean, checkChannels, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
@@ -93,7 +93,7 @@ export class SyncBatchNorm<
   #momentum: number | null;
 
   /**
-   * @param numFeatures channels C of the input (N, C, +), 1 or more
+   * @param numFeatures channels C of the input (N, C, +), 1 to 2^28
    * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
    */
   constructor(
@@ -102,7 +102,7 @@ export class SyncBatchNorm<
   ) {
     const label = labelOf('SyncBatchNorm', numFeatures, options);
     checkOptionNames(options, OPTIONS, label);
-    checkInteger(numFeatures, 1, `${label}: numFeatures`);
+    checkChannels(numFeatures, label);
     const {
       momentum = 0.1,
       affine = true,

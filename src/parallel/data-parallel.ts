@@ -6,7 +6,7 @@
 
 import { isChecked } from '../core/check-mode.js';
 import { checkOptionNames } from '../core/options.js';
-import { Parameter } from '../core/parameter.js';
+import { listOf, Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import { Agreement } from '../group/agreement.js';
@@ -96,7 +96,7 @@ function averagePass(
 ): Pass<void> {
   const check = () => {
     if (blocking) checkBlocking(group, '', AVERAGE);
-    const list = [...holders];
+    const list = listOf(holders, AVERAGE);
     const targets = list.map((holder) => gradientOf(holder, AVERAGE));
     return { list, targets, ...weightsOf(options) };
   };
@@ -225,7 +225,7 @@ function broadcastPass(
     checkOptionNames(options, ['group', 'root'], BROADCAST);
     const { root = 0 } = options;
     group.checkRoot(root, BROADCAST);
-    return { root, targets: [...holders].flatMap(valuesOf) };
+    return { root, targets: listOf(holders, BROADCAST).flatMap(valuesOf) };
   };
   const { root, targets } = tellingPeers(() => group, BROADCAST, '', check);
   const label = `${BROADCAST} of ${describeTargets(targets)}`;

@@ -1,5 +1,6 @@
 /** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
 
+import { checkAttached } from '../core/typed-arrays.js';
 import { type DType, type FloatArray, narrow, type TensorData } from '../core/dtype.js';
 import { formatShape } from '../core/layout.js';
 import { Parameter } from '../core/parameter.js';
@@ -23,16 +24,25 @@ export interface Target {
 export function targetOf(holder: Tensor | FloatArray, name: string, caller: string): Target {
   if (holder instanceof Tensor) {
     const { data, dtype, shape } = holder;
+    checkAttached(data, caller);
     const write = (values: Float64Array) => narrow(values, data, dtype);
     return { name, shape, dtype, data, read: () => holder.toFloats(), write };
   }
-  if (holder instanceof Float32Array || holder instanceof Float64Array) {
+  if (isFloats(holder)) {
+    checkAttached(holder, caller);
     const dtype = holder instanceof Float32Array ? 'float32' : 'float64';
     const write = (values: Float64Array) => holder.set(values);
     return { name, shape: [holder.length], dtype, data: holder, read: () => holder, write };
   }
   throw new TypeError(
     `${caller}: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${show(holder)}`,
+  );
+}
+
+/** Not by its class alone, which any object can have. */
+function isFloats(value: unknown): value is FloatArray {
+  return (
+    ArrayBuffer.isView(value) && (value instanceof Float32Array || value instanceof Float64Array)
   );
 }
 

@@ -9,6 +9,8 @@ import { plain, type Recipe, recipe } from './odd.js';
 export interface Call extends Judged {
   readonly name: string;
   readonly args: fc.Arbitrary<readonly Recipe[]>;
+  /** Of the runs that the other calls have; for those that start threads. Default 1. */
+  readonly share?: number;
   run(...args: never[]): unknown;
 }
 

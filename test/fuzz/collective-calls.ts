@@ -10,6 +10,7 @@ const ARRAYS: readonly Recipe[] = [
   recipe('new Float64Array(3)', () => new Float64Array(3)),
   recipe('new Float32Array(3)', () => new Float32Array(3)),
   recipe('new Int32Array(0)', () => new Int32Array(0)),
+  recipe('new Uint8Array(2)', () => new Uint8Array(2)),
 ];
 const OPTIONS = {
   op: [plain('sum'), plain('max')],
@@ -17,13 +18,17 @@ const OPTIONS = {
   label: [plain('L')],
   timeout: [plain(5)],
   root: [plain(0)],
+  uneven: [plain(true), plain(false)],
 };
 
 /** The group of all, which is one rank here. */
 const group = () => syncbn.createGroup('alone', [0]);
 const collective = fc.tuple(mostly(...ARRAYS), oddOptions(Object.keys(OPTIONS), OPTIONS));
 
-const isArray = (value: unknown) => (ArrayBuffer.isView(value) ? null : 'the result is no array');
+function isArray(value: unknown): string | null {
+  const arrays = Array.isArray(value) ? value : [value];
+  return arrays.every(ArrayBuffer.isView) ? null : 'the result is no array';
+}
 
 function query(name: string, run: Call['run'], args: Call['args']): Call {
   return {
@@ -45,7 +50,7 @@ export const COLLECTIVE_CALLS: readonly Call[] = [
     run: (name: never, ranks: never) => {
       const made = syncbn.createGroup(name, ranks);
       // As many groups as runs would fill the memory.
-      syncbn.destroyGroup(made.name);
+      if (made.name !== 'world') syncbn.destroyGroup(made.name);
       return made;
     },
     check: (made) => {
@@ -62,6 +67,7 @@ export const COLLECTIVE_CALLS: readonly Call[] = [
       syncbn.destroyGroup(name);
     },
   },
+  query('getGroup', syncbn.getGroup, ofGroup),
   query('getRank', syncbn.getRank, ofGroup),
   query('getGroupSize', syncbn.getGroupSize, ofGroup),
   query('getLocalRank', syncbn.getLocalRank, ofGroup),

@@ -9,19 +9,21 @@ import type { Recipe } from './odd.js';
 const LIMIT_MS = 1000;
 
 /** What is wrong with what the call does with these arguments, or null. */
-export function tryCall(call: Call, recipes: readonly Recipe[]): string | null {
+export async function tryCall(call: Call, recipes: readonly Recipe[]): Promise<string | null> {
   const args = recipes.map((made) => made.make());
   const start = performance.now();
-  const wrong = outcome(call, args);
+  const wrong = await outcome(call, args);
   const took = performance.now() - start;
   if (wrong !== null || took < LIMIT_MS) return wrong;
   return `took ${Math.round(took)} ms`;
 }
 
-function outcome(call: Call, args: readonly unknown[]): string | null {
+async function outcome(call: Call, args: readonly unknown[]): Promise<string | null> {
   let result: unknown;
   try {
     result = call.run(...(args as never[]));
+    // Only its own: an odd value may have a method called `then`.
+    if (result instanceof Promise) result = await result;
   } catch (error) {
     return judgeError(error, call);
   }
@@ -36,13 +38,25 @@ export interface Finding {
   readonly wrong: string;
 }
 
-/** Fuzzes one call. @returns what it does wrong, or null after `runs` runs without a fault */
-export function fuzzCall(call: Call, runs: number, seed: number): Finding | null {
-  const property = fc.property(call.args, (recipes) => tryCall(call, recipes) === null);
-  const { failed, counterexample } = fc.check(property, { numRuns: runs, seed });
+/**
+ * Fuzzes one call.
+ * @param onRun called before each run
+ * @returns what it does wrong, or null after `runs` runs without a fault
+ */
+export async function fuzzCall(
+  call: Call,
+  runs: number,
+  seed: number,
+  onRun: () => void = () => {},
+): Promise<Finding | null> {
+  const property = fc.asyncProperty(call.args, async (recipes) => {
+    onRun();
+    return (await tryCall(call, recipes)) === null;
+  });
+  const { failed, counterexample } = await fc.check(property, { numRuns: runs, seed });
   if (!failed || counterexample === null) return null;
   const [recipes] = counterexample;
   const args = recipes.map(({ text }) => text).join(', ');
-  const wrong = tryCall(call, recipes) ?? 'wrong at first, right when tried again';
+  const wrong = (await tryCall(call, recipes)) ?? 'wrong at first, right when tried again';
   return { call: call.name, args, wrong };
 }

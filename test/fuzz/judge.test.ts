@@ -27,15 +27,15 @@ describe('a fuzzed call', () => {
     ['a RangeError that names it', new RangeError('here: at least 1, got 0')],
     ["the value's own error", new Trap('x')],
     ["a collective's error", new RankFailedError(1, 'x')],
-  ])('may throw %s', (_, error) => {
-    expect(throwing(error)).toBeNull();
+  ])('may throw %s', async (_, error) => {
+    expect(await throwing(error)).toBeNull();
   });
 
-  test('may throw what a disposed tensor throws', () => {
+  test('may throw what a disposed tensor throws', async () => {
     const tensor = Tensor.zeros([2]);
     tensor.dispose();
     expect(
-      tryCall(
+      await tryCall(
         callOf(() => tensor.data),
         [plain(1)],
       ),
@@ -49,32 +49,32 @@ describe('a fuzzed call', () => {
     ['control characters', new TypeError('here: \u001b[2J'), 'control characters in an error'],
     ['a line break', new TypeError('here: a\nsyncrun: b'), 'control characters in an error'],
     ['a huge text', new RangeError(`here: ${'x'.repeat(3000)}`), 'an error of 3006 characters'],
-  ])('may not throw %s', (_, error, text) => {
-    expect(throwing(error)).toContain(text);
+  ])('may not throw %s', async (_, error, text) => {
+    expect(await throwing(error)).toContain(text);
   });
 
-  test('may not return a wrong result, nor take for ever', () => {
+  test('may not return a wrong result, nor take for ever', async () => {
     expect(
-      tryCall(
+      await tryCall(
         callOf(() => 'wrong'),
         [plain(1)],
       ),
     ).toBe('accepted, with a wrong result: it is wrong');
     const slow = callOf(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1100));
-    expect(tryCall(slow, [plain(1)])).toMatch(/^took \d+ ms$/);
+    expect(await tryCall(slow, [plain(1)])).toMatch(/^took \d+ ms$/);
   });
 
-  test('is tried until odd values are found that it answers wrongly, the smallest of them', () => {
+  test('is tried until odd values are found that it answers wrongly, the smallest of them', async () => {
     const call = callOf((value) => {
       if (typeof value === 'symbol') throw new TypeError('Cannot convert a Symbol');
     });
-    expect(fuzzCall(call, 1000, 1)).toEqual({
+    expect(await fuzzCall(call, 1000, 1)).toEqual({
       call: 'here',
       args: 'Symbol(s)',
       wrong: 'the call is not named: TypeError: Cannot convert a Symbol',
     });
     expect(
-      fuzzCall(
+      await fuzzCall(
         callOf(() => null),
         1000,
         1,

@@ -7,18 +7,21 @@ import { Trap } from './odd.js';
 export interface Judged {
   /** Name that its errors must begin with, or one of several. */
   readonly named: RegExp;
+  /** What errors say that are not about arguments. */
+  readonly fails?: RegExp;
   /** What is wrong with a result, or null. */
   check?(result: unknown, args: readonly unknown[]): string | null;
 }
 
 /** What is wrong with an error that the call threw, or null. */
-export function judgeError(error: unknown, { named }: Judged): string | null {
+export function judgeError(error: unknown, { named, fails }: Judged): string | null {
   // The value's own getter or trap threw it: it is the caller's, and passes as it is.
   if (error instanceof Trap || isOfRevoked(error)) return null;
   const text = describe(error);
   // What `raise` is for, and what a tensor without memory is documented to throw.
   if (error instanceof CollectiveError) return null;
   if (error instanceof Error && /^Tensor: .* was disposed$/.test(error.message)) return null;
+  if (error instanceof Error && fails?.test(error.message)) return null;
   if (!(error instanceof TypeError || error instanceof RangeError)) {
     return `an error of another kind: ${text}`;
   }

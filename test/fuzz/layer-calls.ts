@@ -19,7 +19,10 @@ const COMMON = {
 const SYNC_OPTIONS = {
   ...COMMON,
   momentum: [plain(0.1), plain(null)],
-  affine: BOOLEANS,
+  affine: [
+    ...BOOLEANS,
+    recipe('{ weight: true, bias: false }', () => ({ weight: true, bias: false })),
+  ],
   trackRunningStats: BOOLEANS,
   processGroup: [plain('world'), plain(null)],
 };
@@ -56,6 +59,11 @@ const INPUTS: readonly Recipe[] = [
   recipe('Tensor.ones([2, 3])', () => Tensor.ones([2, 3])),
   recipe('Tensor.ones([2, 2], float64)', () => Tensor.ones([2, 2], 'float64')),
   recipe('Tensor.full([2, 2], NaN)', () => Tensor.full([2, 2], Number.NaN)),
+  recipe('a tensor whose array was transferred', () => {
+    const tensor = Tensor.ones([3, 2]);
+    structuredClone(tensor.data, { transfer: [tensor.data.buffer as ArrayBuffer] });
+    return tensor;
+  }),
   recipe('a disposed tensor', () => {
     const tensor = Tensor.ones([3, 2]);
     tensor.dispose();
@@ -67,6 +75,8 @@ const INPUTS: readonly Recipe[] = [
 const layer = () => new SyncBatchNorm(2, { name: 'L' });
 const LAYER = /^(SyncBatchNorm 'L'|Tensor)/;
 
+const FORWARD_OPTIONS = { out: INPUTS, track: BOOLEANS };
+const NAMES = ['own', 'pytorch', 'keras'].map(plain);
 const STATE_NAMES = ['weight', 'bias', 'runningMean', 'runningVar', 'numBatchesTracked'];
 const stateOptions = oddOptions(STATE_NAMES, {
   weight: [recipe('Tensor.ones([2])', () => Tensor.ones([2]))],
@@ -74,7 +84,7 @@ const stateOptions = oddOptions(STATE_NAMES, {
 });
 
 /** Loads a changed state; a state that is refused must leave the layer as it was. */
-function loadState(changes: unknown): string | null {
+function loadState(changes: unknown, options: never): string | null {
   const own = layer();
   const before = snapshot(own);
   const state =
@@ -82,7 +92,7 @@ function loadState(changes: unknown): string | null {
       ? Object.defineProperties(own.stateDict(), Object.getOwnPropertyDescriptors(changes))
       : changes;
   try {
-    own.loadStateDict(state as syncbn.StateDict);
+    own.loadStateDict(state as syncbn.StateDict, options);
   } catch (error) {
     if (snapshot(own) !== before) return `refused, and yet the layer changed`;
     throw error;
@@ -120,16 +130,58 @@ export const LAYER_CALLS: readonly Call[] = [
   {
     name: 'layer.forward',
     named: LAYER,
-    args: fc.tuple(mostly(...INPUTS), oddOptions(['out'], { out: INPUTS })),
+    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
     run: (x: never, options: never) => layer().forward(x, options),
     check: checkTensor,
   },
   {
     name: 'layer.forwardWithContext',
     named: LAYER,
-    args: fc.tuple(mostly(...INPUTS), oddOptions(['out'], { out: INPUTS })),
+    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
     run: (x: never, options: never) => layer().forwardWithContext(x, options).output,
     check: checkTensor,
+  },
+  {
+    name: 'layer.startForward',
+    named: LAYER,
+    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
+    run: (x: never, options: never) => layer().startForward(x, options).done(),
+    check: checkTensor,
+  },
+  {
+    name: 'layer.startBackward',
+    named: LAYER,
+    args: fc.tuple(
+      mostly(...INPUTS),
+      oddOptions(['out', 'context', 'accumulate'], { out: INPUTS }),
+    ),
+    run: (dy: never, options: never) => {
+      const own = layer();
+      own.forward(Tensor.from([1, 2, 3, 4, 5, 6], [3, 2]));
+      return own.startBackward(dy, options).done();
+    },
+    check: checkTensor,
+  },
+  {
+    name: 'layer.eps =',
+    named: LAYER,
+    args: fc.tuple(mostly(plain(1e-3), plain(0))),
+    run: (eps: never) => Object.assign(layer(), { eps }),
+    check: checkLayer,
+  },
+  {
+    name: 'layer.momentum =',
+    named: LAYER,
+    args: fc.tuple(mostly(plain(0.1), plain(null))),
+    run: (momentum: never) => Object.assign(layer(), { momentum }),
+    check: checkLayer,
+  },
+  {
+    name: 'layer.stateDict',
+    named: LAYER,
+    args: fc.tuple(oddOptions(['names'], { names: NAMES })),
+    run: (options: never) => layer().stateDict(options),
+    check: (state) => (Object.keys(state as object).length > 3 ? null : 'entries are missing'),
   },
   {
     name: 'layer.backward',
@@ -155,7 +207,10 @@ export const LAYER_CALLS: readonly Call[] = [
   {
     name: 'layer.loadStateDict',
     named: LAYER,
-    args: fc.tuple(stateOptions),
+    args: fc.tuple(
+      stateOptions,
+      oddOptions(['names', 'strict'], { names: NAMES, strict: BOOLEANS }),
+    ),
     run: loadState,
     check: (wrong) => wrong as string | null,
   },
@@ -170,7 +225,10 @@ export const LAYER_CALLS: readonly Call[] = [
         lossReduction: [plain('sum')],
       }),
     ),
-    run: syncbn.averageGradients,
+    run: (holders: never, options: never) => {
+      syncbn.averageGradients(holders, options);
+      return syncbn.startAverageGradients(holders, options).done();
+    },
   },
   {
     name: 'broadcastParameters',
@@ -179,6 +237,9 @@ export const LAYER_CALLS: readonly Call[] = [
       fc.oneof(holders, fc.array(odd, { maxLength: 2 }).map(listOf)),
       oddOptions(['group', 'root'], { group: [plain('world')], root: [plain(0)] }),
     ),
-    run: syncbn.broadcastParameters,
+    run: (holders: never, options: never) => {
+      syncbn.broadcastParameters(holders, options);
+      return syncbn.startBroadcastParameters(holders, options).done();
+    },
   },
 ];

@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import { init } from 'syncbn';
 import { CALLS } from './calls.js';
 import { fuzzCall } from './fuzz.js';
+import { watch } from './watchdog.js';
 
 function count(text: string): number {
   const value = Number(text);
@@ -29,16 +30,18 @@ await init();
 const calls = CALLS.filter(({ name }) => name.includes(options.call));
 const each = Math.ceil(options.runs / calls.length);
 const start = performance.now();
+const onRun = watch(calls.map(({ name }) => name));
 let faults = 0;
-for (const call of calls) {
-  const finding = fuzzCall(call, each, options.seed);
+let runs = 0;
+for (const [place, call] of calls.entries()) {
+  const own = Math.ceil(each * (call.share ?? 1));
+  runs += own;
+  const finding = await fuzzCall(call, own, options.seed, () => onRun(place));
   if (finding === null) continue;
   faults++;
   console.log(`${finding.call}(${finding.args})\n    ${finding.wrong}`);
 }
 const seconds = ((performance.now() - start) / 1000).toFixed(1);
 const memory = Math.round(process.memoryUsage().rss / 2 ** 20);
-console.log(
-  `${calls.length} calls, ${each * calls.length} runs in ${seconds} s, ${memory} MiB: ${faults} faults`,
-);
+console.log(`${calls.length} calls, ${runs} runs in ${seconds} s, ${memory} MiB: ${faults} faults`);
 process.exitCode = faults === 0 ? 0 : 1;

@@ -35,7 +35,7 @@ const trap = (): never => {
 const NUMBERS = [
   ...[0, -0, 1, -1, 2, 3, 4, 7, 64, 0.5, -0.5, 1.5, 1e-5, 5e-324, 1e300],
   ...[Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
-  ...[2 ** 31, 2 ** 40, 1e12, 2 ** 53 - 1, 2 ** 53, -(2 ** 53)],
+  ...[2 ** 38, 2 ** 40, 1e12, 2 ** 53 - 1, 2 ** 53, -(2 ** 53)],
 ].map(plain);
 
 const STRINGS = [
@@ -77,6 +77,8 @@ const ARRAYS = [
   recipe('a shared Float32Array(2)', () => new Float32Array(new SharedArrayBuffer(8))),
   recipe('a detached Float64Array(2)', () => detached(new Float64Array(2))),
   recipe('a detached Float32Array(4)', () => detached(new Float32Array(4))),
+  recipe('Object.create(Float32Array.prototype)', () => Object.create(Float32Array.prototype)),
+  recipe('a proxy of Float32Array(2)', () => new Proxy(new Float32Array(2), {})),
   recipe('class F extends Float32Array', () => new (class F extends Float32Array {})(2)),
 ];
 

@@ -14,6 +14,9 @@ const DATA = tensors(
   ['new Float64Array(2)', () => new Float64Array(2)],
 );
 
+/** What JSON makes of elements. */
+const LISTS = [...DATA, recipe("['NaN', '-0', 1, 2]", () => ['NaN', '-0', 1, 2])];
+
 export const TENSOR_CALLS: readonly Call[] = [
   {
     name: 'new Tensor',
@@ -27,6 +30,25 @@ export const TENSOR_CALLS: readonly Call[] = [
     named: /^Tensor(\.from)?: /,
     args: fc.tuple(mostly(...DATA), mostly(...SHAPES), mostly(...DTYPES)),
     run: Tensor.from,
+    check: checkTensor,
+  },
+  {
+    name: 'Tensor.of',
+    named: /^Tensor(\.(from|of))?: /,
+    args: fc.tuple(
+      fc.oneof(
+        odd,
+        oddOptions(['shape', 'dtype', 'data'], { shape: SHAPES, dtype: DTYPES, data: LISTS }),
+      ),
+    ),
+    run: Tensor.of,
+    check: checkTensor,
+  },
+  {
+    name: 'Tensor.ones',
+    named: /^Tensor(\.(ones|full|zeros))?: /,
+    args: fc.tuple(mostly(...SHAPES), mostly(...DTYPES)),
+    run: Tensor.ones,
     check: checkTensor,
   },
   {
@@ -59,7 +81,7 @@ export const TENSOR_CALLS: readonly Call[] = [
   },
   {
     name: 'allocateTensor',
-    named: /^(allocateTensor|Tensor)/,
+    named: /^(allocateTensor|Tensor|kernels: no memory)/,
     args: fc.tuple(mostly(...SHAPES), mostly(...DTYPES)),
     run: (shape: never, dtype: never) => {
       const tensor = syncbn.allocateTensor(shape, dtype);
@@ -98,20 +120,34 @@ export const INITIALIZER_CALLS: readonly Call[] = initializerNames.map((name) =>
     const initializer = typeof made === 'function' ? made(options) : made;
     return (initializer as syncbn.Initializer).values(shape);
   },
-  check: (values) =>
-    (values as Float64Array).every(Number.isFinite) ? null : `values ${String(values)}`,
+  check: (values, [given]) =>
+    (values as Float64Array).every((value) => Number.isFinite(value) || Object.is(value, given))
+      ? null
+      : `values ${String(values)}`,
 }));
 
-export const WORLD_CALLS: readonly Call[] = [
+export const OTHER_CALLS: readonly Call[] = [
   {
-    name: 'createThreadWorld',
-    named: /^createThreadWorld: /,
+    name: 'new Initializer',
+    named: /^initializer/,
     args: fc.tuple(
-      mostly(plain(1), plain(2)),
-      oddOptions(['timeout', 'areaBytes'], { areaBytes: [plain(4096)], timeout: [plain(5)] }),
+      mostly(plain('mine')),
+      mostly(recipe('(out) => out.fill(1)', () => (out: Float64Array) => out.fill(1))),
+      oddOptions(['isRandom', 'seed'], { seed: [plain(3)], isRandom: [plain(true)] }),
     ),
-    run: syncbn.createThreadWorld,
-    check: (handles, [size]) =>
-      (handles as unknown[]).length === size ? null : `${(handles as unknown[]).length} handles`,
+    run: (...args: ConstructorParameters<typeof syncbn.Initializer>) =>
+      new syncbn.Initializer(...args),
+    check: (made) => (typeof (made as syncbn.Initializer).name === 'string' ? null : 'no name'),
+  },
+  {
+    name: 'zeroGradients',
+    named: /^zeroGradients: /,
+    args: fc.tuple(
+      mostly(
+        recipe('[parameter]', () => [new syncbn.Parameter('w', Tensor.ones([2]))]),
+        recipe('new Set()', () => new Set()),
+      ),
+    ),
+    run: syncbn.zeroGradients,
   },
 ];

@@ -26,7 +26,7 @@ describe('arguments of collectives', () => {
       );
     }
     expect(() => call(group, { timeout: '5' })).toThrow(
-      new TypeError(`${name}: timeout must be a number of seconds, got string`),
+      new TypeError(`${name}: timeout must be a number of seconds, got '5'`),
     );
   });
 

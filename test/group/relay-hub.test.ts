@@ -76,10 +76,13 @@ describe('the way into a relay world', () => {
     const good = { rank: 0, size: 2, link: new TestLink() };
     const cases: [object, string][] = [
       [{ rank: 2 }, 'RangeError: relayWorld: rank must be 0 to 1, got 2'],
-      [{ rank: 'a' }, 'TypeError: relayWorld: rank must be an integer, got a'],
+      [{ rank: 'a' }, "TypeError: relayWorld: rank must be an integer, got 'a'"],
       [{ size: 0 }, 'RangeError: relayWorld: size must be 1 or more, got 0'],
-      [{ link: {} }, 'TypeError: relayWorld: link must be a portLink or a webSocketLink'],
-      [{ token: 3 }, 'TypeError: relayWorld: token must be a string, got number'],
+      [
+        { link: {} },
+        'TypeError: relayWorld: link must be a portLink or a webSocketLink, got Object',
+      ],
+      [{ token: 3 }, 'TypeError: relayWorld: token must be a string, got 3'],
       [{ timeout: 0 }, 'RangeError: relayWorld: timeout must be more than 0 seconds, got 0'],
     ];
     for (const [options, text] of cases) {

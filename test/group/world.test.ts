@@ -170,12 +170,12 @@ describe('a world of one', () => {
       'a name that is no string',
       [3, [0]],
       TypeError,
-      /^createGroup: the name must be a string, got number$/,
+      /^createGroup: the name must be a string, got 3$/,
     ],
     ['no name', [undefined, [0]], TypeError, /the name must be a string, got undefined$/],
     ['an empty name', ['', [0]], RangeError, /^createGroup: the name must not be empty$/],
-    ['no list', ['g', 0], TypeError, /^createGroup: group 'g' needs a list of ranks, got number$/],
-    ['text for a list', ['g', '0'], TypeError, /group 'g' needs a list of ranks, got string$/],
+    ['no list', ['g', 0], TypeError, /^createGroup: group 'g' needs a list of ranks, got 0$/],
+    ['text for a list', ['g', '0'], TypeError, /group 'g' needs a list of ranks, got '0'$/],
     ['an empty list', ['g', []], RangeError, /^createGroup: group 'g' needs at least one rank$/],
     [
       'a rank twice',
@@ -187,7 +187,7 @@ describe('a world of one', () => {
       'a rank of text',
       ['g', ['0']],
       TypeError,
-      /^createGroup: group 'g': a rank must be an integer, got 0$/,
+      /^createGroup: group 'g': a rank must be an integer, got '0'$/,
     ],
     ['half a rank', ['g', [0.5]], TypeError, /a rank must be an integer, got 0\.5$/],
     [
@@ -222,7 +222,7 @@ describe('a world of one', () => {
       new RangeError(`${name}: unknown group 'nowhere'; this rank knows world, here`),
     );
     expect(() => call(7 as never)).toThrow(
-      new TypeError(`${name}: a group is a name or a ProcessGroup, got number`),
+      new TypeError(`${name}: a group is a name or a ProcessGroup, got 7`),
     );
     expect(() => call({ name: 'here' } as never)).toThrow(TypeError);
   });
@@ -244,7 +244,7 @@ describe('a world of one', () => {
       'a group rank of text',
       () => getWorldRankFromGroupRank('world', '0' as never),
       TypeError,
-      /^getWorldRankFromGroupRank: a rank must be an integer, got 0$/,
+      /^getWorldRankFromGroupRank: a rank must be an integer, got '0'$/,
     ],
     [
       'a world rank outside',
@@ -273,9 +273,13 @@ describe('a world of one', () => {
     expect(() => destroyGroup(WORLD_GROUP)).toThrow(
       new RangeError("destroyGroup: group 'world' is all ranks; release() leaves it"),
     );
-    for (const other of [null, undefined, group]) {
+    for (const [other, shown] of [
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [group, 'ProcessGroup'],
+    ]) {
       expect(() => destroyGroup(other as never)).toThrow(
-        new TypeError(`destroyGroup: the name must be a string, got ${typeof other}`),
+        new TypeError(`destroyGroup: the name must be a string, got ${shown}`),
       );
     }
     expect(getGroupSize()).toBe(1);

@@ -106,7 +106,7 @@ describe.each(KINDS)('%s', (kind) => {
       RangeError,
       `${kind} 'bn2': eps must be finite and 0 or more, got -1`,
     );
-    expectRefusal(() => make[kind](8, { name: 7 }), TypeError, `${kind}: name must be a string`);
+    expectRefusal(() => make[kind](8, { name: 7 }), TypeError, `${kind}: name must be a string, got 7`);
   });
 });
 
@@ -116,8 +116,8 @@ describe('SyncBatchNorm', () => {
     [{ trackRunningStats: null }, TypeError, 'trackRunningStats must be true or false, got null'],
     [{ groupGradients: true }, RangeError, 'groupGradients needs reproducible: true, got false'],
     [{ processGroup: 'nobody' }, RangeError, "unknown group 'nobody'; this rank knows world"],
-    [{ processGroup: 3 }, TypeError, 'a group is a name or a ProcessGroup, got number'],
-    [{ processGroup: [0, 1] }, TypeError, 'a group is a name or a ProcessGroup, got object'],
+    [{ processGroup: 3 }, TypeError, 'a group is a name or a ProcessGroup, got 3'],
+    [{ processGroup: [0, 1] }, TypeError, 'a group is a name or a ProcessGroup, got Array'],
   ])('refuses %j', (options, error, message) => {
     expectRefusal(() => make.SyncBatchNorm(8, options), error, `SyncBatchNorm(8): ${message}`);
   });

@@ -27,7 +27,7 @@ describe.each(LAYERS)('%s', (kind, make) => {
   beforeEach(() => init({ world: createThreadWorld(2)[0] }));
 
   it.each<[string, unknown, new () => Error, string]>([
-    ['a list', [[1, 2]], TypeError, 'the input must be a Tensor, got object'],
+    ['a list', [[1, 2]], TypeError, 'the input must be a Tensor, got Array'],
     ['nothing', undefined, TypeError, 'the input must be a Tensor, got undefined'],
     ['a number', Tensor.zeros([]), RangeError, 'expected an input with {} axes, got shape ()'],
     ['one axis', Tensor.zeros([2]), RangeError, 'expected an input with {} axes, got shape (2,)'],
@@ -92,7 +92,7 @@ describe.each(LAYERS)('%s', (kind, make) => {
     expect(() => layer.backward(dy)).toThrow(error('backward needs a forward call before it'));
     layer.forward(Tensor.zeros([1, 2]));
     expect(() => layer.backward([0, 0] as never)).toThrow(
-      error('the gradient must be a Tensor, got object'),
+      error('the gradient must be a Tensor, got Array'),
     );
     expect(() => layer.backward(Tensor.zeros([2, 2]))).toThrow(
       error(

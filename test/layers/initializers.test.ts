@@ -95,7 +95,7 @@ describe('random initializers', () => {
     near(deviation(initializers.he_normal({ seed, mode: 'fan_out' })), Math.sqrt(2 / (20 * 40)));
     near(deviation(initializers.xavier_normal({ seed })), Math.sqrt(2 / (70 * 40)));
     expect(() => initializers.he_normal().values([])).toThrow(
-      new RangeError('initializer: fans need at least one axis, got ()'),
+      new RangeError('initializer he_normal: fans need at least one axis, got ()'),
     );
   });
 

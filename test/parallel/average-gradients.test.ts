@@ -143,7 +143,7 @@ describe('zeroGradients', () => {
     expect([...used.grad.data]).toEqual([2]);
     expect(unused.grad).toBeNull();
     expect(() => zeroGradients([Tensor.zeros([1]) as never])).toThrow(
-      new TypeError('zeroGradients: expected Parameters, got object'),
+      new TypeError('zeroGradients: expected Parameters, got Tensor'),
     );
   });
 });

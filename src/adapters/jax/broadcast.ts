@@ -5,6 +5,7 @@ import { checkOptionNames } from '../../core/options.js';
 import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { drive, result, type Steps } from '../shared/drive.js';
+import { checkFloat32, checkTree } from './checks.js';
 import { flatten, unflatten } from './flat.js';
 import { call, Held } from './held.js';
 import { read } from './read.js';
@@ -29,6 +30,7 @@ export function broadcastTree<T extends Tree>(
   options: BroadcastTreeOptions = {},
 ): Work<T> {
   checkOptionNames(options, ['group', 'root'], 'broadcastTree');
+  checkTree(arrays, 'broadcastTree: expected');
   return drive(broadcastSteps(arrays, options));
 }
 
@@ -40,6 +42,8 @@ function* broadcastSteps<T extends Tree>(
   held.hold(arrays);
   try {
     const ranks = findGroup(group, 'broadcastTree');
+    ranks.checkRoot(root, 'broadcastTree');
+    checkFloat32(arrays, 'broadcastTree: expected');
     if (tree.leaves<np.Array>(arrays).length === 0) return held.release(arrays);
     const values = Float64Array.from(yield* read(call(flatten, arrays)));
     yield* result(ranks.broadcast(values, { root, label: 'broadcastTree' }));

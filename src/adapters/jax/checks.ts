@@ -2,18 +2,34 @@
 
 import { type numpy as np, tree } from '@jax-js/jax';
 import { checkOptionNames } from '../../core/options.js';
+import { show, showText } from '../../core/show.js';
+import { ProcessGroup } from '../../group/process-group.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import { partsOf } from '../../layers/parts.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
-/** Throws unless a network can be made of `layers` and `options`. */
-export function checkEntries(layers: unknown, options: unknown, name: string): void {
-  checkOptionNames(options as object, ['loss', 'processGroup', 'name'], name);
-  if (typeof (options as { loss?: unknown }).loss !== 'function') {
-    throw new TypeError(`${name}: loss must be a function that returns the mean loss`);
+/** The name of a network. Throws unless it can be made of `layers` and `options`. */
+export function checkEntries(layers: unknown, options: unknown): string {
+  checkOptionNames(options, ['loss', 'processGroup', 'name'], 'network');
+  const { loss, name: given = 'network', processGroup } = options as Record<string, unknown>;
+  if (typeof given !== 'string') {
+    throw new TypeError(`network: name must be a string, got ${show(given)}`);
+  }
+  if (given === '') throw new RangeError("network: name must not be empty, got ''");
+  const name = showText(given);
+  if (typeof loss !== 'function') {
+    throw new TypeError(
+      `${name}: loss must be a function that returns the mean loss, got ${show(loss)}`,
+    );
+  }
+  const isGroup = typeof processGroup === 'string' || processGroup instanceof ProcessGroup;
+  if (processGroup != null && !isGroup) {
+    throw new TypeError(
+      `${name}: processGroup must be a name or a ProcessGroup, got ${show(processGroup)}`,
+    );
   }
   if (typeof layers !== 'object' || layers === null) {
-    throw new TypeError(`${name}: expected an object of stages and layers, got ${String(layers)}`);
+    throw new TypeError(`${name}: expected an object of stages and layers, got ${show(layers)}`);
   }
   const seen = new Map<unknown, string>();
   for (const [key, layer] of Object.entries(layers)) {
@@ -24,6 +40,7 @@ export function checkEntries(layers: unknown, options: unknown, name: string): v
     }
     seen.set(layer, key);
   }
+  return name;
 }
 
 function checkEntry(key: string, layer: unknown, name: string): void {
@@ -65,11 +82,25 @@ export function checkParameters(
     );
   }
   for (const [key, own] of Object.entries(parameters)) {
-    const wrong = tree.leaves(own as Tree).find((leaf) => !isFloat32(leaf));
-    if (wrong !== undefined) {
-      throw new TypeError(`${name}: '${key}' must have float32 arrays, got ${describe(wrong)}`);
-    }
+    checkFloat32(own, `${name}: '${key}' must have`);
   }
+}
+
+/** @throws TypeError for what holds itself and so has no leaves; `what` opens the message */
+export function checkTree(arrays: unknown, what: string): void {
+  try {
+    tree.leaves(arrays as Tree);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new TypeError(`${what} float32 arrays, got an object that holds itself`);
+  }
+}
+
+/** @throws TypeError unless all leaves are float32 arrays; `what` opens the message */
+export function checkFloat32(arrays: unknown, what: string): void {
+  const wrong = tree.leaves<unknown>(arrays as Tree).filter((leaf) => !isFloat32(leaf));
+  if (wrong.length === 0) return;
+  throw new TypeError(`${what} float32 arrays, got ${describe(wrong[0])}`);
 }
 
 function isFloat32(leaf: unknown): boolean {

@@ -88,8 +88,7 @@ export class Network<E extends Layers, L extends Tree> {
   readonly #group: GroupLike;
 
   constructor(layers: E, options: NetworkOptions<L>) {
-    this.name = options?.name ?? 'network';
-    checkEntries(layers, options, this.name);
+    this.name = checkEntries(layers, options);
     this.layers = layers;
     this.#spans = cut(Object.entries(layers), options.loss as LastSpan['loss']);
     this.#group = options.processGroup ?? null;

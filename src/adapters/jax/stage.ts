@@ -5,6 +5,7 @@
 
 import { type JsTree, type numpy as np, tree } from '@jax-js/jax';
 import { formatShape } from '../../core/layout.js';
+import { show, showText } from '../../core/show.js';
 
 /** Arrays in objects and lists, as jax-js takes them everywhere. */
 export type Tree = JsTree<np.Array>;
@@ -83,6 +84,7 @@ export function isArray(value: unknown): value is np.Array {
 /** `float32 (8, 28, 28, 1)`, or what else it is. */
 export function describe(value: unknown): string {
   if (isArray(value)) return `${value.dtype} ${formatShape(value.shape)}`;
-  if (value === null || typeof value !== 'object') return String(value);
-  return globalThis.Array.isArray(value) ? 'a list' : `{ ${Object.keys(value).join(', ')} }`;
+  if (value === null || typeof value !== 'object') return show(value);
+  if (globalThis.Array.isArray(value)) return 'a list';
+  return showText(`{ ${Object.keys(value).join(', ')} }`);
 }

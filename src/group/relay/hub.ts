@@ -3,9 +3,18 @@
  * It runs wherever all ranks can reach it: in a page, a worker, or a server.
  */
 
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import { HEADER_BYTES } from '../rounds/sizes.js';
 import { type GroupSeat, HubGroups } from './hub-groups.js';
-import { type Link, type PortLike, portLink, type SocketLike, webSocketLink } from './link.js';
+import {
+  isLink,
+  type Link,
+  type PortLike,
+  portLink,
+  type SocketLike,
+  webSocketLink,
+} from './link.js';
 import {
   decode,
   encode,
@@ -53,13 +62,18 @@ export class RelayHub {
   #failure: { readonly rank: number; readonly text: string } | null = null;
 
   /** @throws TypeError for an option of the wrong type; RangeError for a size below 1 */
-  constructor({ size, token = '', onFailure = () => {} }: RelayHubOptions) {
+  constructor(options: RelayHubOptions) {
+    checkOptionNames(options, ['size', 'token', 'onFailure'], 'RelayHub');
+    const { size, token = '', onFailure = () => {} } = options;
     if (!Number.isInteger(size)) {
-      throw new TypeError(`RelayHub: size must be an integer, got ${String(size)}`);
+      throw new TypeError(`RelayHub: size must be an integer, got ${show(size)}`);
     }
     if (size < 1) throw new RangeError(`RelayHub: size must be 1 or more, got ${size}`);
     if (typeof token !== 'string') {
-      throw new TypeError(`RelayHub: token must be a string, got ${typeof token}`);
+      throw new TypeError(`RelayHub: token must be a string, got ${show(token)}`);
+    }
+    if (typeof onFailure !== 'function') {
+      throw new TypeError(`RelayHub: onFailure must be a function, got ${show(onFailure)}`);
     }
     this.size = size;
     this.#token = token;
@@ -206,8 +220,11 @@ export class RelayHub {
 }
 
 function linkOf(end: Link | PortLike | SocketLike): Link {
-  if ('listen' in end) return end;
-  return 'postMessage' in end ? portLink(end) : webSocketLink(end);
+  if (isLink(end)) return end;
+  const isPort = typeof (end as Partial<PortLike> | null)?.postMessage === 'function';
+  return isPort
+    ? portLink(end as PortLike, 'RelayHub')
+    : webSocketLink(end as SocketLike, 'RelayHub');
 }
 
 /** Takes the same time wherever they differ, so that a token cannot be found out bit by bit. */

@@ -1,5 +1,7 @@
 /** Links: what carries messages between a rank and its hub, in order and whole. */
 
+import { show } from '../../core/show.js';
+
 /** What the owner of a link hears. */
 export interface LinkEvents {
   /** A message has come; anything but an ArrayBuffer is none of ours. */
@@ -52,12 +54,28 @@ const LAST_MESSAGES_MS = 100;
 /** What a side says as it closes. */
 const GOODBYE = 'syncbn: closed';
 
+function hasMethods(end: unknown, methods: readonly string[]): boolean {
+  const given = Object(end) as Record<string, unknown>;
+  return methods.every((method) => typeof given[method] === 'function');
+}
+
+export function isLink(end: unknown): end is Link {
+  return hasMethods(end, ['listen', 'send', 'close']);
+}
+
+/** @throws TypeError for an end that lacks one of `methods` */
+function checkEnd(end: object, methods: readonly string[], what: string, caller: string): void {
+  if (hasMethods(end, methods)) return;
+  throw new TypeError(`${caller}: expected ${what}, got ${show(end)}`);
+}
+
 /**
  * A link over a MessagePort, or over a worker, whose other end is given to {@link portLink} too.
  * A port does not tell everywhere when its other side has ended; in secure pages and their workers
  * a Web Lock does.
  */
-export function portLink(port: PortLike): Link {
+export function portLink(port: PortLike, caller = 'portLink'): Link {
+  checkEnd(port, ['postMessage', 'addEventListener'], 'a MessagePort or a worker', caller);
   return new PortLink(port);
 }
 
@@ -146,7 +164,8 @@ const OPEN = 1;
  * A link over a WebSocket, of a browser, of Node, or of the package `ws` on a server. One that is
  * still connecting will do.
  */
-export function webSocketLink(socket: SocketLike): Link {
+export function webSocketLink(socket: SocketLike, caller = 'webSocketLink'): Link {
+  checkEnd(socket, ['send', 'addEventListener', 'close'], 'a WebSocket', caller);
   return new SocketLink(socket);
 }
 

@@ -1,12 +1,14 @@
 /** A world whose ranks meet in a hub, by links that can only be awaited. */
 
 import { describeError, RankFailedError } from '../../core/errors.js';
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { Bell } from './bell.js';
-import type { Link } from './link.js';
+import { isLink, type Link } from './link.js';
 import { decode, encode, type Hello, KIND, type Message, textOf } from './protocol.js';
 import { RelayRounds } from './relay-rounds.js';
 
@@ -182,21 +184,28 @@ export class RelayWorld implements World {
   }
 }
 
-function check({ rank, size, link, token, timeout }: RelayWorldOptions): void {
+function check(options: RelayWorldOptions): void {
+  checkOptionNames(options, ['rank', 'size', 'link', 'token', 'timeout'], 'relayWorld');
+  const { rank, size, link, token, timeout } = options;
   for (const [name, value] of Object.entries({ rank, size })) {
     if (!Number.isInteger(value)) {
-      throw new TypeError(`relayWorld: ${name} must be an integer, got ${String(value)}`);
+      throw new TypeError(`relayWorld: ${name} must be an integer, got ${show(value)}`);
     }
   }
   if (size < 1) throw new RangeError(`relayWorld: size must be 1 or more, got ${size}`);
   if (rank < 0 || rank >= size) {
     throw new RangeError(`relayWorld: rank must be 0 to ${size - 1}, got ${rank}`);
   }
-  if (typeof link?.listen !== 'function') {
-    throw new TypeError('relayWorld: link must be a portLink or a webSocketLink');
+  if (!isLink(link)) {
+    throw new TypeError(
+      `relayWorld: link must be a portLink or a webSocketLink, got ${show(link)}`,
+    );
   }
   if (token !== undefined && typeof token !== 'string') {
-    throw new TypeError(`relayWorld: token must be a string, got ${typeof token}`);
+    throw new TypeError(`relayWorld: token must be a string, got ${show(token)}`);
+  }
+  if (timeout !== undefined && typeof timeout !== 'number') {
+    throw new TypeError(`relayWorld: timeout must be a number of seconds, got ${show(timeout)}`);
   }
   if (timeout !== undefined && !(timeout > 0)) {
     throw new RangeError(`relayWorld: timeout must be more than 0 seconds, got ${timeout}`);

@@ -72,14 +72,14 @@ export class Segment {
   #reduce: Reducer | null | undefined;
 
   /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
-  constructor(memory: SegmentMemory) {
+  constructor(memory: SegmentMemory, caller = 'init') {
     this.memory = memory;
     // Not by WebAssembly.Memory, which some engines lack; a handle made by hand may hold nothing.
     const buffer = memory instanceof SharedArrayBuffer ? memory : memory?.buffer;
     const isShared = buffer instanceof SharedArrayBuffer && buffer.byteLength % 4 === 0;
     this.words = isShared ? new Int32Array(buffer) : new Int32Array(1);
     if (this.words[WORD_MAGIC] !== MAGIC) {
-      throw new TypeError('init: the world handle is not a segment of this version of syncbn');
+      throw new TypeError(`${caller}: the world handle is not a segment of this version of syncbn`);
     }
     this.size = this.words[WORD_SIZE];
     this.failure = new FailureRecord(this.words, HEADER_WORDS);

@@ -6,9 +6,9 @@ import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import { openArea } from './areas.js';
 import { Doorbell } from './doorbell.js';
-import { RANK, Segment } from './segment.js';
+import { RANK, type Segment } from './segment.js';
 import { ThreadRounds } from './thread-rounds.js';
-import type { ThreadWorldHandle } from './world.js';
+import { type ThreadWorldHandle, viewOf } from './world.js';
 
 export class ThreadWorld implements World {
   readonly kind = 'thread';
@@ -22,15 +22,11 @@ export class ThreadWorld implements World {
   readonly #session: number;
 
   constructor(handle: ThreadWorldHandle) {
-    this.#segment = new Segment(handle.segment);
-    this.rank = handle.rank;
-    this.size = this.#segment.size;
-    if (!Number.isInteger(this.rank) || this.rank < 0 || this.rank >= this.size) {
-      throw new RangeError(
-        `init: the world handle's rank must be 0 to ${this.size - 1}, got ${this.rank}`,
-      );
-    }
-    this.hostRanks = Array.from({ length: this.size }, (_, rank) => rank);
+    const { segment, rank } = viewOf(handle, 'init');
+    this.#segment = segment;
+    this.rank = rank;
+    this.size = segment.size;
+    this.hostRanks = Array.from({ length: this.size }, (_, member) => member);
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
     this.#session = this.#segment.load(this.rank, RANK.left) + 1;

@@ -1,5 +1,7 @@
 /** What a world of threads is made and failed with; a rank joins it by thread-world.ts. */
 
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from '../timeout.js';
 import { worldAreaBytes } from './area-sizes.js';
 import type { Failure } from './failure-record.js';
@@ -24,34 +26,67 @@ const DEFAULT_AREA_BYTES = 64 * 2 ** 20;
 
 /**
  * The handles of a new world of `size` threads, one for each rank.
- * @throws RangeError for a size below 1, a time-out that is not above 0 or negative areaBytes
+ * @throws TypeError for options that there are not; RangeError for a size below 1, a time-out that
+ *   is not above 0, negative areaBytes, and when memory is exhausted
  * @throws Error on a page that is not cross-origin isolated, with the headers that it needs
  */
 export function createThreadWorld(
   size: number,
   options: ThreadWorldOptions = {},
 ): ThreadWorldHandle[] {
-  const timeout = options.timeout ?? DEFAULT_TIMEOUT;
+  const caller = 'createThreadWorld';
+  checkOptionNames(options, ['timeout', 'areaBytes'], caller);
+  const { timeout = DEFAULT_TIMEOUT } = options;
   if (!Number.isInteger(size) || size < 1) {
-    throw new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${size}`);
+    throw new RangeError(`${caller}: size must be an integer of 1 or more, got ${show(size)}`);
   }
-  checkTimeout('createThreadWorld', timeout);
+  checkTimeout(caller, timeout);
   const areaBytes = options.areaBytes ?? DEFAULT_AREA_BYTES + worldAreaBytes(size);
   if (!Number.isSafeInteger(areaBytes) || areaBytes < 0) {
     throw new RangeError(
-      `createThreadWorld: areaBytes must be an integer of 0 or more, got ${areaBytes}`,
+      `${caller}: areaBytes must be an integer of 0 or more, got ${show(areaBytes)}`,
     );
   }
-  requireSharedMemory('createThreadWorld');
-  const segment = Segment.create({ size, timeout, areaBytes }).memory;
+  requireSharedMemory(caller);
+  const segment = segmentOf(size, timeout, areaBytes).memory;
   return Array.from({ length: size }, (_, rank) => ({ kind: 'thread', rank, segment }));
+}
+
+function segmentOf(size: number, timeout: number, areaBytes: number): Segment {
+  try {
+    return Segment.create({ size, timeout, areaBytes });
+  } catch (error) {
+    throw new RangeError(
+      `createThreadWorld: no memory for a world of ${size} threads with ${areaBytes} bytes for ` +
+        `its groups: ${(error as Error).message}`,
+    );
+  }
 }
 
 /** Ends the world because `rank` failed: every rank's collectives throw with `text`, at once. */
 export function failThreadWorld(handle: ThreadWorldHandle, text: string): void {
-  const segment = new Segment(handle.segment);
+  const caller = 'failThreadWorld';
+  const { segment } = viewOf(handle, caller);
+  if (typeof text !== 'string') {
+    throw new TypeError(`${caller}: expected why the rank failed, a text, got ${show(text)}`);
+  }
   segment.failure.write(handle.rank, text);
   segment.ringAll();
+}
+
+/** A rank's view of its world. @throws TypeError and RangeError for a handle that is none */
+export function viewOf(handle: ThreadWorldHandle, caller: string): { segment: Segment; rank: number } {
+  if (typeof handle !== 'object' || handle === null) {
+    throw new TypeError(`${caller}: expected the handle of a world, got ${show(handle)}`);
+  }
+  const segment = new Segment(handle.segment, caller);
+  const { rank } = handle;
+  if (!Number.isInteger(rank) || rank < 0 || rank >= segment.size) {
+    throw new RangeError(
+      `${caller}: the world handle's rank must be 0 to ${segment.size - 1}, got ${show(rank)}`,
+    );
+  }
+  return { segment, rank };
 }
 
 /** The rank that ended the world and why, or null while none has. The first failure stands. */

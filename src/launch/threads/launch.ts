@@ -1,9 +1,10 @@
 /** Starts a world of ranks from a program and gathers what they return. */
 
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { show, showList, showText } from '../../core/show.js';
 import { runtimeProblem } from '../common/runtime.js';
 import {
   checkWorldOptions,
@@ -107,26 +108,48 @@ function outputOf({ output, onOutput }: LaunchOptions): RankThreadOptions['onByt
 function locate(script: URL | string): URL {
   const isUrl = script instanceof URL || (typeof script === 'string' && /^file:/.test(script));
   if (!isUrl && typeof script !== 'string') {
-    throw new TypeError(`launch: script must be a URL or a path, got ${typeof script}`);
+    throw new TypeError(`launch: script must be a URL or a path, got ${show(script)}`);
   }
-  const url = isUrl ? new URL(script) : pathToFileURL(resolve(script));
-  if (url.protocol !== 'file:' || !existsSync(url)) {
-    throw new RangeError(
-      `launch: there is no script ${url.protocol === 'file:' ? fileURLToPath(url) : url}`,
-    );
+  const url = isUrl ? urlOf(script) : pathToFileURL(resolve(script));
+  if (url !== null && isFile(url)) return url;
+  const path = url?.protocol === 'file:' && url.host === '' ? fileURLToPath(url) : String(script);
+  throw new RangeError(`launch: there is no script ${showText(path, MOST_PATH)}`);
+}
+
+/** Characters of a path in an error. */
+const MOST_PATH = 1000;
+
+function urlOf(script: URL | string): URL | null {
+  try {
+    return new URL(script);
+  } catch {
+    return null;
   }
-  return url;
+}
+
+function isFile(url: URL): boolean {
+  try {
+    return statSync(url).isFile();
+  } catch {
+    return false;
+  }
 }
 
 function checkOptions(options: LaunchOptions): void {
-  checkWorldOptions('launch', options);
+  checkWorldOptions('launch', options, {
+    values: ['args', 'data', 'output', 'resourceLimits'],
+    callbacks: ['onMessage', 'onOutput', 'onExit'],
+  });
   const problem = runtimeProblem(process.versions);
   if (problem !== null) throw new Error(`launch: ${problem}`);
-  const { args = [], output } = options;
+  const { args = [], output, resourceLimits = {} } = options;
+  if (typeof resourceLimits !== 'object' || resourceLimits === null) {
+    throw new TypeError(`launch: resourceLimits must be an object, got ${show(resourceLimits)}`);
+  }
   if (!Array.isArray(args) || args.some((arg) => typeof arg !== 'string')) {
-    throw new TypeError(`launch: args must be an array of strings, got ${JSON.stringify(args)}`);
+    throw new TypeError(`launch: args must be an array of strings, got ${showList(args)}`);
   }
   if (output !== undefined && output !== 'console' && output !== 'ignore') {
-    throw new RangeError(`launch: output must be 'console' or 'ignore', got ${String(output)}`);
+    throw new RangeError(`launch: output must be 'console' or 'ignore', got ${show(output)}`);
   }
 }

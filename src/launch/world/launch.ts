@@ -1,6 +1,8 @@
 /** What a program holds of a world that it started, whatever its ranks run on. */
 
 import { RankFailedError } from '../../core/errors.js';
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import type { Ranks, WorldEnd } from './ranks.js';
 
 /** How a rank ended that did not fail. */
@@ -48,16 +50,34 @@ export interface WorldOptions {
 }
 
 /**
- * @throws TypeError for a `workerNum` that is not an integer
+ * @param own names of the launcher's own options, and of those that are callbacks
+ * @throws TypeError for options that there are not, and values of a wrong type
  * @throws RangeError for a number out of range
  */
-export function checkWorldOptions(caller: string, options: WorldOptions): void {
+export function checkWorldOptions(
+  caller: string,
+  options: WorldOptions,
+  own: { readonly values: readonly string[]; readonly callbacks: readonly string[] },
+): void {
+  const numbers = ['workerNum', 'timeout', 'startTimeout', 'grace'];
+  checkOptionNames(options, [...numbers, ...own.values, ...own.callbacks], caller);
+  for (const name of own.callbacks) {
+    const callback = (options as unknown as Record<string, unknown>)[name];
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw new TypeError(`${caller}: ${name} must be a function, got ${show(callback)}`);
+    }
+  }
   const { workerNum, timeout, startTimeout, grace } = options;
   if (!Number.isInteger(workerNum)) {
-    throw new TypeError(`${caller}: workerNum must be an integer, got ${String(workerNum)}`);
+    throw new TypeError(`${caller}: workerNum must be an integer, got ${show(workerNum)}`);
   }
   if (workerNum < 1) {
     throw new RangeError(`${caller}: workerNum must be 1 or more, got ${workerNum}`);
+  }
+  for (const [name, seconds] of Object.entries({ grace, timeout, startTimeout })) {
+    if (seconds !== undefined && typeof seconds !== 'number') {
+      throw new TypeError(`${caller}: ${name} must be a number of seconds, got ${show(seconds)}`);
+    }
   }
   if (grace !== undefined && !(grace >= 0)) {
     throw new RangeError(`${caller}: grace must be 0 or more seconds, got ${grace}`);
@@ -88,7 +108,7 @@ export function holdWorld<T, Transfer>(
     done,
     post(rank, message, transferList) {
       if (!Number.isInteger(rank) || rank < 0 || rank >= workerNum) {
-        throw new RangeError(`post: rank must be 0 to ${workerNum - 1}, got ${String(rank)}`);
+        throw new RangeError(`post: rank must be 0 to ${workerNum - 1}, got ${show(rank)}`);
       }
       ranks.post(rank, message, transferList);
     },

@@ -1,0 +1,25 @@
+/** Typed arrays that hold nothing: detached ones, and what only derives from their classes. */
+
+import { show } from './show.js';
+
+/** What all typed arrays derive from. */
+export const AnyArray = Object.getPrototypeOf(Float32Array) as new () => ArrayLike<number>;
+
+/** Whether `value` derives from a typed array and is none, such as a proxy: it has no elements. */
+export function isHollow(value: unknown): boolean {
+  return value instanceof AnyArray && !ArrayBuffer.isView(value);
+}
+
+interface Numbers extends ArrayBufferView {
+  readonly length: number;
+}
+
+/** @throws TypeError for an array whose memory went to another thread with a message */
+export function checkAttached(array: Numbers, what: string): void {
+  if (array.length > 0) return;
+  try {
+    new Uint8Array(array.buffer);
+  } catch {
+    throw new TypeError(`${what}: this ${show(array)} was detached, as transfers do`);
+  }
+}
