@@ -1,8 +1,11 @@
 /** 32-bit digests of arrays and texts, to tell whether two are the same. Not for secrets. */
 
+import { bufferOf } from './typed-arrays.js';
+
 /** Digest of an array's bits: -0 is not 0, and each NaN is itself. */
 export function digestOf(data: ArrayBufferView): number {
-  const { buffer, byteOffset, byteLength } = data;
+  const { byteOffset, byteLength } = data;
+  const buffer = bufferOf(data);
   let hash = byteLength | 0;
   if (byteOffset % 4 === 0) {
     const words = new Int32Array(buffer, byteOffset, byteLength >> 2);

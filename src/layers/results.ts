@@ -5,7 +5,7 @@ import { formatShape, sameShape } from '../core/layout.js';
 import type { Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
-import { checkAttached } from '../core/typed-arrays.js';
+import { bufferOf, checkAttached } from '../core/typed-arrays.js';
 
 /**
  * The tensor that a result goes into: `out` where it fits `like`, or a new one. It may lie over
@@ -42,7 +42,7 @@ export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
     a.byteOffset < b.byteOffset + b.byteLength &&
     b.byteOffset < a.byteOffset + a.byteLength &&
     // Last, since asking for it takes longest.
-    a.buffer === b.buffer
+    bufferOf(a) === bufferOf(b)
   );
 }
 

@@ -4,11 +4,14 @@ import { checkDType, computeDType, type DType } from '../core/dtype.js';
 import { sizeOf } from '../core/layout.js';
 import { Tensor } from '../core/tensor.js';
 import { currentKernels, type Kernels } from './kernels.js';
+import { keptByViews, unpin } from './memory/views.js';
 
 /**
  * A tensor of zeros in the kernels' memory. The layers take any tensor; these save them copying.
  * Its memory is given back by `dispose()`, at the end of a `using` declaration, or some time after
- * nothing refers to it any more; a loop that never yields should not rely on the last.
+ * nothing refers to it any more, views that were cut by `data.subarray` included. A loop that never
+ * waits for anything should not rely on that: collecting takes a turn of the event loop. Whoever
+ * asks for `data.buffer` keeps the memory until `dispose()`.
  * The 16-bit types, which kernels do not compute in, lie in ordinary memory.
  * @param dtype default float32
  * @throws RangeError when memory is exhausted: it says what was asked for and what there is
@@ -19,8 +22,11 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
   const ordinary = dtype === 'float16' || dtype === 'bfloat16';
   if (ordinary || !Array.isArray(shape) || !shape.every(isSize)) return Tensor.zeros(shape, dtype);
   const kernels = currentKernels();
-  const data = kernels.allocate(dtype, sizeOf(shape));
-  return new Tensor(data, shape, dtype, () => kernels.release(data));
+  const data = keptByViews(kernels.allocate(dtype, sizeOf(shape)));
+  return new Tensor(data, shape, dtype, () => {
+    unpin(data);
+    kernels.release(data);
+  });
 }
 
 /**
@@ -30,7 +36,7 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
 export function inKernels(tensor: Tensor, kernels: Kernels): Tensor {
   const { data, shape, dtype } = tensor;
   try {
-    const own = kernels.allocate(computeDType(dtype), data.length);
+    const own = keptByViews(kernels.allocate(computeDType(dtype), data.length));
     own.set(data);
     return new Tensor(own, shape, dtype);
   } catch {

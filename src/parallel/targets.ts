@@ -1,11 +1,11 @@
 /** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
 
-import { checkAttached } from '../core/typed-arrays.js';
 import { type DType, type FloatArray, narrow, type TensorData } from '../core/dtype.js';
 import { formatShape } from '../core/layout.js';
 import { Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
+import { checkAttached } from '../core/typed-arrays.js';
 
 /** Something with a gradient: a parameter, or an array of gradients, changed in place. */
 export type GradientHolder = Parameter | Tensor | FloatArray;

@@ -51,7 +51,7 @@ describe('arguments of collectives', () => {
     ['allGather', new Uint16Array(2), 'Uint16Array'],
     ['broadcast', null, 'null'],
     ['broadcast', new BigInt64Array(1), 'BigInt64Array'],
-    ['allGather', 5, 'Number'],
+    ['allGather', 5, '5'],
   ])('%s refuses data that it cannot copy (case %#)', (name, data, got) => {
     const call = group[name as 'broadcast'].bind(group) as (data: unknown) => unknown;
     expect(() => call(data)).toThrow(
@@ -76,6 +76,14 @@ describe('arguments of collectives', () => {
     );
     expect(() => call(group, 'max' as never)).toThrow(
       new TypeError(`${name}: options must be an object, got 'max'`),
+    );
+  });
+
+  it('an option that is mistyped is told with the nearest that there is', () => {
+    expect(() => group.allReduce(DATA, { lable: 'x' } as never)).toThrow(
+      new TypeError(
+        "allReduce: unknown option 'lable'; known are label, timeout, out, op; did you mean 'label'?",
+      ),
     );
   });
 
@@ -108,7 +116,9 @@ describe('arguments of collectives', () => {
 
   it.each([-1, 3, 0.5, '0', Number.NaN])('broadcast refuses root %s', (root) => {
     expect(() => group.broadcast(DATA, { root: root as never })).toThrow(
-      new RangeError(`broadcast: root must be a rank of group 'three', 0 to 2, got ${root}`),
+      new RangeError(
+        `broadcast: root must be a rank of group 'three', 0 to 2, got ${typeof root === 'string' ? `'${root}'` : root}`,
+      ),
     );
   });
 

@@ -21,9 +21,16 @@ describe('createThreadWorld', () => {
     expect(new Set(handles.map(({ segment }) => segment)).size).toBe(1);
   });
 
-  it.each([0, -1, 1.5, Number.NaN, '2', null])('refuses a size of %s', (size) => {
+  it.each([
+    [0, '0'],
+    [-1, '-1'],
+    [1.5, '1.5'],
+    [Number.NaN, 'NaN'],
+    ['2', "'2'"],
+    [null, 'null'],
+  ])('refuses a size of %s', (size, shown) => {
     expect(() => createThreadWorld(size as number)).toThrow(
-      new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${size}`),
+      new RangeError(`createThreadWorld: size must be an integer of 1 or more, got ${shown}`),
     );
   });
 

@@ -148,7 +148,7 @@ describe('on several ranks', () => {
   test.each([
     { fault: 'missing parameter', own: /missing: bn1/ },
     { fault: 'rank-3 batch', own: /shape|dot|contract/i },
-    { fault: 'no array', own: /got x/ },
+    { fault: 'no array', own: /got 'x'/ },
   ] as const)('a $fault on one fails all, and the next step works', async ({ fault, own }) => {
     for (const how of ['wait', 'done'] as const) {
       const outcomes = await run(3, (rank) => (rank === 1 ? { fault, how } : { how }));

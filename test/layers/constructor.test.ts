@@ -69,7 +69,7 @@ describe.each(KINDS)('%s', (kind) => {
     [0, RangeError, `${kind}(0): numFeatures must be 1 or more, got 0`],
     [-3, RangeError, `${kind}(-3): numFeatures must be 1 or more, got -3`],
     [2.5, TypeError, `${kind}(2.5): numFeatures must be an integer, got 2.5`],
-    ['8', TypeError, `${kind}(8): numFeatures must be an integer, got '8'`],
+    ['8', TypeError, `${kind}('8'): numFeatures must be an integer, got '8'`],
     [undefined, TypeError, `${kind}(undefined): numFeatures must be an integer, got undefined`],
     [Number.NaN, TypeError, `${kind}(NaN): numFeatures must be an integer, got NaN`],
   ])('refuses %s channels', (channels, error, message) => {
@@ -106,7 +106,11 @@ describe.each(KINDS)('%s', (kind) => {
       RangeError,
       `${kind} 'bn2': eps must be finite and 0 or more, got -1`,
     );
-    expectRefusal(() => make[kind](8, { name: 7 }), TypeError, `${kind}: name must be a string, got 7`);
+    expectRefusal(
+      () => make[kind](8, { name: 7 }),
+      TypeError,
+      `${kind}: name must be a string, got 7`,
+    );
   });
 });
 
@@ -185,7 +189,7 @@ describe('GlobalBatchNorm', () => {
     [
       { gammaInit: 'Ones' },
       RangeError,
-      "gammaInit: unknown initializer 'Ones'; known are zeros, ones, normal, uniform, truncated_normal, xavier_uniform, xavier_normal, he_uniform, he_normal",
+      "gammaInit: unknown initializer 'Ones'; known are zeros, ones, normal, uniform, truncated_normal, xavier_uniform, xavier_normal, he_uniform, he_normal; did you mean 'ones'?",
     ],
     [
       { betaInit: true },

@@ -59,8 +59,8 @@ describe.each(LAYERS)('%s', (kind, make) => {
   });
 
   it.each<[string, unknown, new () => Error, string]>([
-    ['a list', [0, 0], TypeError, 'out must be a Tensor'],
-    ['null', null, TypeError, 'out must be a Tensor'],
+    ['a list', [0, 0], TypeError, 'out must be a Tensor, got Array'],
+    ['null', null, TypeError, 'out must be a Tensor, got null'],
     [
       'another shape',
       Tensor.zeros([2, 1]),
@@ -113,7 +113,7 @@ describe.each(LAYERS)('%s', (kind, make) => {
 
   it('refuses a mode that is neither true nor false', () => {
     expect(() => make().setTrain('train' as never)).toThrow(
-      new TypeError(`${kind}(2): setTrain takes true or false, got train`),
+      new TypeError(`${kind}(2): setTrain takes true or false, got 'train'`),
     );
   });
 

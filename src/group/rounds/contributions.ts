@@ -1,5 +1,6 @@
 /** What the members of a group have sent for one collective: an array of each, in rank order. */
 
+import { bufferOf } from '../../core/typed-arrays.js';
 import { reduceRanks } from '../reduce.js';
 import type { Reducer } from '../reducer.js';
 import type { CollectiveArray, CopiedArray, ReduceOp } from '../transport.js';
@@ -76,7 +77,7 @@ export class Contributions {
     if (op === 'sum' && this.#adder?.add(this, out, count)) return;
     if (reduce !== null && count >= WASM_FROM && op !== 'product') {
       // If `out` is in the memory, too, nothing is left to copy.
-      const isHere = out.buffer === room.buffer;
+      const isHere = bufferOf(out) === bufferOf(room);
       reduce(isHere ? out : room, views, op, 0, count);
       if (!isHere) copy(out, 0, this.#head(room, views.length, count));
     } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {

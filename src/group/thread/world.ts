@@ -75,7 +75,10 @@ export function failThreadWorld(handle: ThreadWorldHandle, text: string): void {
 }
 
 /** A rank's view of its world. @throws TypeError and RangeError for a handle that is none */
-export function viewOf(handle: ThreadWorldHandle, caller: string): { segment: Segment; rank: number } {
+export function viewOf(
+  handle: ThreadWorldHandle,
+  caller: string,
+): { segment: Segment; rank: number } {
   if (typeof handle !== 'object' || handle === null) {
     throw new TypeError(`${caller}: expected the handle of a world, got ${show(handle)}`);
   }

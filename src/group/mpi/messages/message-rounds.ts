@@ -4,6 +4,7 @@
  * sends empty ones, so that frames of members that disagree arrive as well.
  */
 
+import { bufferOf } from '../../../core/typed-arrays.js';
 import { copy } from '../../rounds/contributions.js';
 import { Frames, CARRIER_WORD as PIECES } from '../../rounds/frames.js';
 import { partLength, partOf } from '../../rounds/parts.js';
@@ -82,7 +83,7 @@ export class MessageRounds implements Rounds {
       const { from, to } = partOf(input.length, members, m);
       const part = input.subarray(from, to);
       if (m === member) copy(this.frames.ownArray(input, part.length), 0, part);
-      else this.#partFrame(m).set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
+      else this.#partFrame(m).set(new Uint8Array(bufferOf(part), part.byteOffset, part.byteLength));
     }
     // A shorter part's frame has the length of the others', so that all have as many pieces.
     const bytes = partLength(input.length, members) * size;
