@@ -1,6 +1,6 @@
 /** The packed package in an empty project, as its users get it. */
 
-import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
@@ -31,6 +31,15 @@ describe('the packed package', () => {
       'dist',
       'package.json',
     ]);
+  });
+
+  it('holds nothing that an earlier build has left', () => {
+    const folder = project.path('node_modules/syncbn/dist');
+    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+    const built = files.filter((name) => name.endsWith('.js'));
+    expect(built).toContain('index.js');
+    const stale = built.filter((n) => !existsSync(join(root, 'src', n.replace(/js$/, 'ts'))));
+    expect(stale).toEqual([]);
   });
 
   it('is loaded without any framework', () => {
