@@ -1,7 +1,10 @@
 /** What must be alike on all ranks. */
 
 import { builtin } from '../core/platform.js';
+import { launchFromEnvironment, loadKoffi } from '../group/mpi/index.js';
+import { loadMpi } from '../group/mpi/library/library.js';
 import type { ProcessGroup } from '../group/process-group.js';
+import { currentKernels } from '../ops/kernels.js';
 
 /** Bytes that a rank's facts may take. */
 const ROOM = 2048;
@@ -9,21 +12,21 @@ const ROOM = 2048;
 export type Facts = Readonly<Record<string, string>>;
 
 /** What this rank runs on. */
-export function ownFacts(version: string): Facts {
-  const { versions, platform, arch, env } = process;
-  const simd = WebAssembly.validate(SIMD) ? 'yes' : 'no';
-  const library = env.SYNCBN_MPI_LIBRARY ?? '';
+export async function ownFacts(version: string): Promise<Facts> {
+  const { versions, platform, arch } = process;
   const runtime = ['bun', 'deno', 'node'].find((name) => name in versions) ?? 'unknown';
   const of = { runtime: `${runtime} ${versions[runtime]}`, v8: versions.v8 ?? '' };
-  const machine = { platform: `${platform} ${arch}`, 'WebAssembly SIMD': simd };
+  const machine = { platform: `${platform} ${arch}`, kernels: currentKernels().name };
+  const library = await mpiVersion();
   return { syncbn: version, ...of, ...machine, ...(library && { 'MPI library': library }) };
 }
 
-/** The least module with an instruction of SIMD. */
-const SIMD = Uint8Array.of(
-  ...[0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0],
-  ...[253, 15, 253, 98, 11],
-);
+/** What the MPI library says of itself; '' without one. */
+async function mpiVersion(): Promise<string> {
+  const launch = launchFromEnvironment(process.env);
+  if (launch === null) return '';
+  return loadMpi(await loadKoffi(), launch).version.replace(/\s+/g, ' ');
+}
 
 /** Every rank's facts, with its host. */
 export function gatherFacts(world: ProcessGroup, own: Facts): Facts[] {
@@ -41,14 +44,22 @@ export function gatherFacts(world: ProcessGroup, own: Facts): Facts[] {
 /** Lines about facts in which ranks differ from rank 0. */
 export function differencesOf(facts: readonly Facts[]): string[] {
   const [first] = facts;
-  return Object.keys(first)
-    .filter((name) => name !== 'host')
-    .flatMap((name) => {
-      const odd = [...facts.keys()].filter((rank) => facts[rank][name] !== first[name]);
-      if (odd.length === 0) return [];
-      const values = new Set(odd.map((rank) => `'${facts[rank][name]}'`));
-      return [
-        `${name} differs: rank ${odd.join(', ')} ${[...values].join(' or ')}, rank 0 '${first[name]}'`,
-      ];
-    });
+  const names = new Set(facts.flatMap((each) => Object.keys(each)));
+  names.delete('host');
+  return [...names].flatMap((name) => {
+    const odd = [...facts.keys()].filter((rank) => facts[rank][name] !== first[name]);
+    if (odd.length === 0) return [];
+    const values = new Set(odd.map((rank) => quoted(facts[rank][name])));
+    const ranks = ranksOf(odd, facts);
+    return [`${name} differs: ${ranks} ${[...values].join(' or ')}, rank 0 ${quoted(first[name])}`];
+  });
+}
+
+const quoted = (value: string | undefined) => (value === undefined ? 'none' : `'${value}'`);
+
+/** 'rank 1, 2', with their hosts when there are several. */
+export function ranksOf(ranks: readonly number[], facts: readonly Facts[]): string {
+  const hosts = new Set(ranks.map((rank) => facts[rank].host));
+  const several = facts.some(({ host }) => host !== facts[0].host);
+  return `rank ${ranks.join(', ')}${several ? ` on ${[...hosts].join(', ')}` : ''}`;
 }

@@ -10,10 +10,10 @@ import { measure, type Row, slowRanks } from './measure.js';
 
 await init({ timeout: 60 });
 const world = findGroup(null, 'check');
-const facts = gatherFacts(world, ownFacts(process.argv[2] ?? ''));
+const facts = gatherFacts(world, await ownFacts(process.argv[2] ?? ''));
 const own = [...checkPairs(world), ...checkLayer(world)];
 const problems = [...differencesOf(facts), ...own];
-const slow = slowRanks(world);
+const slow = slowRanks(world, facts);
 const rows = measure(world);
 const [worst] = world.allReduce(Float64Array.of(problems.length), { op: 'max' }).wait();
 

@@ -1,6 +1,7 @@
 /** Times of all-reduces over all ranks, and of each rank's own work. */
 
 import type { ProcessGroup } from '../group/process-group.js';
+import { type Facts, ranksOf } from './facts.js';
 
 const LENGTHS = [1, 129, 2049, 100_000];
 /** Milliseconds that each length is measured for, and repetitions at least. */
@@ -33,17 +34,17 @@ export function measure(world: ProcessGroup): Row[] {
 }
 
 /** Lines about ranks that are slower than the others at the same work. */
-export function slowRanks(world: ProcessGroup): string[] {
+export function slowRanks(world: ProcessGroup, facts: readonly Facts[]): string[] {
   world.barrier().wait();
   const own = Math.min(...Array.from({ length: 7 }, () => timed(work)));
   const all = world.allGather(Float64Array.of(own)).wait();
   const typical = median([...all]);
   return [...all.keys()]
     .filter((rank) => all[rank] > SLOW * typical)
-    .map(
-      (rank) =>
-        `rank ${rank} is slow: its own work takes ${(all[rank] / typical).toFixed(1)} times the median`,
-    );
+    .map((rank) => {
+      const times = (all[rank] / typical).toFixed(1);
+      return `${ranksOf([rank], facts)} is slow: its own work takes ${times} times the median`;
+    });
 }
 
 function work(): void {
@@ -58,6 +59,7 @@ function timed(run: () => void): number {
   return performance.now() - start;
 }
 
+/** Of two in the middle the lower one: of two ranks the faster is what the other is held to. */
 function median(times: number[]): number {
-  return times.sort((a, b) => a - b)[times.length >> 1];
+  return times.sort((a, b) => a - b)[(times.length - 1) >> 1];
 }

@@ -14,14 +14,19 @@ done
 for pid in $pids; do wait $pid; echo "exit code $?"; done
 `;
 
-/** Runs `script` on `each` ranks of every host; standard output ends with the hosts' exit codes. */
+/**
+ * Runs `script` on `each` ranks of every host; standard output ends with the hosts' exit codes.
+ * @param more variables of every host, in which NODE_RANK stands for its node rank
+ */
 export function syncrunOnHosts(
   hosts: number,
   each: number,
   script: readonly string[],
   cwd = workspace(),
+  more: Record<string, string> = {},
 ): Promise<Outcome> {
-  const variables = { ...TCP_ONLY, SYNCBN_SECRET: 'a secret of the test, not of use' };
+  const secret = 'a secret of the test, not of use';
+  const variables = { ...TCP_ONLY, SYNCBN_SECRET: secret, ...more };
   const env = Object.entries(variables).map(([name, value]) => `${name}=${value}`);
   const options = [
     ...[`--worker_num=${hosts * each}`, `--local_worker_num=${each}`, '--node_rank=NODE_RANK'],
