@@ -1,7 +1,7 @@
 /**
  * Installs what the tests need besides npm's packages, where it is missing: two MPI libraries with
- * their launchers and C compilers, the tools that make networks, spin, and two browsers. Runs before
- * `npm test`.
+ * their launchers and C compilers, the tools that make networks and terminals, spin, and two
+ * browsers. Runs before `npm test`.
  * Needs Debian or Ubuntu, and root or sudo without a password, or else names the command.
  */
 
@@ -18,6 +18,7 @@ const NEEDED = {
   gcc: 'gcc libc6-dev',
   ip: 'iproute2',
   ps: 'procps',
+  script: 'bsdutils',
   spin: 'spin',
   unshare: 'util-linux',
   chromium: 'chromium',

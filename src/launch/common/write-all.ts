@@ -19,10 +19,17 @@ export function writeAll(fd: number, bytes: Uint8Array | string): void {
   }
 }
 
+let makeRoom = () => '';
+
+/** `make` returns what is to be written before each {@link say}: a terminal may show more. */
+export function beforeSaying(make: () => string): void {
+  makeRoom = make;
+}
+
 /** Writes to standard error, which may be gone, as a terminal that was closed is. */
 export function say(text: string): void {
   try {
-    writeAll(2, text);
+    writeAll(2, makeRoom() + text);
   } catch {
     // There is nobody left to tell.
   }

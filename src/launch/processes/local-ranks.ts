@@ -184,6 +184,7 @@ export class LocalRanks implements PmiHost {
   ): void {
     const child = this.#children.get(rank);
     this.#children.delete(rank);
+    this.#plan.onEnd(rank);
     if (this.#children.size === 0) this.#onAllClosed();
     const aborted = this.#aborted.get(rank);
     if (aborted !== undefined) this.#failAborted(rank, aborted, child);

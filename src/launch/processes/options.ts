@@ -62,6 +62,8 @@ export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'script' | 'secret'
   readonly signal: AbortSignal | null;
   /** Called with what a rank throws, before it is printed. `because`: only since another failed. */
   readonly onThrown: (rank: number, text: string, because: boolean) => void;
+  /** Called when a rank's process on this host has ended. */
+  readonly onEnd: (rank: number) => void;
 };
 
 /** @throws TypeError or RangeError that names the option and what came */
@@ -91,6 +93,7 @@ export function planOf(options: ProcessLaunchOptions): LaunchPlan {
     onStart: callback('onStart', options.onStart ?? (() => {})),
     onNote: callback('onNote', options.onNote ?? (() => {})),
     onThrown: () => {},
+    onEnd: () => {},
     signal: signal ?? null,
   };
   if (plan.signal !== null && !(plan.signal instanceof AbortSignal)) {

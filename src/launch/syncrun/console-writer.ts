@@ -32,6 +32,11 @@ export class ConsoleWriter {
     return this.#bytes > HIGH_WATER ? this.#draining : undefined;
   }
 
+  /** Whether all is written. */
+  get idle(): boolean {
+    return this.#draining === null;
+  }
+
   /** Resolves when all is written, or nobody reads it. */
   async drained(): Promise<void> {
     await this.#draining;

@@ -22,6 +22,7 @@ export class ProcessLogs {
 
   /** Makes and opens the log of a rank that has started. */
   open(rank: number): void {
+    this.#console.started(rank);
     this.#open.set(rank, null);
     this.#try(rank, () => this.#open.set(rank, this.#logs.create(rank)));
   }
@@ -36,6 +37,10 @@ export class ProcessLogs {
     this.#log(rank, bytes);
     const last = stream === 'stderr' && this.thrown.some((thrown) => thrown.rank === rank);
     return last ? undefined : this.#console.write(rank, stream, bytes);
+  }
+
+  ended(rank: number): void {
+    this.#console.ended(rank);
   }
 
   askForRecords(): void {
@@ -57,8 +62,9 @@ export class ProcessLogs {
     return { path, tail, shown: here && this.#console.shows(rank) };
   }
 
-  /** Writes `line` at the end of every log. */
+  /** Writes `line` at the end of every log, and waits for no console. */
   conclude(line: string): void {
+    this.#console.leave();
     for (const rank of this.#open.keys()) this.#log(rank, line);
   }
 

@@ -1,8 +1,12 @@
-/** The ranks' output on this process's console: whole lines, each with its rank in front. */
+/**
+ * The ranks' output on this process's console: whole lines, each with its rank in front; on a
+ * terminal, where the ranks stand is below.
+ */
 
 import type { OutputStream } from '../threads/events.js';
 import { ConsoleWriter } from './console-writer.js';
 import type { Settings } from './options/settings.js';
+import { Terminal } from './terminal.js';
 
 /** Bytes of a line without end after which a part of it is shown. */
 const MAX_LINE = 1 << 20;
@@ -14,13 +18,29 @@ export class RankConsole {
   readonly #several: boolean;
   readonly #prefix: boolean;
   readonly #writers = { stdout: new ConsoleWriter(1), stderr: new ConsoleWriter(2) };
+  readonly #terminal: Terminal | null;
   /** Beginnings of lines by stream and rank. */
   readonly #begun = new Map<string, { chunks: Uint8Array[]; bytes: number }>();
 
-  constructor({ tail, workerNum, processes, rankPrefix }: Settings) {
+  constructor(settings: Settings) {
+    const { tail, workerNum, processes, rankPrefix } = settings;
     this.#ranks = new Set(tail);
     this.#several = tail.length > 1 && (processes?.localWorkerNum ?? workerNum) > 1;
-    this.#prefix = rankPrefix;
+    this.#prefix = rankPrefix && this.#several;
+    this.#terminal = Terminal.of(settings);
+  }
+
+  /** Whether it needs to hear ranks: some are shown, or a terminal shows where all stand. */
+  get listens(): boolean {
+    return this.#ranks.size > 0 || this.#terminal !== null;
+  }
+
+  started(rank: number): void {
+    this.#terminal?.block.started(rank);
+  }
+
+  ended(rank: number): void {
+    this.#terminal?.block.ended(rank);
   }
 
   shows(rank: number): boolean {
@@ -29,10 +49,13 @@ export class RankConsole {
 
   /** @returns a promise when the console is behind; it resolves when all of it is written */
   write(rank: number, stream: OutputStream, bytes: Uint8Array): Promise<void> | undefined {
+    this.#terminal?.block.heard(rank, bytes);
     if (!this.#ranks.has(rank)) return undefined;
+    const writer = this.#terminal?.takes(stream) ? this.#terminal : this.#writers[stream];
     // What a single rank writes can be torn by nobody.
-    const shown = this.#several ? this.#wholeLines(rank, stream, bytes) : bytes;
-    return shown.length === 0 ? undefined : this.#writers[stream].write(shown);
+    const whole = this.#several || writer === this.#terminal;
+    const shown = whole ? this.#wholeLines(rank, stream, bytes) : bytes;
+    return shown.length === 0 ? undefined : writer.write(shown);
   }
 
   /** Shows lines without end; resolves when all is written, or nobody reads it. */
@@ -40,9 +63,15 @@ export class RankConsole {
     for (const [name, { bytes }] of this.#begun) {
       const [stream, rank] = name.split(' ') as [OutputStream, string];
       if (bytes === 0) continue;
-      this.#writers[stream].write(this.#wholeLines(Number(rank), stream, Buffer.from('\n')));
+      this.write(Number(rank), stream, Buffer.from('\n'));
     }
     await Promise.all([this.#writers.stdout.drained(), this.#writers.stderr.drained()]);
+    await this.#terminal?.close();
+  }
+
+  /** Ends without waiting for a console that stands still. */
+  leave(): void {
+    this.#terminal?.leave();
   }
 
   /** What can be shown of a rank's bytes; a line without end is kept for the next ones. */

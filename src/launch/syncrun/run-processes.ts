@@ -43,6 +43,7 @@ export async function runProcesses(
       started++;
       if (started === processes.localWorkerNum) onStarted();
     },
+    onEnd: (rank) => logs.ended(rank),
     onOutput: (...output) => logs.write(...output),
     onThrown: (rank, text, because) => logs.take({ rank, text, because }),
     onNote: noteTaker(),

@@ -44,12 +44,14 @@ class ThreadRun {
   }
 
   starter({ settings, tsx }: PreparedWorld) {
-    const { script, args, workerNum, tail } = settings;
+    const { script, args, workerNum } = settings;
     return threadStarter({
       ...{ script: pathToFileURL(script), program: true, tsx, args, size: workerNum },
       env: { [RECORDER_VARIABLE]: this.#logs.recordPath },
       logOf: (rank) => this.#logs.path(rank),
-      ...(tail.length > 0 && { onBytes: (...written) => this.#console.write(...written) }),
+      ...(this.#console.listens && { onBytes: (...written) => this.#console.write(...written) }),
+      onStart: (rank) => this.#console.started(rank),
+      onExit: (rank) => this.#console.ended(rank),
       onThrown: (rank, text, because) => this.#thrown.push({ rank, text, because }),
       onLogLost: (rank, why) => this.#logs.lost(rank, why),
     });
@@ -69,6 +71,7 @@ class ThreadRun {
   }
 
   #endedBy(signal: EndSignal, { results, stuck }: WorldEnd): number {
+    this.#console.leave();
     for (const rank of results.keys()) this.#logs.append(rank, `syncrun: ended by ${signal}\n`);
     if (stuck.length > 0) dieBy(signal);
     // Whoever interrupts does not wait for a console that stands still.

@@ -18,6 +18,8 @@ import type { Tsx } from './typescript.js';
 
 /** What the threads of a world tell; each gets the world rank that it comes from. */
 export interface ThreadEvents {
+  /** The rank's script starts. */
+  onStart?: ((rank: number) => void) | undefined;
   /** The script posted `message` to its `parentPort`. */
   onMessage?: ((message: unknown, rank: number) => void) | undefined;
   /** The rank wrote; it is held back while a promise that this returns is pending. */
@@ -146,12 +148,17 @@ class RankThread implements RunningRank {
 
   #receive(report: RankReport): void {
     const rank = this.#rank;
-    if (report.kind === 'started') this.#listener.started();
+    if (report.kind === 'started') this.#started();
     else if (report.kind === 'joined') this.#listener.joined();
     else if (report.kind === 'result') this.#result = report.value;
     else if (report.kind === 'log') this.#events.onLogLost?.(rank, report.text);
     else if (report.kind === 'thrown') this.#events.onThrown?.(rank, report.text, report.because);
     else this.#passOn(report.stream, report.bytes);
+  }
+
+  #started(): void {
+    this.#listener.started();
+    this.#events.onStart?.(this.#rank);
   }
 
   #passOn(stream: OutputStream, bytes: Uint8Array): void {
