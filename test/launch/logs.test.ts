@@ -108,6 +108,17 @@ test('characters that a pipe cuts in two are whole in the tail of a failure', as
   expect(stderr).not.toContain('\ufffd');
 });
 
+test('what processes and their children write to descriptor 1 goes into the logs', async () => {
+  const text = `import { spawnSync } from 'node:child_process';
+    import { writeSync } from 'node:fs';
+    writeSync(1, 'by descriptor\\n');
+    spawnSync('echo', ['by a child'], { stdio: 'inherit' });`;
+  const cwd = workspace({ 'a.mjs': text });
+  const args = ['--launcher=processes', '--worker_num=1', '--join', 'a.mjs'];
+  expect((await syncrun(cwd, ...args)).code).toBe(0);
+  expect(read(cwd, 'worker_0.log')).toBe('by descriptor\nby a child\n');
+});
+
 test('bytes that are no text reach the console and the log as they are', async () => {
   const cwd = workspace({
     'a.mjs': 'process.stdout.write(Buffer.from([0xff, 0xfe, 0x00, 0x80, 0xc3, 10]));',

@@ -140,6 +140,31 @@ describe.each(LAYERS)('the state of a %s (case %#)', (kind, make, values) => {
   });
 });
 
+describe('a state that cannot be taken', () => {
+  it.each<[string, (state: StateDict) => void, string]>([
+    [
+      'a count below 0',
+      (state) => {
+        state.numBatchesTracked = Tensor.from([-1], []);
+      },
+      "SyncBatchNorm 'a': numBatchesTracked must be an integer of 0 or more, got -1",
+    ],
+    [
+      'a later tensor that was disposed',
+      (state) => state.runningVar.dispose(),
+      'Tensor: this tensor of shape (2,) was disposed',
+    ],
+  ])('is refused for %s, and nothing changes', (_, spoil, message) => {
+    const layer = new SyncBatchNorm(2, { name: 'a' });
+    const before = numbers(layer.stateDict());
+    const state = layer.stateDict();
+    state.weight.data.fill(0);
+    spoil(state);
+    expect(() => layer.loadStateDict(state)).toThrow(message);
+    expect(numbers(layer.stateDict())).toEqual(before);
+  });
+});
+
 describe('a state of another type', () => {
   it('is rounded to the layer’s', () => {
     const layer = new SyncBatchNorm(1, { affine: false });

@@ -2,7 +2,9 @@
 
 import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { workspace } from '../launch/support.js';
 import { freePort, startHost as host } from './hosts.js';
 import { rankProgram } from './run.js';
 
@@ -48,6 +50,17 @@ describe('a launch on several hosts', () => {
       expect(error?.message).toBe(`launch: rank 3 on host ${hostname()} ${text}`);
       expect(error?.exitCode).toBe(exitCode);
     }
+  });
+
+  test('exit(-1) on one host is status 255 on both', async () => {
+    const text = `import { getRank, init } from 'syncbn';
+      await init();
+      if (getRank() === 3) process.exit(-1);
+      setInterval(() => {}, 1000);`;
+    const script = join(workspace({ 'a.mjs': text }), 'a.mjs');
+    const port = await freePort();
+    const ends = await Promise.all([0, 1].map((nodeRank) => host(port, { script, nodeRank })));
+    for (const { error } of ends) expect(error).toMatchObject({ exitCode: 255, rank: 3 });
   });
 
   test('a wrong secret is refused on both sides, and the world still forms', async () => {
