@@ -16,6 +16,15 @@ export type {
 } from './group/collective-options.js';
 export { ProcessGroup } from './group/process-group.js';
 export {
+  getGroupRankFromWorldRank,
+  getGroupSize,
+  getLocalRank,
+  getLocalRankSize,
+  getProcessGroupRanks,
+  getRank,
+  getWorldRankFromGroupRank,
+} from './group/ranks.js';
+export {
   createThreadWorld,
   failThreadWorld,
   type ThreadWorldHandle,
@@ -36,13 +45,6 @@ export {
   destroyGroup,
   type GroupLike,
   getGroup,
-  getGroupRankFromWorldRank,
-  getGroupSize,
-  getLocalRank,
-  getLocalRankSize,
-  getProcessGroupRanks,
-  getRank,
-  getWorldRankFromGroupRank,
   type InitOptions,
   init,
   isInitialized,

@@ -1,6 +1,6 @@
 /**
  * The world that this rank is in, and its groups by name. MindSpore's `mindspore.communication`,
- * with its names in TypeScript's spelling.
+ * with its names in TypeScript's spelling; ranks.ts has the questions.
  */
 
 import { checkOptionNames } from '../core/options.js';
@@ -39,7 +39,7 @@ export interface InitOptions {
   check?: boolean;
 }
 
-interface Session {
+export interface Session {
   readonly world: World;
   readonly timeout: number;
   readonly groups: Map<string, ProcessGroup>;
@@ -135,22 +135,23 @@ export function isInitialized(): boolean {
   return session !== null;
 }
 
-function current(caller: string): Session {
+/** The world that this rank is in. @throws Error before `init` */
+export function current(caller: string): Session {
   if (session === null) {
     throw new Error(`${caller}: there is no world yet; call init() first, and await it`);
   }
   return session;
 }
 
+/** A group as functions take it: its name, itself, or by default the world. */
+export type GroupLike = string | ProcessGroup | null;
+
 /**
  * The group that `group` names, is, or by default means: the world.
  * @throws TypeError for anything but a name, a group, null and undefined
  * @throws RangeError for an unknown name, or a group that was destroyed
  */
-export function findGroup(
-  group: string | ProcessGroup | null | undefined,
-  caller: string,
-): ProcessGroup {
+export function findGroup(group: GroupLike | undefined, caller: string): ProcessGroup {
   const { groups } = current(caller);
   if (typeof group !== 'string' && group != null && !(group instanceof ProcessGroup)) {
     throw new TypeError(`${caller}: a group is a name or a ProcessGroup, got ${show(group)}`);
@@ -164,6 +165,14 @@ export function findGroup(
     );
   }
   return found;
+}
+
+/**
+ * The group called `name`; by default all ranks.
+ * @throws RangeError for an unknown name
+ */
+export function getGroup(name: GroupLike = WORLD_GROUP): ProcessGroup {
+  return findGroup(name, 'getGroup');
 }
 
 /**
@@ -217,7 +226,7 @@ function checkGroup(name: unknown, rankIds: unknown, worldSize: number): number[
   return ranks;
 }
 
-function checkWorldRank(rank: unknown, worldSize: number, caller: string): void {
+export function checkWorldRank(rank: unknown, worldSize: number, caller: string): void {
   if (!Number.isInteger(rank)) {
     throw new TypeError(`${caller}: a rank must be an integer, got ${show(rank)}`);
   }
@@ -243,86 +252,4 @@ export function destroyGroup(name: string): void {
   const group = findGroup(name, 'destroyGroup');
   groups.delete(name);
   group.close();
-}
-
-/** A group as the functions below take it: its name, itself, or by default the world. */
-export type GroupLike = string | ProcessGroup | null;
-
-/**
- * The group called `name`; by default all ranks.
- * @throws RangeError for an unknown name
- */
-export function getGroup(name: GroupLike = WORLD_GROUP): ProcessGroup {
-  return findGroup(name, 'getGroup');
-}
-
-/** This rank's place in `group`. @throws RangeError when it is not a member */
-export function getRank(group?: GroupLike): number {
-  return memberOf(findGroup(group, 'getRank'), 'getRank');
-}
-
-/** Number of ranks in `group`. */
-export function getGroupSize(group?: GroupLike): number {
-  return findGroup(group, 'getGroupSize').size;
-}
-
-/** This rank's place among the members of `group` on its host. */
-export function getLocalRank(group?: GroupLike): number {
-  const found = findGroup(group, 'getLocalRank');
-  memberOf(found, 'getLocalRank');
-  return hostMembers(found).indexOf(current('getLocalRank').world.rank);
-}
-
-/** Number of members of `group` on this rank's host. */
-export function getLocalRankSize(group?: GroupLike): number {
-  return hostMembers(findGroup(group, 'getLocalRankSize')).length;
-}
-
-/** World ranks of `group`; the index is the group rank. */
-export function getProcessGroupRanks(group?: GroupLike): number[] {
-  return [...findGroup(group, 'getProcessGroupRanks').ranks];
-}
-
-/** World rank of the member `groupRank` of `group`. @throws RangeError when there is none */
-export function getWorldRankFromGroupRank(group: GroupLike, groupRank: number): number {
-  const caller = 'getWorldRankFromGroupRank';
-  const { name, ranks } = findGroup(group, caller);
-  if (!Number.isInteger(groupRank)) {
-    throw new TypeError(`${caller}: a rank must be an integer, got ${show(groupRank)}`);
-  }
-  if (groupRank < 0 || groupRank >= ranks.length) {
-    throw new RangeError(
-      `${caller}: group '${name}' has ranks 0 to ${ranks.length - 1}, not ${groupRank}`,
-    );
-  }
-  return ranks[groupRank];
-}
-
-/** Place of `worldRank` in `group`. @throws RangeError when it is not a member */
-export function getGroupRankFromWorldRank(worldRank: number, group: GroupLike): number {
-  const caller = 'getGroupRankFromWorldRank';
-  const found = findGroup(group, caller);
-  checkWorldRank(worldRank, current(caller).world.size, caller);
-  const member = found.ranks.indexOf(worldRank);
-  if (member < 0) {
-    throw new RangeError(
-      `${caller}: rank ${worldRank} is not in group '${found.name}' (ranks ${found.ranks.join(', ')})`,
-    );
-  }
-  return member;
-}
-
-function memberOf(group: ProcessGroup, caller: string): number {
-  if (group.rank < 0) {
-    const { rank } = current(caller).world;
-    throw new RangeError(
-      `${caller}: rank ${rank} is not in group '${group.name}' (ranks ${group.ranks.join(', ')})`,
-    );
-  }
-  return group.rank;
-}
-
-function hostMembers(group: ProcessGroup): number[] {
-  const { hostRanks } = current('getLocalRank').world;
-  return group.ranks.filter((rank) => hostRanks.includes(rank));
 }

@@ -1,7 +1,7 @@
 /** `shard`: this rank's part of the data. */
 
 import { gather, range, slice, Tensor, tidy } from '@tensorflow/tfjs-core';
-import { getGroupSize, getRank } from '../../group/world.js';
+import { getGroupSize, getRank } from '../../group/ranks.js';
 import { mapLeaves, type Nested } from './samples.js';
 
 /** The part of `tf.data.Dataset` that is needed here. */
