@@ -4,19 +4,9 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, it } from 'vitest';
 import { portLink, RelayHub, relayWorld } from '../../src/group/relay/index.js';
 import { encode, KIND, LONGEST_MESSAGE } from '../../src/group/relay/protocol.js';
-import { channel, Relay, TestLink } from '../harness/relay.js';
+import { channel, relayStarter, TestLink } from '../harness/relay.js';
 
-const relays: Relay[] = [];
-
-afterEach(() => {
-  for (const relay of relays.splice(0)) relay.close();
-});
-
-async function start(...given: Parameters<typeof Relay.start>): Promise<Relay> {
-  const relay = await Relay.start(...given);
-  relays.push(relay);
-  return relay;
-}
+const start = relayStarter();
 
 describe('the way into a relay world', () => {
   const hubs: RelayHub[] = [];
@@ -83,7 +73,7 @@ describe('the way into a relay world', () => {
         'TypeError: relayWorld: link must be a portLink or a webSocketLink, got Object',
       ],
       [{ token: 3 }, 'TypeError: relayWorld: token must be a string, got 3'],
-      [{ timeout: 0 }, 'RangeError: relayWorld: timeout must be more than 0 seconds, got 0'],
+      [{ timeout: 0 }, 'RangeError: relayWorld: timeout must be above 0 seconds, got 0'],
     ];
     for (const [options, text] of cases) {
       const error = await relayWorld({ ...good, ...options }).catch((reason) => reason);

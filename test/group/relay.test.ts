@@ -1,23 +1,13 @@
 /** Worlds over a hub, their ranks linked by MessagePorts. */
 
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { ProcessGroup } from '../../src/group/process-group.js';
 import type { CollectiveArray, ReduceOp, Work } from '../../src/group/transport.js';
 import { groupOf as threadGroupOf, worldsOf } from '../harness/groups-in-process.js';
-import { Relay } from '../harness/relay.js';
+import { relayStarter } from '../harness/relay.js';
 
-const relays: Relay[] = [];
-
-afterEach(() => {
-  for (const relay of relays.splice(0)) relay.close();
-});
-
-async function start(...given: Parameters<typeof Relay.start>): Promise<Relay> {
-  const relay = await Relay.start(...given);
-  relays.push(relay);
-  return relay;
-}
+const start = relayStarter();
 
 function all<T>(groups: readonly ProcessGroup[], call: (group: ProcessGroup) => Work<T>) {
   return Promise.all(groups.map((group) => call(group).done()));
@@ -69,12 +59,13 @@ describe.each([2, 3, 7])('collectives of %i ranks over a hub', (size) => {
 
 describe('a relay world', () => {
   it('can only be awaited, and says so', async () => {
-    const { worlds } = await start(2);
+    const relay = await start(2);
+    const { worlds } = relay;
     expect(worlds.map(({ kind, mayBlock, hostRanks }) => [kind, mayBlock, hostRanks])).toEqual([
       ['relay', false, [0]],
       ['relay', false, [1]],
     ]);
-    const groups = relays[0].groupOf('g');
+    const groups = relay.groupOf('g');
     const works = groups.map((group) => group.barrier());
     expect(() => works[0].wait()).toThrow(/must not block.*await done\(\)/);
     expect(await errorsOf(works)).toEqual(['none', 'none']);

@@ -1,6 +1,7 @@
 /** Relay worlds whose ranks all run on the test's own thread. */
 
 import { MessageChannel } from 'node:worker_threads';
+import { afterEach } from 'vitest';
 import { ProcessGroup } from '../../src/group/process-group.js';
 import {
   type Link,
@@ -59,6 +60,19 @@ export class Relay {
     for (const world of this.worlds) world.release();
     this.hub.close();
   }
+}
+
+/** {@link Relay.start} for a test file: the relays end with the test that has started them. */
+export function relayStarter(): typeof Relay.start {
+  const relays: Relay[] = [];
+  afterEach(() => {
+    for (const relay of relays.splice(0)) relay.close();
+  });
+  return async (...given) => {
+    const relay = await Relay.start(...given);
+    relays.push(relay);
+    return relay;
+  };
 }
 
 /** A link whose other end is the test. */
