@@ -14,6 +14,7 @@ export function describeTransport(
   name: string,
   start: StartContract,
   sizes: readonly number[] = SIZES,
+  sections: readonly string[] = SECTION_NAMES,
 ): void {
   describe.each(sizes)(`${name}, a world of %i`, (size) => {
     let reports: Report[] = [];
@@ -26,7 +27,7 @@ export function describeTransport(
       expect(reports).toHaveLength(size);
     });
 
-    it.each(SECTION_NAMES)('%s', (section) => {
+    it.each(sections)('%s', (section) => {
       const errors = Object.fromEntries(reports.map((report, rank) => [rank, report[section]]));
       expect(errors).toEqual(Object.fromEntries(reports.map((_, rank) => [rank, []])));
     });

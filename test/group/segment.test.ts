@@ -1,14 +1,18 @@
 import { createThreadWorld, type ThreadWorldHandle } from 'syncbn';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { ProcessGroup } from '../../src/group/process-group.js';
 import { ThreadWorld } from '../../src/group/thread/thread-world.js';
 import { groupOf, memberGroup, sumOver, worldsOf } from '../harness/groups-in-process.js';
-import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
-import type { GroupOutcome } from '../ranks/groups.js';
+import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';
+import type { GroupOutcome, GroupStep } from '../ranks/groups.js';
+import { errorOf } from '../ranks/mpi-ranks.js';
 
 afterAll(closeSharedWorlds);
 
 /** Bytes that a group of two takes: slots, control words, and no name to speak of. */
 const PAIR_BYTES = 300 * 1024;
+
+const step = (call: string, ...args: unknown[]): GroupStep => ({ call, args });
 
 describe('createThreadWorld', () => {
   it('makes a handle for each rank, all of one segment', () => {
@@ -85,17 +89,49 @@ describe('memory for groups', () => {
     groupOf(worlds, 'first');
     expect(() => groupOf(worlds, 'second')).toThrow(RangeError);
     expect(() => groupOf(worlds, 'second')).toThrow(
-      /^createGroup: group 'second' needs \d+ bytes of shared memory, \d+ are left; destroy groups that are not needed, or start the world with a larger areaBytes$/,
+      /^createGroup: group 'second' needs \d+ bytes of shared memory in one piece, \d+ are left in all; destroy groups that are not needed, on all their members$/,
     );
   });
 
   it('comes back when every member has destroyed its group', async () => {
-    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES });
+    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES, timeout: 0.05 });
     const groups = groupOf(worlds, 'first');
     groups[0].close();
-    expect(() => memberGroup(worlds[0], 'second', [0, 1], 0)).toThrow(/areaBytes/);
+    const error = errorOf(() => memberGroup(worlds[0], 'second', [0, 1], 0));
+    expect(error.name).toBe('DeadlineError');
+    expect(error.message).toMatch(/; rank 0 waited 0.05 s for rank 1 to leave groups$/);
     groups[1].close();
     expect(await sumOver(groupOf(worlds, 'second'))).toEqual([3, 3]);
+  });
+
+  it('is waited for by a rank that is far ahead of another', async () => {
+    const world = new TestWorld(2, { areaBytes: 10 * PAIR_BYTES });
+    try {
+      const start = step('createGroup', 'start', [0, 1]);
+      const [early, late] = [step('makeAndLeave', 'early', 10), step('makeAndLeave', 'late', 300)];
+      // Rank 1 begins when rank 0 is ten groups ahead. There is room for some forty.
+      const outcomes = await world.results<GroupOutcome[]>('groups', (rank) =>
+        rank === 0
+          ? [start, early, step('begin', 'start'), late]
+          : [start, step('use', 'start', 'barrier'), early, late],
+      );
+      expect(outcomes.map((own) => own.at(-1))).toEqual([{ value: 300 }, { value: 300 }]);
+    } finally {
+      await world.close();
+    }
+  });
+
+  it('is joined again: many small groups make room for a larger one', async () => {
+    const worlds = worldsOf(3, { areaBytes: 60 * PAIR_BYTES });
+    const pairs: ProcessGroup[][] = [];
+    const fill = () => {
+      for (;;) pairs.push(groupOf(worlds, `pair ${pairs.length}`, [0, 1]));
+    };
+    expect(fill).toThrow(RangeError);
+    expect(pairs.length).toBeGreaterThan(60);
+    expect(() => groupOf(worlds, 'all')).toThrow(RangeError);
+    for (const pair of pairs) for (const group of pair) group.close();
+    expect(await sumOver(groupOf(worlds, 'all'))).toEqual([6, 6, 6]);
   });
 
   it('never runs out over thousands of groups, one after the other', async () => {
@@ -173,6 +209,18 @@ describe('a group that is made anew under its old name', () => {
     expect([...second.allReduce(Float64Array.of(2)).wait()]).toEqual([7]);
     expect([...(await early.done())]).toEqual([7]);
     expect(await sumOver([first, second])).toEqual([3, 3]);
+  });
+
+  it('is met after the older one, wherever the two lie in memory', async () => {
+    const worlds = worldsOf(2);
+    const filler = groupOf(worlds, 'filler');
+    memberGroup(worlds[0], 'g', [0, 1], 0).close();
+    for (const group of filler) group.close();
+    const again = memberGroup(worlds[0], 'g', [0, 1], 0);
+    const late = memberGroup(worlds[1], 'g', [0, 1], 1);
+    await expect(late.barrier({ timeout: 1 }).done()).rejects.toThrow(/^rank 0 left before/);
+    late.close();
+    expect(await sumOver([again, memberGroup(worlds[1], 'g', [0, 1], 1)])).toEqual([3, 3]);
   });
 
   it('may have other ranks, once all have left', async () => {

@@ -16,6 +16,7 @@ import {
   type ReduceOp,
   type Work,
 } from 'syncbn';
+import { FATE_SECTIONS, failure, GROUP_SECTIONS, over } from './group-contract.js';
 import { type Data, dataOf, everyone, KINDS, type Kind, same, sumOf } from './mpi-ranks.js';
 
 /** What became of a section on one rank: its errors; none: all is as it should be. */
@@ -36,22 +37,6 @@ const OF_WHOLE = OPS.filter((op) => op !== 'mean');
 const FEW_LENGTHS = [0, 1, 49, 257, 2049, 8193, 32_769, 131_073];
 
 type Section = (all: ProcessGroup, groups: readonly ProcessGroup[]) => Promise<void>;
-
-/** Ends a work in a way that the group allows; in turns, where it allows both. */
-let calls = 0;
-async function over<T>(group: ProcessGroup, work: Work<T>): Promise<T> {
-  return group.mayBlock && calls++ % 3 !== 0 ? work.wait() : work.done();
-}
-
-/** The error that a collective ends with. */
-async function failure(group: ProcessGroup, start: () => Work<unknown>): Promise<Error> {
-  try {
-    await over(group, start());
-  } catch (error) {
-    return error as Error;
-  }
-  throw new Error('expected an error, got none');
-}
 
 const own = (group: ProcessGroup) => group.ranks[group.rank];
 
@@ -311,7 +296,11 @@ const SECTIONS: Record<string, Section> = {
   },
 };
 
-export const SECTION_NAMES = Object.keys(SECTIONS);
+const ALL_SECTIONS: Record<string, Section> = { ...SECTIONS, ...GROUP_SECTIONS };
+
+/** Sections of every carrier, and of those that tell members of one another's fate. */
+export const COMMON_SECTIONS = Object.keys(ALL_SECTIONS);
+export const SECTION_NAMES = [...COMMON_SECTIONS, ...Object.keys(FATE_SECTIONS)];
 
 /** The groups of this rank: all ranks, and some that overlap. */
 function makeGroups(): ProcessGroup[] {
@@ -330,14 +319,21 @@ function makeGroups(): ProcessGroup[] {
     .map(([name, ranks]) => createGroup(name, ranks));
 }
 
-/** @param onGroups called when all groups are there */
+/**
+ * @param names of the sections to run
+ * @param onMet called when all groups have met
+ */
 export async function runContract(
-  onGroups: (groups: readonly ProcessGroup[]) => void = () => {},
+  names: readonly string[] = SECTION_NAMES,
+  onMet: (groups: readonly ProcessGroup[]) => void = () => {},
 ): Promise<Report> {
   const groups = makeGroups();
-  onGroups(groups);
+  for (const group of groups) await over(group, group.barrier());
+  onMet(groups);
   const report: Report = {};
-  for (const [name, section] of Object.entries(SECTIONS)) {
+  const sections = { ...ALL_SECTIONS, ...FATE_SECTIONS };
+  for (const name of names) {
+    const section = sections[name];
     report[name] = [];
     try {
       await section(groups[0], groups);

@@ -44,6 +44,18 @@ const ACTIONS: Record<string, (...args: never[]) => unknown> = {
     if (kind === 'barrier') return group.barrier().wait() ?? 'done';
     return Array.from(group[kind as 'allReduce'](data).wait());
   },
+  /** Starts a collective of a group that a step has made, and goes on. */
+  begin(name: string) {
+    made.get(name)!.barrier();
+  },
+  /** Makes groups of both ranks and destroys each at once. */
+  makeAndLeave(prefix: string, count: number) {
+    for (let i = 0; i < count; i++) {
+      syncbn.createGroup(`${prefix} ${i}`, [0, 1]);
+      syncbn.destroyGroup(`${prefix} ${i}`);
+    }
+    return count;
+  },
   /** Whether a function takes the object for its name. */
   sizeOfObject: (name: string) => syncbn.getGroupSize(made.get(name)!),
   async releaseAndInit() {

@@ -32,6 +32,7 @@ function descriptors(): number {
 }
 
 const all = createGroup('world', everyone(world));
+all.barrier().wait();
 const alone = sharedMemories();
 const names = ['a', 'b', 'c', 'd', 'e', 'f'];
 for (let round = 0; round < 3; round++) {

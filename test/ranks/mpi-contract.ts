@@ -1,11 +1,11 @@
 /** The contract of collectives on one rank that is a process. */
 
-import { runContract } from './contract.js';
+import { runContract, SECTION_NAMES } from './contract.js';
 import { join, sharedMemories } from './mpi-ranks.js';
 
 const world = await join(120);
 let sharing = '';
-const report = await runContract((groups) => {
+const report = await runContract(SECTION_NAMES, (groups) => {
   const shareable = groups.filter(({ size }) => size > 1).length;
   sharing = `${sharedMemories()} of ${shareable} groups share memory`;
 });

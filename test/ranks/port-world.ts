@@ -110,7 +110,7 @@ export function portWorld(rank: number, ports: readonly (MessagePort | null)[]):
       for (const other of ranks) ports[other]?.postMessage({ group, frame } satisfies Message);
     };
     const rounds = new PortRounds(ranks, rank, (other) => inboxOf(group, other), post);
-    return new RoundsTransport({ name, ranks, rounds, waiting, mostBlocks: 1 });
+    return new RoundsTransport({ name, ranks, rank, rounds, waiting, mostBlocks: 1 });
   };
   const release = () => {
     for (const port of ports) port?.close();

@@ -49,7 +49,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'awaited-layer': (data: AwaitedStep) => runAwaitedLayer(data),
   checked: (data: CheckedScript) => runChecked(data),
   collectives: (data: CollectiveScript) => runCollectives(data),
-  contract: () => runContract(),
+  contract: (sections: string[]) => runContract(sections),
   door: (data: DoorScript) => runDoor(data),
   groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => (data.awaited ? runAwaited(data) : runLayer(data)),

@@ -3,26 +3,23 @@
  * `release` or by the end of the process.
  */
 
+import { DeadlineError } from '../../core/errors.js';
 import { builtin, coreCount } from '../../core/platform.js';
 import { hashLabel } from '../fingerprint.js';
-import { departure } from '../rounds/header.js';
-import type { Rounds } from '../rounds/rounds.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
-import { chooseRounds } from './choose-rounds.js';
 import type { MpiLaunch } from './environment.js';
 import { type Ending, ExitWatch } from './exits.js';
-import { meet } from './gate.js';
-import { createComm, duplicateWorld, freeComm, progressOf } from './library/communicator.js';
+import { drain, duplicateWorld } from './library/communicator.js';
 import { check, type Mpi, processExit, processorYield } from './library/library.js';
-import { MessageRounds } from './messages/message-rounds.js';
+import { Lobby } from './lobby.js';
+import { Meeting } from './meeting.js';
+import { ALIVE } from './notices.js';
 import { Poll } from './poll.js';
 
-/** Bytes of payload in frames of the world's own group, which carries notes only. */
-const NOTE_BYTES = 1024;
-/** Milliseconds that the last notes of groups may take to come in, once all ranks leave. */
+/** Milliseconds that the last frames of groups may take to come in, once all ranks have left. */
 const PARTING_MS = 100;
 /** Milliseconds that a failing rank gives the others to learn why. */
 const GRACE_MS = 150;
@@ -47,12 +44,9 @@ export class MpiWorld implements World, Ending {
   readonly #comm: number;
   readonly #rest: Poll;
   readonly #waiting: Waiting;
-  /** All ranks, for what concerns the world itself: hosts at first, departures at last. */
-  readonly #control: RoundsTransport | null;
-  readonly #groups = new Set<RoundsTransport>();
+  readonly #lobby: Lobby;
+  readonly #groups = new Map<RoundsTransport, Meeting>();
   readonly #watch: ExitWatch;
-  /** World rank whose failure this rank has learnt of, or -1. */
-  #failedRank = -1;
   #left = false;
 
   /** Enters MPI. @param timeout seconds that a collective may take by default */
@@ -67,37 +61,36 @@ export class MpiWorld implements World, Ending {
     this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
     [this.rank, this.size] = enter(mpi, launch, crowded);
     hasEntered = true;
-    this.#comm = duplicateWorld(mpi);
     this.#rest = new Poll(crowded, processorYield(mpi.koffi));
     this.#waiting = new Waiting(this.#rest);
-    // What is awaited may lie in shared memory, and MPI moves on in calls of it alone.
-    this.#waiting.add({ advance: progressOf(mpi, this.#comm) });
-    this.#control = this.#makeControl();
+    const comm = duplicateWorld(mpi, this.#waiting, timeout);
+    if (comm === null) throw new DeadlineError(this.#late('the others'));
+    this.#comm = comm;
+    // What is awaited may lie in shared memory, and MPI moves on in calls of it alone: the lobby's.
+    this.#lobby = new Lobby(mpi, comm, this.rank, this.#waiting);
     this.#watch = new ExitWatch(this);
     this.hostRanks = this.#findHostRanks();
   }
 
   connect(name: string, ranks: readonly number[]): Transport {
-    if (ranks.length === 1) return new SoloTransport(this.rank);
-    const { rank, timeout } = this;
-    const mpi = this.#mpi;
-    meet(mpi, this.#waiting, { name, ranks, rank, comm: this.#comm, timeout });
-    const comm = createComm(mpi, this.#comm, name, ranks);
-    const onOneHost = ranks.every((member) => this.hostRanks.includes(member));
-    const members = { name, ranks, rank, comm, timeout, onOneHost };
-    const rounds = chooseRounds(mpi, this.#waiting, members);
-    const transport = this.#transport(name, ranks, rounds, (clean) => {
-      this.#groups.delete(transport);
-      if (clean) freeComm(mpi, comm);
+    const { rank, hostRanks } = this;
+    if (ranks.length === 1) return new SoloTransport(rank);
+    const place = { mpi: this.#mpi, comm: this.#comm, rank, hostRanks, lobby: this.#lobby };
+    const meeting = new Meeting(place, name, ranks);
+    const transport = new RoundsTransport({
+      ...{ name, ranks, rank, rounds: meeting, waiting: this.#waiting },
+      // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks.
+      mostBlocks: 1,
+      onClose: () => this.#groups.delete(transport),
     });
-    this.#groups.add(transport);
+    this.#groups.set(transport, meeting);
     return transport;
   }
 
   /** Waits until all ranks leave, and ends MPI for this process. */
   release(): void {
     if (this.#left) return;
-    this.finish();
+    this.#leave(ALIVE);
     if (this.quit === null) this.#watch.stop();
   }
 
@@ -106,79 +99,61 @@ export class MpiWorld implements World, Ending {
   }
 
   finish(): void {
-    if (this.#left) return;
-    this.#left = true;
-    if (this.#control !== null) this.#leaveTogether(this.#control);
-    for (const group of this.#groups) group.abandon();
-    if (this.quit !== null) sayFinalized();
-    else this.#mpi.call.MPI_Finalize();
+    if (!this.#left) this.#leave(0);
   }
 
   abort(exitCode: number, text: string, trace: string): void {
     const line = `syncbn: rank ${this.rank} of ${this.size} failed with exit code ${exitCode}: ${text}`;
     // Written at once: the process does not live to see an asynchronous write.
     builtin<typeof import('node:fs')>('node:fs')?.writeSync(2, `${line}\n${trace}${trace && '\n'}`);
-    if (this.#failedRank >= 0) this.#rest.sleep(DEFERENCE_MS);
-    else this.#tellWhy(exitCode, text);
+    if (this.#lobby.failedRank >= 0) this.#rest.sleep(DEFERENCE_MS);
+    else this.#tellAll(exitCode, text);
     this.#mpi.call.MPI_Abort(this.#mpi.abi.world, exitCode);
   }
 
-  #tellWhy(exitCode: number, text: string): void {
-    const reason = departure(exitCode, text, GRACE_MS);
-    for (const group of this.#groups) if (!group.ended) group.leave(reason);
+  /** Tells all groups' members, and then all ranks, that this one takes part no more. */
+  #tellAll(exitCode: number, text = ''): void {
+    for (const meeting of this.#groups.values()) meeting.leave(exitCode, text);
+    this.#lobby.tell(this.#others, { kind: 'gone', numbers: [exitCode], text });
     // Others need the time to say what they were in; the abort ends them in mid-word.
-    this.#waiting.blockUntil(() => false, GRACE_MS);
+    if (exitCode > 0) this.#waiting.blockUntil(() => false, GRACE_MS);
   }
 
-  /** Leaves with all others. A rank that still calls a collective learns that this one has left. */
-  #leaveTogether(control: RoundsTransport): void {
-    const all = control.leave(departure(0));
-    const notes = [...this.#groups].map((group) => group.leave(departure(0)));
-    this.#waiting.blockUntil(() => all.settled, Number.POSITIVE_INFINITY);
+  /** Leaves with all others: a rank that still calls a collective learns that this one has left. */
+  #leave(exitCode: number): void {
+    this.#left = true;
+    this.#tellAll(exitCode);
+    for (const group of this.#groups.keys()) group.close('has ended: its world was left');
+    const { gone } = this.#lobby;
+    const areGone = () => gone.size === this.size - 1 && this.#lobby.isIdle;
+    this.#waiting.blockUntil(areGone, Number.POSITIVE_INFINITY);
     // What is still to come in at MPI_Finalize, UCX complains of on standard output.
-    this.#waiting.blockUntil(() => notes.every(({ settled }) => settled), PARTING_MS);
-  }
-
-  #makeControl(): RoundsTransport | null {
-    if (this.size === 1) return null;
-    const rounds = new MessageRounds(this.#mpi, this.#comm, this.rank, this.size, NOTE_BYTES);
-    const ranks = Array.from({ length: this.size }, (_, rank) => rank);
-    return this.#transport('the world', ranks, rounds, () => {});
-  }
-
-  #transport(
-    name: string,
-    ranks: readonly number[],
-    rounds: Rounds,
-    onClose: (clean: boolean) => void,
-  ): RoundsTransport {
-    const onFailure = (rank: number) => {
-      if (rank !== this.rank) this.#failedRank = rank;
-    };
-    // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks.
-    const options = { name, ranks, rounds, waiting: this.#waiting, mostBlocks: 1 };
-    return new RoundsTransport({ ...options, onFailure, onClose });
+    drain(this.#mpi, this.#comm, this.#waiting, PARTING_MS);
+    if (this.quit !== null) sayFinalized();
+    else this.#mpi.call.MPI_Finalize();
   }
 
   /** Ranks whose host has the name of this one's, and which the same launcher started. */
   #findHostRanks(): number[] {
-    if (this.#control === null) return [0];
     const hostname = builtin<typeof import('node:os')>('node:os')?.hostname() ?? '';
-    const input = Int32Array.of(hashLabel(hostname), Number(process.env.SYNCBN_NODE_RANK ?? 0));
-    const output = new Int32Array(2 * this.size);
-    const timeout = this.timeout * 1000;
-    const what = {
-      kind: 'allGather',
-      op: 'sum',
-      root: 0,
-      label: 'init',
-      message: '',
-      gathered: null,
-    } as const;
-    this.#control.start({ ...what, input, output, timeout }).wait();
-    return Array.from({ length: this.size }, (_, rank) => rank).filter(
-      (rank) => output[2 * rank] === input[0] && output[2 * rank + 1] === input[1],
-    );
+    const own = [hashLabel(hostname), Number(process.env.SYNCBN_NODE_RANK ?? 0)];
+    const { hellos } = this.#lobby;
+    this.#lobby.tell(this.#others, { kind: 'hello', numbers: own });
+    const areHere = () => hellos.size === this.size - 1;
+    if (!this.#waiting.blockUntil(areHere, 1000 * this.timeout)) {
+      const missing = this.#others.filter((rank) => !hellos.has(rank));
+      throw new DeadlineError(this.#late(`rank ${missing.join(', ')}`));
+    }
+    const isHere = (rank: number) => (hellos.get(rank) ?? own).join() === own.join();
+    return Array.from({ length: this.size }, (_, rank) => rank).filter(isHere);
+  }
+
+  #late(whom: string): string {
+    return `init: rank ${this.rank} waited ${this.timeout} s for ${whom}`;
+  }
+
+  get #others(): number[] {
+    return Array.from({ length: this.size }, (_, rank) => rank).filter((r) => r !== this.rank);
   }
 }
 

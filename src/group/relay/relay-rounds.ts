@@ -1,6 +1,7 @@
 /** Rounds of one group whose frames go through a hub. */
 
-import { CollectiveError, DeadlineError, RankFailedError } from '../../core/errors.js';
+import { CollectiveError, DeadlineError, type RankFailedError } from '../../core/errors.js';
+import { lostError } from '../rounds/endings.js';
 import { Frames, CARRIER_WORD as ROUND } from '../rounds/frames.js';
 import type { Described, Fate, Rounds } from '../rounds/rounds.js';
 import { HEADER_BYTES, slotBytes } from '../rounds/sizes.js';
@@ -25,9 +26,7 @@ export interface RelayMembers {
 
 export class RelayRounds implements Rounds, Fate {
   readonly frames: Frames;
-  readonly copyCapacity: number;
   readonly parts = null;
-  readonly bulk = null;
   readonly fate = this;
   readonly #host: RelayHost;
   readonly #members: RelayMembers;
@@ -45,7 +44,6 @@ export class RelayRounds implements Rounds, Fate {
     const bytes = new Uint8Array(ranks.length * slotBytes(capacity));
     const memory = { bytes, words: new Int32Array(bytes.buffer), reduce: null };
     this.frames = new Frames(memory, options);
-    this.copyCapacity = capacity;
     this.#host = host;
     this.#members = members;
     this.#inbox = ranks.map(() => []);
@@ -89,15 +87,12 @@ export class RelayRounds implements Rounds, Fate {
 
   lost(call: Described): Error | null {
     const { name, ranks, member } = this.#members;
+    const own = { name, ranks, rank: ranks[member] };
     if (this.#host.failure !== null) return this.#host.failure;
     if (this.#brokenBy !== null) return new DeadlineError(this.#brokenBy);
     const gone = ranks.findIndex((rank, m) => this.#isGone(rank, m) && !this.#isThere(m));
     if (gone < 0) return null;
-    return new RankFailedError(
-      ranks[gone],
-      `rank ${ranks[gone]} left before ${call.describe()} in group '${name}', ` +
-        `which rank ${ranks[member]} is in`,
-    );
+    return lostError(own, call, ranks[gone], 'left');
   }
 
   /** Circles are not looked for: their deadlines end them. */

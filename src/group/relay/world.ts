@@ -6,6 +6,7 @@ import { show } from '../../core/show.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
+import { checkTimeout, DEFAULT_TIMEOUT } from '../timeout.js';
 import type { Transport, World } from '../transport.js';
 import { Bell } from './bell.js';
 import { isLink, type Link } from './link.js';
@@ -25,7 +26,6 @@ export interface RelayWorldOptions {
   timeout?: number;
 }
 
-const DEFAULT_TIMEOUT = 600;
 /** A timer cannot run longer than this. */
 const MAX_TIMER_MS = 0x7fffffff;
 
@@ -120,7 +120,7 @@ export class RelayWorld implements World {
       { name, ranks, member: ranks.indexOf(this.rank) },
     );
     const transport = new RoundsTransport({
-      ...{ name, ranks, rounds, waiting: this.#waiting },
+      ...{ name, ranks, rank: this.rank, rounds, waiting: this.#waiting },
       // A round trip costs more than what cutting an exchange into pieces saves.
       mostBlocks: 1,
       onClose: () => this.#groups.delete(group),
@@ -204,10 +204,5 @@ function check(options: RelayWorldOptions): void {
   if (token !== undefined && typeof token !== 'string') {
     throw new TypeError(`relayWorld: token must be a string, got ${show(token)}`);
   }
-  if (timeout !== undefined && typeof timeout !== 'number') {
-    throw new TypeError(`relayWorld: timeout must be a number of seconds, got ${show(timeout)}`);
-  }
-  if (timeout !== undefined && !(timeout > 0)) {
-    throw new RangeError(`relayWorld: timeout must be more than 0 seconds, got ${timeout}`);
-  }
+  if (timeout !== undefined) checkTimeout('relayWorld', timeout);
 }

@@ -10,47 +10,18 @@ const CODE = 1;
 const COUNT_LOW = 2;
 const COUNT_HIGH = 3;
 const LABEL_HASH = 4;
-/** Bytes of text in the payload: of a raise, of a departure, or of a description. */
+/** Bytes of text in the payload: of a raise, or of a description. */
 const TEXT_BYTES = 5;
-/** How a member left. */
-const MANNER = 6;
-
-/** Code of a member that takes part no more. */
-const LEAVE = -1;
-/** Manners of leaving, beside the exit code of a rank that ended. */
-export const DESTROYED = -1;
-export const BROKEN = -2;
-
-/** A member's last call on a group. */
-export interface Departure {
-  readonly kind: 'leave';
-  /** The exit code of a rank that ended; else {@link DESTROYED} or {@link BROKEN}. */
-  readonly manner: number;
-  /** Why, if the rank failed or the group is broken. */
-  readonly message: string;
-  readonly timeout: number;
-}
-
-export function departure(manner: number, message = '', timeout = Infinity): Departure {
-  return { kind: 'leave', manner, message, timeout };
-}
-
-export type FrameCall = Collective | Departure;
 
 export function writeHeader(
   frames: Frames,
-  call: FrameCall,
+  call: Collective,
   sequence: number,
   count: number,
 ): void {
   const { words } = frames;
   const at = frames.ownHeaderWord;
   words[at + SEQUENCE] = sequence;
-  if (call.kind === 'leave') {
-    words[at + CODE] = LEAVE;
-    words[at + MANNER] = call.manner;
-    return;
-  }
   words[at + CODE] = encodeCall(call);
   words[at + COUNT_LOW] = count | 0;
   words[at + COUNT_HIGH] = count / 2 ** 32;
@@ -76,13 +47,13 @@ export function readText(frames: Frames, member: number): string {
 }
 
 /**
- * The member whose header stands out, or -1 when all agree: the first that raises or leaves, else
+ * The member whose header stands out, or -1 when all agree: the first that raises, else
  * the first that differs from member 0. All members read the same headers and find the same.
  */
 export function findOdd(frames: Frames): number {
   const { words, members } = frames;
   const first = frames.headerWord(0);
-  let odd = isSpecial(words[first + CODE]) ? 0 : -1;
+  let odd = isRaise(words[first + CODE]) ? 0 : -1;
   for (let m = 1; m < members; m++) {
     const at = frames.headerWord(m);
     if (
@@ -96,7 +67,7 @@ export function findOdd(frames: Frames): number {
     }
     if (isUneven(words[first + CODE]) && differInLengthAlone(words, at, first)) continue;
     if (odd < 0) odd = m;
-    else if (isSpecial(words[at + CODE]) && !isSpecial(codeOf(frames, odd))) odd = m;
+    else if (isRaise(words[at + CODE]) && !isRaising(frames, odd)) odd = m;
   }
   return odd;
 }
@@ -114,26 +85,11 @@ export function lengthsOf(frames: Frames): number[] {
   });
 }
 
-function codeOf(frames: Frames, member: number): number {
-  return frames.words[frames.headerWord(member) + CODE];
-}
-
-function isSpecial(code: number): boolean {
-  return code === LEAVE || isRaise(code);
-}
-
 export function isRaising(frames: Frames, member: number): boolean {
-  return codeOf(frames, member) !== LEAVE && isRaise(codeOf(frames, member));
-}
-
-/** How a member has left, or null while it takes part. */
-export function mannerOf(frames: Frames, member: number): number | null {
-  if (codeOf(frames, member) !== LEAVE) return null;
-  return frames.words[frames.headerWord(member) + MANNER];
+  return isRaise(frames.words[frames.headerWord(member) + CODE]);
 }
 
 /** "allReduce #17 of SyncBatchNorm 'bn2' with 129 float64" */
-export function describe(call: FrameCall, sequence: number, count: number): string {
-  if (call.kind === 'leave') return 'its exit';
+export function describe(call: Collective, sequence: number, count: number): string {
   return describeCall(encodeCall(call), count, sequence, call.label);
 }

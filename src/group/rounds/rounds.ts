@@ -16,7 +16,7 @@ export interface Rounds {
   readonly frames: Frames;
   /** Rounds in which each member needs a part of an array alone; null: none. */
   readonly parts: PartRounds | null;
-  /** Tells of members that will never send; null: they say so in a frame. */
+  /** Tells of members that will never send; null: nothing does, and deadlines end what waits. */
   readonly fate: Fate | null;
   /**
    * Sends this member's frame, with `bytes` of payload, to all.
@@ -28,6 +28,18 @@ export interface Rounds {
   /** Members whose frame has not come. */
   missing(): number[];
   /** Gives everything back; this member takes part no more. */
+  close(): void;
+}
+
+/** A group whose members have yet to meet. */
+export interface Connection {
+  /** That of the rounds, too. */
+  readonly fate: Fate | null;
+  /** The rounds, once all members have met. @throws Error when they want different groups */
+  connect(): Rounds | null;
+  /** Members that have not come. */
+  missing(): number[];
+  /** Gives everything back; this member comes no more. */
   close(): void;
 }
 

@@ -3,14 +3,14 @@
 import { CollectiveError, describeError } from '../../core/errors.js';
 import type { Collective } from '../transport.js';
 import { sendWhole } from './algorithms.js';
-import { type FrameCall, writeHeader, writeText } from './header.js';
+import { writeHeader, writeText } from './header.js';
 import type { Rounds } from './rounds.js';
 import type { RoundsWork } from './work.js';
 
 /** Sends the first frame of `work`. */
 export function sendFirst(rounds: Rounds, work: RoundsWork): void {
   const { call, route } = work;
-  if (call.kind === 'raise' || call.kind === 'leave') {
+  if (call.kind === 'raise') {
     sendText(rounds, work, call, call.message);
     return;
   }
@@ -26,7 +26,7 @@ export function sendFirst(rounds: Rounds, work: RoundsWork): void {
 
 /** Sends a further frame of `work` by `send`. */
 export function sendNext(rounds: Rounds, work: RoundsWork, send: () => void): void {
-  const call = work.call as Collective;
+  const { call } = work;
   try {
     sendHeader(rounds, work, call);
     send();
@@ -46,7 +46,7 @@ function sendFailure(rounds: Rounds, work: RoundsWork, call: Collective, error: 
   sendText(rounds, work, { ...call, kind: 'raise' }, describeError(error));
 }
 
-function sendText(rounds: Rounds, work: RoundsWork, call: FrameCall, text: string): void {
+function sendText(rounds: Rounds, work: RoundsWork, call: Collective, text: string): void {
   writeHeader(rounds.frames, call, work.number, work.count);
   const bytes = writeText(rounds.frames, text);
   rounds.send(bytes, bytes);

@@ -1,8 +1,8 @@
 /** A collective of a {@link RoundsTransport}, under way or over. */
 
-import type { Work } from '../transport.js';
+import type { Collective, Work } from '../transport.js';
 import type { Route } from './algorithms.js';
-import { describe, type FrameCall } from './header.js';
+import { describe } from './header.js';
 import { type RecordedCall, recorder } from './recorder.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
@@ -18,24 +18,24 @@ export interface Host extends Progress {
 }
 
 export class RoundsWork implements Work<void>, Awaited {
-  readonly call: FrameCall;
+  readonly call: Collective;
   /** Counts the group's collectives on this rank, from 1. */
   readonly number: number;
   /** Elements that this rank gives: the array may be detached later. */
   readonly count: number;
-  readonly route: Route;
+  /** Set when it begins: before, the way in which its members are connected may be open. */
+  route: Route = 'none';
   settled = false;
   /** Set by the transport that starts it. */
   recorded!: RecordedCall;
   #error: Error | null = null;
   readonly #host: Host;
 
-  constructor(host: Host, call: FrameCall, number: number, count: number, route: Route) {
+  constructor(host: Host, call: Collective, number: number, count: number) {
     this.#host = host;
     this.call = call;
     this.number = number;
     this.count = count;
-    this.route = route;
   }
 
   get timeout(): number {

@@ -10,7 +10,7 @@ import type { FrameMemory } from '../rounds/frames.js';
 import { HEADER_BYTES, sharedBytes, slotBytes } from '../rounds/sizes.js';
 import { AREA_HEADER_WORDS, LINE_WORDS, roundUp } from './area-sizes.js';
 import { FailureRecord, RECORD_WORDS, readText, writeText } from './failure-record.js';
-import type { Segment } from './segment.js';
+import { type Segment, WORD_BORN } from './segment.js';
 
 /** Words of an area's header. */
 export const AREA = {
@@ -22,6 +22,8 @@ export const AREA = {
   left: 3,
   /** Bytes of payload of a frame. */
   capacity: 4,
+  /** Counts the areas that were made: of two groups of one name, members meet in the older. */
+  born: 5,
 } as const;
 
 /** Words of a member's line. */
@@ -78,6 +80,7 @@ export class GroupArea {
     words[at + AREA.left] = 0;
     words[at + AREA.keyBytes] = writeText(words, keyAt, 4 * words.length, key);
     words[at + AREA.capacity] = capacity;
+    words[at + AREA.born] = ++words[WORD_BORN];
     const area = new GroupArea(segment, at);
     area.failure.clear();
     words.fill(0, area.lineWord(0, 0), area.lineWord(members, 0));
@@ -90,8 +93,9 @@ export class GroupArea {
     return area;
   }
 
-  hasLeft(member: number): boolean {
-    return Atomics.load(this.words, this.lineWord(member, LINE.left)) !== 0;
+  /** 0 while `member` is in the group; else it was about the n-th to leave. */
+  leftAs(member: number): number {
+    return Atomics.load(this.words, this.lineWord(member, LINE.left));
   }
 
   /** Index of the first word of the slot of `member` for rounds with the last bit of `round`. */
@@ -123,7 +127,8 @@ export class GroupArea {
   /** Takes `member` out; the last one frees the area. */
   leave(member: number): void {
     const rank = this.ranks[member];
-    Atomics.store(this.words, this.lineWord(member, LINE.left), 1);
+    const before = Atomics.load(this.words, this.at + AREA.left);
+    Atomics.store(this.words, this.lineWord(member, LINE.left), before + 1);
     Atomics.add(this.words, this.at + AREA.left, 1);
     this.ringMembers(rank);
   }

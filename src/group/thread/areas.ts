@@ -5,20 +5,32 @@
  */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
+import { threadMayBlock } from '../may-block.js';
 import { capacityFor } from '../rounds/sizes.js';
 import { AREA, GroupArea } from './area.js';
 import { areaWords, LIMITS } from './area-sizes.js';
-import { RANK, type Segment, WORD_FREE, WORD_LOCK } from './segment.js';
+import { RANK, type Segment, WORD_ALARMS, WORD_FREE, WORD_LOCK } from './segment.js';
 
 /** A group takes this part of the free memory, if that is more than it needs at least. */
 const SHARE = 1 / 64;
 /** Words that are no area of their own. */
 const CRUMB_WORDS = 1024;
+/** Milliseconds between looks for memory that others give back. */
+const LOOK_MS = 10;
+
+/** The group that a rank wants an area for. */
+interface Wanted {
+  readonly name: string;
+  readonly ranks: readonly number[];
+  readonly rank: number;
+}
 
 /**
  * The area of the group `name` among `ranks` that `rank` has not left: the first member to come
- * makes it, the others find it.
+ * makes it, the others find it. Waits while groups that others have left are still to be left by
+ * their last members.
  * @throws RangeError when another rank holds the name with other ranks, or the segment is full
+ * @throws DeadlineError when a rank that is behind does not leave its groups in time
  */
 export function openArea(
   segment: Segment,
@@ -26,47 +38,79 @@ export function openArea(
   ranks: readonly number[],
   rank: number,
 ): GroupArea {
-  return withLock(segment, rank, () => {
-    const found = findArea(segment, name, ranks, rank);
-    if (found !== null) return found;
-    // What names a group for all ranks of the world.
-    const key = JSON.stringify([name, ranks]);
-    const keyBytes = new TextEncoder().encode(key).length;
-    const wordsFor = (capacity: number) => areaWords(keyBytes, ranks.length, capacity);
-    joinFree(segment);
-    const isWorld = ranks.length === segment.size && segment.words[WORD_FREE] === segment.firstArea;
-    // The group of all comes first and matters most.
-    const share = wordsLeft(segment) * (isWorld ? 1 : SHARE);
-    let capacity = capacityFor(LIMITS, ranks.length);
-    while (capacity > LIMITS.least && wordsFor(capacity) > share) {
-      capacity = Math.max(LIMITS.least, Math.floor(capacity / 128) * 64);
+  const wanted = { name, ranks, rank };
+  const deadline = performance.now() + 1000 * segment.timeout;
+  for (;;) {
+    const found = withLock(segment, rank, () => findArea(segment, wanted) ?? make(segment, wanted));
+    if (found instanceof GroupArea) return found;
+    const behind = ranksBehind(segment, rank);
+    if (behind.length === 0 || !threadMayBlock()) throw new RangeError(found);
+    if (performance.now() > deadline) {
+      const whom = behind.join(', ');
+      throw new DeadlineError(
+        `${found}; rank ${rank} waited ${segment.timeout} s for rank ${whom} to leave groups`,
+      );
     }
-    const at = takeFree(segment, wordsFor(capacity), name);
-    return GroupArea.format(segment, at, key, ranks.length, capacity);
-  });
+    Atomics.wait(segment.words, WORD_ALARMS, Atomics.load(segment.words, WORD_ALARMS), LOOK_MS);
+  }
 }
 
-function findArea(
-  segment: Segment,
-  name: string,
-  ranks: readonly number[],
-  rank: number,
-): GroupArea | null {
+/** Makes the area. @returns what is missing, if there is no room */
+function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
+  // What names a group for all ranks of the world.
+  const key = JSON.stringify([name, ranks]);
+  const keyBytes = new TextEncoder().encode(key).length;
+  const wordsFor = (capacity: number) => areaWords(keyBytes, ranks.length, capacity);
+  joinFree(segment);
+  const left = wordsLeft(segment);
+  const isWorld = ranks.length === segment.size && segment.words[WORD_FREE] === segment.firstArea;
+  // The group of all comes first and matters most.
+  const share = left * (isWorld ? 1 : SHARE);
+  let capacity = capacityFor(LIMITS, ranks.length);
+  while (capacity > LIMITS.least && wordsFor(capacity) > share) {
+    capacity = Math.max(LIMITS.least, Math.floor(capacity / 128) * 64);
+  }
+  const needed = wordsFor(capacity);
+  const at = takeFree(segment, needed);
+  if (at !== null) return GroupArea.format(segment, at, key, ranks.length, capacity);
+  return (
+    `createGroup: group '${name}' needs ${4 * needed} bytes of shared memory in one piece, ` +
+    `${4 * left} are left in all; destroy groups that are not needed, on all their members`
+  );
+}
+
+/** Other ranks that have yet to leave a group which some member has left. */
+function ranksBehind(segment: Segment, rank: number): number[] {
+  const behind = new Set<number>();
+  withLock(segment, rank, () => {
+    for (const at of areas(segment)) {
+      if (isFree(segment, at) || Atomics.load(segment.words, at + AREA.left) === 0) continue;
+      const area = new GroupArea(segment, at);
+      area.ranks.forEach((other, member) => {
+        const isGone = area.leftAs(member) > 0 || segment.load(other, RANK.exited) !== 0;
+        if (!isGone && other !== rank) behind.add(other);
+      });
+    }
+  });
+  return [...behind].sort((a, b) => a - b);
+}
+
+function findArea(segment: Segment, { name, ranks, rank }: Wanted): GroupArea | null {
+  const { words } = segment;
+  let found: GroupArea | null = null;
   for (const at of areas(segment)) {
     if (isFree(segment, at)) continue;
     const area = new GroupArea(segment, at);
     const member = area.ranks.indexOf(rank);
-    if (area.name !== name || (member >= 0 && area.hasLeft(member))) continue;
-    if (area.ranks.join() === ranks.join()) return area;
     // A member list without this rank may be an older group that this rank was never in.
-    if (member >= 0) {
-      throw new RangeError(
-        `createGroup: another rank made group '${name}' with ranks ${area.ranks.join(', ')}, ` +
-          `this rank asks for ranks ${ranks.join(', ')}`,
-      );
-    }
+    if (area.name !== name || member < 0 || area.leftAs(member) > 0) continue;
+    if (found === null || words[at + AREA.born] < words[found.at + AREA.born]) found = area;
   }
-  return null;
+  if (found === null || found.ranks.join() === ranks.join()) return found;
+  throw new RangeError(
+    `createGroup: another rank made group '${name}' with ranks ${found.ranks.join(', ')}, ` +
+      `this rank asks for ranks ${ranks.join(', ')}`,
+  );
 }
 
 /** First words of all areas. */
@@ -101,8 +145,8 @@ function wordsLeft(segment: Segment): number {
   return left;
 }
 
-/** Takes `needed` words from a free area, or from the end of the list. */
-function takeFree(segment: Segment, needed: number, name: string): number {
+/** Takes `needed` words from a free area, or from the end of the list; null: there are none. */
+function takeFree(segment: Segment, needed: number): number | null {
   const { words } = segment;
   for (const at of areas(segment)) {
     const rest = words[at + AREA.words] - needed;
@@ -114,13 +158,7 @@ function takeFree(segment: Segment, needed: number, name: string): number {
     return at;
   }
   const at = words[WORD_FREE];
-  if (at + needed > words.length) {
-    throw new RangeError(
-      `createGroup: group '${name}' needs ${needed * 4} bytes of shared memory, ` +
-        `${(words.length - at) * 4} are left; destroy groups that are not needed, ` +
-        'or start the world with a larger areaBytes',
-    );
-  }
+  if (at + needed > words.length) return null;
   writeFree(segment, at, needed);
   words[WORD_FREE] = at + needed;
   return at;

@@ -1,6 +1,7 @@
 /** What a rank knows of the other threads of a group: who is gone, and who waits for whom. */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
+import { lostError } from '../rounds/endings.js';
 import type { Described, Fate } from '../rounds/rounds.js';
 import { type GroupArea, LINE } from './area.js';
 import { ranksToBlame } from './blame.js';
@@ -80,28 +81,33 @@ export class ThreadFate implements Fate {
 
   #look(call: Described): Error | null {
     const { segment, ranks, name, failure } = this.#area;
+    const own = { name, ranks, rank: this.#rank };
     const failed = segment.failure.read();
     if (failed !== null) return new RankFailedError(failed.rank, failed.text);
     const broken = failure.read();
     if (broken !== null) return new DeadlineError(broken.text);
     // In this order: one that sends and leaves between the two looks has sent.
-    const gone = ranks.findIndex((_, m) => this.#isGone(m) && !this.#hasCome(m));
-    if (gone < 0) return null;
-    const rank = ranks[gone];
+    const gone = ranks.map((_, m) => m).filter((m) => this.#isGone(m) && !this.#hasCome(m));
+    if (gone.length === 0) return null;
+    // The first: others may have left since it did.
+    const [rank] = gone.sort((a, b) => this.#leftAs(a) - this.#leftAs(b)).map((m) => ranks[m]);
     const hasExited = segment.load(rank, RANK.exited) !== 0;
     const how = hasExited ? `exited with code ${segment.load(rank, RANK.exitCode)}` : 'left';
-    return new RankFailedError(
-      rank,
-      `rank ${rank} ${how} before ${call.describe()} in group '${name}', ` +
-        `which rank ${this.#rank} is in`,
-    );
+    return lostError(own, call, rank, how);
   }
 
   #isGone(member: number): boolean {
     const { segment, ranks } = this.#area;
     const rank = ranks[member];
-    const hasLeft = segment.load(rank, RANK.left) >= this.#session || this.#area.hasLeft(member);
+    const hasLeft = segment.load(rank, RANK.left) >= this.#session || this.#area.leftAs(member) > 0;
     return hasLeft || segment.load(rank, RANK.exited) !== 0;
+  }
+
+  /** Orders members that are gone: who has ended comes first, who is just leaving the world last. */
+  #leftAs(member: number): number {
+    const { segment, ranks } = this.#area;
+    if (segment.load(ranks[member], RANK.exited) !== 0) return 0;
+    return this.#area.leftAs(member) || Number.POSITIVE_INFINITY;
   }
 
   #searchCircle(): Error | null {

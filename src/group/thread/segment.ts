@@ -22,6 +22,8 @@ export const WORD_LOCK = 3;
 export const WORD_FREE = 4;
 /** Counts up whenever a rank or a group may have failed or left. */
 export const WORD_ALARMS = 5;
+/** Counts the areas that were made; changed by the rank that holds the lock. */
+export const WORD_BORN = 6;
 const HEADER_WORDS = 16;
 /** Words of a rank's line; two cache lines, so that neighbours do not share one. */
 const RANK_WORDS = 32;

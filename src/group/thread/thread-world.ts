@@ -40,7 +40,7 @@ export class ThreadWorld implements World {
     if (ranks.length === 1) return new SoloTransport(this.rank);
     const area = openArea(this.#segment, name, ranks, this.rank);
     return new RoundsTransport({
-      ...{ name, ranks, waiting: this.#waiting },
+      ...{ name, ranks, rank: this.rank, waiting: this.#waiting },
       rounds: new ThreadRounds(area, ranks.indexOf(this.rank), this.#session),
       mostBlocks: Number.POSITIVE_INFINITY,
     });

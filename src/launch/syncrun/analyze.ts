@@ -69,7 +69,6 @@ function furthestCalls(records: Map<number, FlightRecord>): Map<string, Recorded
   const furthest = new Map<string, RecordedCall>();
   for (const { calls } of records.values()) {
     for (const call of calls) {
-      if (call.kind === 'leave') continue;
       const known = furthest.get(call.group);
       if (known === undefined || call.number > known.number) furthest.set(call.group, call);
     }

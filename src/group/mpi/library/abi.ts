@@ -16,6 +16,10 @@ export interface Abi {
   readonly errorsReturn: number;
   /** MPI_STATUSES_IGNORE. */
   readonly statusesIgnore: number;
+  /** MPI_ANY_SOURCE. */
+  readonly anySource: number;
+  /** MPI_ANY_TAG. */
+  readonly anyTag: number;
   /** MPI_THREAD_FUNNELED. */
   readonly funneled: number;
   /** Bytes of a handle in memory. */
@@ -35,6 +39,8 @@ const MPICH: Abi = {
   sum: 0x58000003,
   errorsReturn: 0x54000001,
   statusesIgnore: 1,
+  anySource: -2,
+  anyTag: -1,
   funneled: 1,
   handleBytes: 4,
   // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 is the last.
@@ -52,6 +58,8 @@ const STANDARD: Abi = {
   sum: 0x21,
   errorsReturn: 0x142,
   statusesIgnore: 0,
+  anySource: -1,
+  anyTag: -31,
   funneled: 1024,
   handleBytes: 8,
   // The library behind it may be either; this suits both.
@@ -70,6 +78,8 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     sum: at('op_sum'),
     errorsReturn: at('errors_return'),
     statusesIgnore: 0,
+    anySource: -1,
+    anyTag: -1,
     funneled: 1,
     handleBytes: 8,
     // The limit of its shared memory is 4096, less its headers. Measured: 4040 is fast, 4064 not.

@@ -1,62 +1,46 @@
-/** Communicators: the channels of their own that MPI gives each group. */
+/** The channel of this world's own that all messages go through. */
 
-import { groupTag, UNUSED_TAG } from '../gate.js';
+import type { Waiting } from '../../rounds/waiting.js';
 import { check, handleAt, type Mpi } from './library.js';
 import { NativeMemory } from './memory.js';
 
-/** A copy of the communicator of all ranks, so that the program's own use of MPI is not disturbed. */
-export function duplicateWorld(mpi: Mpi): number {
-  const { cells, call, abi } = mpi;
-  check(mpi, 'MPI_Comm_dup', call.MPI_Comm_dup(abi.world, cells.address));
-  return returningErrors(mpi, handleAt(mpi, cells, 0));
-}
-
-/** A communicator of `ranks`, made by its members alone. */
-export function createComm(
-  mpi: Mpi,
-  parent: number,
-  name: string,
-  ranks: readonly number[],
-): number {
-  const { cells, call } = mpi;
-  const list = new NativeMemory(mpi.koffi, 4 * ranks.length);
-  list.words.set(ranks);
-  check(mpi, 'MPI_Comm_group', call.MPI_Comm_group(parent, cells.address));
-  const all = handleAt(mpi, cells, 0);
-  const [allAt, membersAt, commAt] = [0, 8, 16].map((offset) => cells.address + offset);
-  check(mpi, 'MPI_Group_incl', call.MPI_Group_incl(all, ranks.length, list.address, membersAt));
-  const members = handleAt(mpi, cells, 8);
-  const code = call.MPI_Comm_create_group(parent, members, groupTag(name), commAt);
-  check(mpi, 'MPI_Comm_create_group', code);
-  const comm = handleAt(mpi, cells, 16);
-  call.MPI_Group_free(membersAt);
-  call.MPI_Group_free(allAt);
-  list.free();
-  return returningErrors(mpi, comm);
-}
-
-export function freeComm(mpi: Mpi, comm: number): void {
-  const { cells, call, abi } = mpi;
-  cells.words[0] = comm | 0;
-  if (abi.handleBytes === 8) cells.words[1] = Math.floor(comm / 2 ** 32);
-  check(mpi, 'MPI_Comm_free', call.MPI_Comm_free(cells.address));
-}
-
 /**
- * Lets MPI move on: it does so only in calls of it, and what other ranks wait for may still be on
- * its way out of this process.
+ * A copy of the communicator of all ranks, so that the program's own use of MPI is not disturbed.
+ * @returns null when not all ranks have come within `seconds`
  */
-export function progressOf(mpi: Mpi, comm: number): () => void {
-  const { call, cells, abi } = mpi;
-  const flag = cells.address + 64;
-  // A look for a message that nobody sends.
-  return () => {
-    call.MPI_Iprobe(0, UNUSED_TAG, comm, flag, abi.statusesIgnore);
+export function duplicateWorld(mpi: Mpi, waiting: Waiting, seconds: number): number | null {
+  const { cells, call, abi } = mpi;
+  const [request, flag] = [cells.address + 16, cells.address + 32];
+  check(mpi, 'MPI_Comm_idup', call.MPI_Comm_idup(abi.world, cells.address, request));
+  const isThere = () => {
+    check(mpi, 'MPI_Test', call.MPI_Test(request, flag, abi.statusesIgnore));
+    return cells.words[8] !== 0;
   };
+  if (!waiting.blockUntil(isThere, 1000 * seconds)) return null;
+  const comm = handleAt(mpi, cells, 0);
+  check(mpi, 'MPI_Comm_set_errhandler', call.MPI_Comm_set_errhandler(comm, abi.errorsReturn));
+  return comm;
 }
 
-function returningErrors(mpi: Mpi, comm: number): number {
-  const { MPI_Comm_set_errhandler } = mpi.call;
-  check(mpi, 'MPI_Comm_set_errhandler', MPI_Comm_set_errhandler(comm, mpi.abi.errorsReturn));
-  return comm;
+/** Bytes of the longest message. */
+const LONGEST_BYTES = 1 << 14;
+
+/** Takes in what nobody waits for any more: all that has come, within `milliseconds`. */
+export function drain(mpi: Mpi, comm: number, waiting: Waiting, milliseconds: number): void {
+  const { call, abi, koffi } = mpi;
+  const memory = new NativeMemory(koffi, 64 + LONGEST_BYTES);
+  const { address, words } = memory;
+  const [flag, request, room] = [address, address + 16, address + 64];
+  let isReceiving = false;
+  const isDone = () => {
+    if (isReceiving) call.MPI_Test(request, flag, abi.statusesIgnore);
+    if (isReceiving && words[0] === 0) return false;
+    call.MPI_Iprobe(abi.anySource, abi.anyTag, comm, flag, abi.statusesIgnore);
+    isReceiving = words[0] !== 0;
+    const from = [abi.anySource, abi.anyTag, comm, request] as const;
+    if (isReceiving) call.MPI_Irecv(room, LONGEST_BYTES, abi.byte, ...from);
+    return !isReceiving;
+  };
+  // The memory stays if MPI still writes to it.
+  if (waiting.blockUntil(isDone, milliseconds)) memory.free();
 }

@@ -15,7 +15,7 @@ import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';
 import { alignUp, NativeMemory } from '../library/memory.js';
 import { NativeAdder } from '../native-adder.js';
-import { PersistentRequests } from './persistent.js';
+import { PersistentRequests, type Route } from './persistent.js';
 import { Requests } from './requests.js';
 
 export class MessageRounds implements Rounds {
@@ -31,11 +31,15 @@ export class MessageRounds implements Rounds {
   readonly #peers: readonly number[];
   readonly #persistent: PersistentRequests;
   readonly #requests: Requests;
+  readonly #onClose: (isIdle: boolean) => void;
   /** Pieces that this member has sent in the round. */
   #pieces = 0;
 
-  constructor(mpi: Mpi, comm: number, member: number, members: number, capacity: number) {
+  /** @param onClose is told whether MPI has nothing more to do for the group */
+  constructor(mpi: Mpi, route: Route, capacity: number, onClose: (isIdle: boolean) => void) {
+    const { member, members } = route;
     const longest = HEADER_BYTES + capacity;
+    this.#onClose = onClose;
     this.#mpi = mpi;
     this.#stride = alignUp(longest);
     this.#memory = createFrameMemory(mpi.koffi, members * this.#stride);
@@ -51,7 +55,7 @@ export class MessageRounds implements Rounds {
     this.#peers = Array.from({ length: members }, (_, m) => m).filter((m) => m !== member);
     this.#requests = new Requests(mpi);
     this.#persistent = new PersistentRequests(mpi, {
-      ...{ comm, member, members, longest },
+      ...{ ...route, longest },
       frameAddress: (m) => this.#memory.address + m * this.#stride,
       partAddress: (m) => this.#parts.address + m * this.#stride,
     });
@@ -69,11 +73,15 @@ export class MessageRounds implements Rounds {
     return this.#requests.missing();
   }
 
-  /** Frees the requests and the memory. */
+  /** Frees the requests and the memory; what MPI may still read or write stays for good. */
   close(): void {
-    this.#persistent.close();
-    for (const memory of [this.#memory, this.#parts]) memory.free();
-    this.#requests.close();
+    const isIdle = this.#requests.arrived();
+    if (isIdle) {
+      this.#persistent.close();
+      for (const memory of [this.#memory, this.#parts]) memory.free();
+      this.#requests.close();
+    }
+    this.#onClose(isIdle);
   }
 
   #sendParts(input: CopiedArray): void {
@@ -103,6 +111,7 @@ export class MessageRounds implements Rounds {
     if (ofParts) this.#copyHeader();
     const { cells, count } = this.#persistent.round(HEADER_BYTES + bytes, pieces, ofParts);
     this.#startRequests(cells.address, count);
+    this.frames.turn();
   }
 
   #copyHeader(): void {

@@ -13,15 +13,29 @@ import { NativeMemory } from '../library/memory.js';
 
 /** Sets of requests that are kept; a program uses a few frame lengths. */
 const MAX_ROUNDS = 64;
-/** Tags of the first piece and of those after it. */
-const FRAME_TAG = 0;
-const LATER_TAG = 1;
+/** Tags of a group: one for each piece of its longest frame. */
+const TAGS = 32;
 
-/** What a group's messages go through, and where they lie. */
-export interface Channel {
+/** Tag of the first piece of all frames for a rank that has given the group this number. */
+export function tagOf(number: number): number {
+  return TAGS * number;
+}
+
+/** What a group's messages go through. */
+export interface Route {
+  /** Communicator of all ranks. */
   readonly comm: number;
+  /** World ranks of the members. */
+  readonly ranks: readonly number[];
   readonly member: number;
   readonly members: number;
+  /** Tag of the first piece that each member is sent, and of those that this one receives. */
+  readonly sendTags: readonly number[];
+  readonly receiveTag: number;
+}
+
+/** The route, and where the frames lie. */
+export interface Channel extends Route {
   /** Bytes of the longest frame. */
   readonly longest: number;
   /** Where `member`'s frames arrive; the own one is what all are sent. */
@@ -142,10 +156,10 @@ export class PersistentRequests {
     request: number,
   ): void {
     const { call, abi } = this.#mpi;
+    const { comm, ranks, sendTags, receiveTag } = this.#channel;
     // Startall may start in any order, so pieces are told apart by their tags.
-    const tag = piece === 0 ? FRAME_TAG : LATER_TAG + piece;
-    const { comm } = this.#channel;
-    check(this.#mpi, name, call[name](address, bytes, abi.byte, peer, tag, comm, request));
+    const tag = (name === 'MPI_Send_init' ? sendTags[peer] : receiveTag) + piece;
+    check(this.#mpi, name, call[name](address, bytes, abi.byte, ranks[peer], tag, comm, request));
   }
 
   #dropOldest(): void {
