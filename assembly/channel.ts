@@ -116,14 +116,15 @@ function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T 
  * lose digits where the shift is far from the mean: at d standard deviations 1 + d^2 times the
  * relative error of the squares' sum is left in M2. `most`, d^2 at most, keeps that within 1e-6.
  * They lose them, too, where squares overflow or underflow. NaN and infinity are not sound either.
+ * Both sums are 0 where all values are the shift, or so near a tiny one that squares underflow.
  */
-export function sound(count: f64, sum: f64, squares: f64, most: f64): bool {
+export function sound(count: f64, sum: f64, squares: f64, shift: T, most: f64): bool {
   // Times the count, since a division takes as long as all the rest.
   const product = sum * sum;
   const spread = squares * count - product;
   const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
   if (spread < Infinity && product <= most * spread && spread >= tiny * count * count) return true;
-  return squares === 0 && sum === 0;
+  return squares === 0 && sum === 0 && (shift === 0 || abs(shift) >= <T>1e-15);
 }
 
 /** Writes the two results of a channel. */

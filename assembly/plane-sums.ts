@@ -89,7 +89,7 @@ export function planeMoments(call: Call): void {
   for (let c: usize = 0, x = call.x; c < call.channels; c++, x += plane, record += RECORD) {
     let sum = pairSum(record + SUM);
     let squares = pairSum(record + PRODUCTS);
-    if (!sound(count, sum, squares, MOST)) {
+    if (!sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
       // The sampled values misled: once more, from the mean that came out.
       begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
       for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
@@ -98,7 +98,7 @@ export function planeMoments(call: Call): void {
       sum = pairSum(record + SUM);
       squares = pairSum(record + PRODUCTS);
     }
-    if (sound(count, sum, squares, MOST)) {
+    if (sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
       const delta = sum / count;
       put(call, c, <f64>load<T>(record, SHIFT) + delta, squares - sum * delta);
     } else {

@@ -218,10 +218,10 @@ function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: 
   for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
     const sum = load<f64>(total);
     const squares = load<f64>(total + 8 * channels);
-    if (sound(count, sum, squares, MOST)) {
+    const shift = load<T>(arrays + c * bytes, SHIFT);
+    if (sound(count, sum, squares, shift, MOST)) {
       const delta = sum * share;
-      const shift = <f64>load<T>(arrays + c * bytes, SHIFT);
-      put(call, first + c, shift + delta, squares - sum * delta);
+      put(call, first + c, <f64>shift + delta, squares - sum * delta);
     } else if (last) {
       putExactMoments(call, first + c, call.x + (first + c) * bytes);
     } else {

@@ -1,8 +1,9 @@
 /**
- * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (both
- * builds of the kernels) and exact.ts (exact sums, loaded apart), and src/group/thread/generated/reduce.ts and src/group/mpi/generated/
- * reduce.ts (of one source, for shared memory and for a process's own), so that bundlers, Deno, Bun and
- * browsers have no asset to handle. src/core/binary-text.ts tells what the text is.
+ * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (all
+ * builds of the kernels), exact.ts and mask.ts there (exact sums and masks, loaded apart), and
+ * generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
+ * for a process's own), so that bundlers, Deno, Bun and browsers have no asset to handle.
+ * src/core/binary-text.ts tells what the text is.
  */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -109,15 +110,17 @@ const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'rel
 const exact32 = await compile('exact-stages', 'exact32', float32);
 const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
 const exact64 = await compile('exact-stages', 'exact64', float64);
+const mask = await compile('mask', 'mask');
 const reduce = await compile('reduce', 'reduce');
 const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
 write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
+write('src/kernels/wasm/generated/mask.ts', { mask });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
-const sizes = Object.entries({ base, baseline, relaxed, exact32, exact64, reduce });
+const sizes = Object.entries({ base, baseline, relaxed, exact32, exact64, mask, reduce });
 console.log(
   `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,
 );

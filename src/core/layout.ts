@@ -6,6 +6,7 @@
  */
 
 import type { ComputeDType } from './dtype.js';
+import type { Mask } from './mask.js';
 
 /** An array's shape as the kernels see it. All sizes are element counts. */
 export interface Layout {
@@ -17,11 +18,18 @@ export interface Layout {
   readonly channelsLast: boolean;
   /** Element type, by name: two bytes do not tell float16 from bfloat16. */
   readonly dtype: ComputeDType;
+  /** Samples and positions that count; default: all. */
+  readonly mask?: Mask | null;
 }
 
 /** Values per channel of the array. */
 export function valuesPerChannel({ samples, plane }: { samples: number; plane: number }): number {
   return samples * plane;
+}
+
+/** Values per channel that count. */
+export function countPerChannel(layout: Layout): number {
+  return layout.mask?.count ?? valuesPerChannel(layout);
 }
 
 /**
@@ -32,11 +40,12 @@ export function layoutOf(
   shape: readonly number[],
   channelsLast: boolean,
   dtype: ComputeDType,
+  mask: Mask | null = null,
 ): Layout {
   const channelAxis = channelsLast ? shape.length - 1 : 1;
   let plane = 1;
   for (let axis = 1; axis < shape.length; axis++) if (axis !== channelAxis) plane *= shape[axis];
-  return { samples: shape[0], channels: shape[channelAxis], plane, channelsLast, dtype };
+  return { samples: shape[0], channels: shape[channelAxis], plane, channelsLast, dtype, mask };
 }
 
 /** Number of elements of `shape`. */

@@ -80,3 +80,30 @@ export function mergeRanks(
   }
   return merged;
 }
+
+/** The most d^2, and the least variance of float32 and float64 squares, as in assembly/channel.ts. */
+const MOST_DISTANCE = 1.5625;
+const LEAST_VARIANCE = { float32: 1e-30, float64: 1e-290 };
+/** Two float32 numbers of this size differ by 6e-23 or more, whose square is a number. */
+const TINY = 1e-15;
+
+/**
+ * Whether sums of `count` differences from a shift and of their squares give M2 to full precision:
+ * they do not where the shift is d standard deviations from the mean, or where squares overflow or
+ * underflow. Both are 0 where all values are the shift, or so near a tiny shift that their squares
+ * underflow.
+ */
+export function isSound(
+  count: number,
+  sum: number,
+  squares: number,
+  shift: number,
+  dtype: keyof typeof LEAST_VARIANCE,
+): boolean {
+  const spread = squares * count - sum * sum;
+  const least = LEAST_VARIANCE[dtype] * count * count;
+  if (spread < Number.POSITIVE_INFINITY && sum * sum <= MOST_DISTANCE * spread && spread >= least) {
+    return true;
+  }
+  return squares === 0 && sum === 0 && (shift === 0 || Math.abs(shift) >= TINY);
+}

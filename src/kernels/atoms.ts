@@ -150,9 +150,25 @@ const LEAST_PRODUCT = 7e-43;
 
 const exact: Round = (value) => value;
 
-function readerOf({ x, dy }: ExactTerms, shift: number, r: Round): Reader {
-  const difference = (i: number) => r(x[i] - shift);
-  return { difference, factor: dy === null ? difference : (i) => dy[i] };
+function readerOf({ x, dy }: ExactTerms, shift: number, r: Round, layout: Layout): Reader {
+  const all = (i: number) => r(x[i] - shift);
+  const counts = dy === null || layout.mask?.zero ? counterOf(layout) : null;
+  const difference = counts === null ? all : (i: number) => (counts(i) ? all(i) : 0);
+  if (dy === null) return { difference, factor: difference };
+  return { difference, factor: counts === null ? (i) => dy[i] : (i) => (counts(i) ? dy[i] : 0) };
+}
+
+/** Whether the value at an index counts; null: all do. */
+function counterOf({
+  mask,
+  channels,
+  plane,
+  channelsLast,
+}: Layout): ((i: number) => boolean) | null {
+  if (mask == null) return null;
+  const { places } = mask;
+  if (channelsLast) return (i) => places[Math.floor(i / channels)] !== 0;
+  return (i) => places[Math.floor(i / (channels * plane)) * plane + (i % plane)] !== 0;
 }
 
 /** The exact sums of any arrays, one number at a time. */
@@ -166,7 +182,7 @@ export function exactSums(terms: ExactTerms, layout: Layout): ExactSums {
   for (let c = 0; c < channels; c++) {
     const given = terms.shift === null ? 0 : terms.shift[c];
     const shift = terms.precise ? given : dtype === 'float32' ? Math.fround(given) : given;
-    const read = readerOf(terms, shift, r);
+    const read = readerOf(terms, shift, r, layout);
     const add = (sum: number, product: number, bound: number) => {
       columns[c].push(sum);
       columns[channels + c].push(product);

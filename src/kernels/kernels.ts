@@ -9,6 +9,10 @@
  * - Per-channel arrays are indexed by the channel itself, and as long as the layout has channels.
  * - All arrays may be of any origin. Those from `allocate` are used in place; others are copied in
  *   and out by pieces. Nothing is kept of an array after a call.
+ * - A layout may have a mask. Then `moments` and `exactSums` are those of the values that count.
+ *   The normalised values of all places are outputs: `gradientSums`, exact ones too, have the dy of
+ *   all places, and where nothing counts dx is weight * invstd * dy, since the input does not move
+ *   the statistics. With `zero` these places have no outputs: y and dx are 0, and dy is not read.
  */
 
 import type { ComputeDType, FloatArray } from '../core/dtype.js';
@@ -94,7 +98,7 @@ export interface Kernels {
 
   /**
    * Writes the mean and M2 of each channel's values; both 0 when there are no values.
-   * @returns values per channel
+   * @returns values per channel that count
    */
   moments(
     mean: Float64Array,

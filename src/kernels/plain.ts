@@ -5,7 +5,7 @@
  */
 
 import { allocateFloats, type ComputeDType, type FloatArray } from '../core/dtype.js';
-import { type Layout, valuesPerChannel } from '../core/layout.js';
+import { countPerChannel, type Layout } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
 import { loadedAtInit } from '../core/ready.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
@@ -20,16 +20,21 @@ function moments(
   layout: Layout,
   { from, to }: ChannelRange,
 ): number {
-  const count = valuesPerChannel(layout);
+  const count = countPerChannel(layout);
+  const places = layout.mask?.places ?? null;
   for (let c = from; c < to; c++) {
     let sum = 0;
-    forEachPlane(layout, c, (start, end, stride) => {
-      for (let i = start; i < end; i += stride) sum += x[i];
+    forEachPlane(layout, c, (start, end, stride, place) => {
+      for (let i = start, p = place; i < end; i += stride, p++) {
+        if (places === null || places[p] !== 0) sum += x[i];
+      }
     });
     const center = count === 0 ? 0 : sum / count;
     let squares = 0;
-    forEachPlane(layout, c, (start, end, stride) => {
-      for (let i = start; i < end; i += stride) squares += (x[i] - center) ** 2;
+    forEachPlane(layout, c, (start, end, stride, place) => {
+      for (let i = start, p = place; i < end; i += stride, p++) {
+        if (places === null || places[p] !== 0) squares += (x[i] - center) ** 2;
+      }
     });
     mean[c] = center;
     m2[c] = squares;
@@ -44,12 +49,15 @@ function normalize(
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
+  const places = placesOfZeros(layout);
   for (let c = from; c < to; c++) {
     const center = mean[c];
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
     const shift = bias === null ? 0 : bias[c];
-    forEachPlane(layout, c, (start, end, stride) => {
-      for (let i = start; i < end; i += stride) y[i] = (x[i] - center) * scale + shift;
+    forEachPlane(layout, c, (start, end, stride, place) => {
+      for (let i = start, p = place; i < end; i += stride, p++) {
+        y[i] = places === null || places[p] !== 0 ? (x[i] - center) * scale + shift : 0;
+      }
     });
   }
 }
@@ -62,12 +70,14 @@ function gradientSums(
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
+  const places = placesOfZeros(layout);
   for (let c = from; c < to; c++) {
     const center = mean[c];
     let sumDy = 0;
     let sumDyX = 0;
-    forEachPlane(layout, c, (start, end, stride) => {
-      for (let i = start; i < end; i += stride) {
+    forEachPlane(layout, c, (start, end, stride, place) => {
+      for (let i = start, p = place; i < end; i += stride, p++) {
+        if (places !== null && places[p] === 0) continue;
         sumDy += dy[i];
         sumDyX += dy[i] * (x[i] - center);
       }
@@ -86,17 +96,24 @@ function inputGradient(
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
+  const { mask } = layout;
   for (let c = from; c < to; c++) {
     const center = mean[c];
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
     const meanDy = means === null ? 0 : means.dy[c];
     const slope = means === null ? 0 : means.dyXhat[c] * invstd[c];
-    forEachPlane(layout, c, (start, end, stride) => {
-      for (let i = start; i < end; i += stride) {
-        dx[i] = (dy[i] - meanDy - (x[i] - center) * slope) * scale;
+    forEachPlane(layout, c, (start, end, stride, place) => {
+      for (let i = start, p = place; i < end; i += stride, p++) {
+        if (mask != null && mask.places[p] === 0) dx[i] = mask.zero ? 0 : dy[i] * scale;
+        else dx[i] = (dy[i] - meanDy - (x[i] - center) * slope) * scale;
       }
     });
   }
+}
+
+/** The mask, where results are 0 beside it; null: all places have results. */
+function placesOfZeros({ mask }: Layout): Uint8Array | null {
+  return mask?.zero === true ? mask.places : null;
 }
 
 /** Ordinary arrays, released by the collector. */

@@ -7,6 +7,7 @@ import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { checkBoolean } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
+import { maskFor } from './mask-option.js';
 import { checkGradient, checkInput } from './pass-checks.js';
 import { checkOut, floatsFor, overlaps } from './results.js';
 import type { BatchNormSetup } from './setup.js';
@@ -50,11 +51,12 @@ export function prepareForward(
     throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
   }
   const out = checkOut(given, x, apart ? [] : [x], label);
-  const layout = layoutOf(x.shape, channelsLast, dtype);
+  const mask = maskFor(options, x.shape, channelsLast, label);
+  const layout = layoutOf(x.shape, channelsLast, dtype, mask);
   return { x, out, y: floatsFor(out), values: x.toFloats(), layout, affine: affineOf(setup) };
 }
 
-const FORWARD_OPTIONS = ['out', 'track'];
+const FORWARD_OPTIONS = ['out', 'track', 'mask', 'maskedOutput'];
 const BACKWARD_OPTIONS = ['context', 'out', 'accumulate'];
 
 function affineOf({ weight, bias, eps }: BatchNormSetup): Affine {

@@ -14,6 +14,18 @@ export interface ForwardOptions {
    * again what another one has computed, as checkpointing does.
    */
   track?: boolean;
+  /**
+   * Samples and positions whose values count, in all channels alike: of shape (N, +), x's without
+   * its channels; 0 where nothing counts. A tensor, or the elements in its order. Statistics are
+   * those of what counts on all ranks. Copied. Default: all count. Ranks may differ, and nothing
+   * need count on some of them, or on all: that is normalised as if mean and variance were 0.
+   */
+  mask?: Tensor | Uint8Array;
+  /**
+   * Whether values that do not count are normalised like the others, and their dy goes into the
+   * gradients (default), or are 0 in y and dx, and neither x nor dy is read there.
+   */
+  maskedOutput?: 'normalize' | 'zero';
 }
 
 /** Options of a backward call. */

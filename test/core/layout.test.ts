@@ -24,7 +24,14 @@ describe('the layout of a shape', () => {
     '%j, channels last %s, has %i samples, %i channels and planes of %i',
     (shape, channelsLast, samples, channels, plane) => {
       const layout = layoutOf(shape, channelsLast, 'float64');
-      expect(layout).toEqual({ samples, channels, plane, channelsLast, dtype: 'float64' });
+      expect(layout).toEqual({
+        samples,
+        channels,
+        plane,
+        channelsLast,
+        dtype: 'float64',
+        mask: null,
+      });
       expect(valuesPerChannel(layout)).toBe(samples * plane);
       expect(sizeOf(shape)).toBe(samples * channels * plane);
     },

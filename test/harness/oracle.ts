@@ -8,6 +8,8 @@ export interface Part {
   x: readonly number[];
   dy: readonly number[];
   shape: readonly number[];
+  /** For each sample and position whether its values count; default: all. */
+  mask?: readonly number[];
 }
 
 export interface OracleOptions {
@@ -16,6 +18,8 @@ export interface OracleOptions {
   eps: number;
   weight: readonly number[];
   bias: readonly number[];
+  /** Whether y and dx are 0 where the mask does not count, and dy is left out. */
+  zero?: boolean;
   /** Mean and variance to take instead of the batch's. */
   fixed?: { mean: readonly number[]; variance: readonly number[] };
 }
@@ -32,7 +36,7 @@ export interface OracleResult {
 }
 
 export function oracle(parts: readonly Part[], options: OracleOptions): OracleResult {
-  const { channels, eps, weight, bias, fixed } = options;
+  const { channels, eps, weight, bias, fixed, zero = false } = options;
   const indices = Array.from({ length: channels }, (_, c) => c);
   /** The channel of each element, found once. */
   const table = new Map(parts.map((part) => [part, channelsOf(part, options)]));
@@ -49,9 +53,17 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
   const total = (c: number, term: (part: Part, i: number) => number) =>
     parts.reduce((sum, part) => sum + partial(part, c, term), 0);
 
-  const count = total(0, () => 1);
-  const mean = indices.map((c) => (count === 0 ? 0 : total(c, (p, i) => p.x[i]) / count));
-  const m2 = indices.map((c) => total(c, (p, i) => (p.x[i] - mean[c]) ** 2));
+  const counts = (part: Part, i: number) => (part.mask?.[placeOf(part, i, options)] ?? 1) !== 0;
+  /** Sum over what counts, or has outputs. */
+  const counted = (c: number, term: (part: Part, i: number) => number) =>
+    total(c, (p, i) => (counts(p, i) ? term(p, i) : 0));
+  const hasOutput = (part: Part, i: number) => !zero || counts(part, i);
+  const output = (value: (part: Part, i: number) => number) => (p: Part, i: number) =>
+    hasOutput(p, i) ? value(p, i) : 0;
+
+  const count = counted(0, () => 1);
+  const mean = indices.map((c) => (count === 0 ? 0 : counted(c, (p, i) => p.x[i]) / count));
+  const m2 = indices.map((c) => counted(c, (p, i) => (p.x[i] - mean[c]) ** 2));
   const center = fixed?.mean ?? mean;
   const variance = fixed?.variance ?? m2.map((sum) => (count === 0 ? 0 : sum / count));
   const invstd = variance.map((v) => 1 / Math.sqrt(v + eps));
@@ -59,19 +71,27 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
     const c = channel(part, i);
     return (part.x[i] - center[c]) * invstd[c];
   };
-  const meanDy = indices.map((c) => total(c, (p, i) => p.dy[i]) / count);
-  const meanDyXhat = indices.map((c) => total(c, (p, i) => p.dy[i] * xhat(p, i)) / count);
+  const dyOf = output((p, i) => p.dy[i]);
+  const product = output((p, i) => p.dy[i] * xhat(p, i));
+  const meanDy = indices.map((c) => total(c, dyOf) / count);
+  const meanDyXhat = indices.map((c) => total(c, product) / count);
   const inputGradient = (part: Part, i: number) => {
     const c = channel(part, i);
     const through =
-      fixed === undefined ? part.dy[i] - meanDy[c] - xhat(part, i) * meanDyXhat[c] : part.dy[i];
+      fixed === undefined && counts(part, i)
+        ? part.dy[i] - meanDy[c] - xhat(part, i) * meanDyXhat[c]
+        : part.dy[i];
     return weight[c] * invstd[c] * through;
   };
+  const normalized = output((part, i) => {
+    const c = channel(part, i);
+    return xhat(part, i) * weight[c] + bias[c];
+  });
   const ranks = parts.map((part) => ({
-    y: part.x.map((_, i) => xhat(part, i) * weight[channel(part, i)] + bias[channel(part, i)]),
-    dx: part.x.map((_, i) => inputGradient(part, i)),
-    dweight: indices.map((c) => partial(part, c, (p, i) => p.dy[i] * xhat(p, i))),
-    dbias: indices.map((c) => partial(part, c, (p, i) => p.dy[i])),
+    y: part.x.map((_, i) => normalized(part, i)),
+    dx: part.x.map((_, i) => output(inputGradient)(part, i)),
+    dweight: indices.map((c) => partial(part, c, product)),
+    dbias: indices.map((c) => partial(part, c, dyOf)),
   }));
   return { count, mean, m2, invstd, ranks };
 }
@@ -79,4 +99,11 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
 function channelsOf({ shape, x }: Part, { channels, channelsLast }: OracleOptions): number[] {
   const plane = shape.slice(2).reduce((product, size) => product * size, 1);
   return x.map((_, i) => (channelsLast ? i : Math.floor(i / plane)) % channels);
+}
+
+/** Sample and position of an element, as a mask has them. */
+function placeOf({ shape }: Part, i: number, { channels, channelsLast }: OracleOptions): number {
+  if (channelsLast) return Math.floor(i / channels);
+  const plane = shape.slice(2).reduce((product, size) => product * size, 1);
+  return Math.floor(i / (channels * plane)) * plane + (i % plane);
 }

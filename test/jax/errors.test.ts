@@ -58,11 +58,30 @@ describe('network refuses', () => {
       RangeError,
       /'bn' cannot be reproducible/,
     ],
+    [
+      'masks of what is no normalisation',
+      () => network({ bn: bn() }, { loss, masks: { b: () => np.zeros([4]) } }),
+      RangeError,
+      /'b' is none/,
+    ],
+    [
+      'masks that are no functions',
+      () => network({ bn: bn() }, { loss, masks: { bn: [1] as never } }),
+      TypeError,
+      /mask of 'bn' must be a function/,
+    ],
     ['a stage of no function', () => stage(3 as never), TypeError, /all functions/],
   ])('%s', (_, make, kind, message) => {
     expect(make).toThrow(kind);
     expect(make).toThrow(message);
   });
+});
+
+test('a step refuses a mask of another shape', () => {
+  const net = network({ bn: new SyncBatchNorm(6) }, { loss, masks: { bn: () => np.zeros([3]) } });
+  expect(() => step(net as never)).toThrow(
+    'the mask of an input of shape (4, 6) must have shape (4,), got float32 (3,)',
+  );
 });
 
 describe('a step refuses', () => {

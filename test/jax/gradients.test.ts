@@ -70,7 +70,7 @@ function runSteps(sizes: readonly number[], script: Omit<StepScript, 'from' | 't
 
 const SPLITS = [[8], [4, 4], [7, 1], [0, 8], [3, 3, 2], [4, 0, 4], [2, 2, 2, 2], [0, 5, 0, 3]];
 
-describe.each(['mlp', 'cnn'] as const)('%s', (name) => {
+describe.each(['mlp', 'cnn', 'sequence'] as const)('%s', (name) => {
   const expected = () => uncut(models[name], 8);
 
   test.each(SPLITS.map((sizes) => ({ sizes })))(

@@ -161,6 +161,74 @@ export const cnn = {
   },
 };
 
+/** Batch norm with the statistics of what a mask (N, T) counts. */
+function maskedNorm(x: np.Array, mask: np.Array, weight: np.Array, bias: np.Array): np.Array {
+  const counts = mask.astype(np.float32).reshape([...mask.shape, 1]);
+  const count = np.sum(counts.ref);
+  const mean = np.sum(x.ref.mul(counts.ref), [0, 1]).div(count.ref);
+  const centered = x.sub(mean);
+  const variance = np.sum(np.square(centered.ref).mul(counts), [0, 1]).div(count);
+  return centered
+    .div(np.sqrt(variance.add(1e-5)))
+    .mul(weight)
+    .add(bias);
+}
+
+/** Positions of a sequence that count: of about two thirds of them. */
+const countsOf = (x: np.Array) => np.sum(x, -1).greater(-0.5);
+
+/** Sequences with masks, which come from the batch and ride along. Input (N, 5, 4). */
+export const sequence = {
+  shape: [5, 4],
+  cut(options: SyncBatchNormOptions = {}) {
+    const layer = (name: string) => new SyncBatchNorm(6, { name, channelsLast: true, ...options });
+    return network(
+      {
+        linear1: stage(
+          () => ({ w: randomArray([4, 6], 1) }),
+          (x, { w }) => ({ x: np.dot(x.ref, w), carry: { mask: countsOf(x) } }),
+        ),
+        bn1: layer('bn1'),
+        linear2: stage(
+          () => ({ w: randomArray([6, 6], 2) }),
+          (x, { w }) => np.dot(np.tanh(x), w),
+        ),
+        bn2: layer('bn2'),
+        head: stage(
+          () => ({ w: randomArray([6, CLASSES], 4) }),
+          (x, { w }, { mask }: { mask: np.Array }) =>
+            np.sum(np.dot(np.tanh(x), w).mul(mask.astype(np.float32).reshape([-1, 5, 1])), 1),
+        ),
+      },
+      {
+        loss: crossEntropy,
+        masks: {
+          bn1: (carry) => (carry as { mask: np.Array }).mask,
+          bn2: (carry) => (carry as { mask: np.Array }).mask.astype(np.int32),
+        },
+      },
+    );
+  },
+  uncut(
+    p: {
+      linear1: { w: np.Array };
+      bn1: Affine;
+      linear2: { w: np.Array };
+      bn2: Affine;
+      head: { w: np.Array };
+    },
+    x: np.Array,
+    labels: np.Array,
+  ) {
+    const mask = countsOf(x.ref);
+    const first = maskedNorm(np.dot(x, p.linear1.w), mask.ref, p.bn1.weight, p.bn1.bias);
+    const second = np.dot(np.tanh(first), p.linear2.w);
+    const third = np.tanh(maskedNorm(second, mask.ref, p.bn2.weight, p.bn2.bias));
+    const counted = np.dot(third, p.head.w).mul(mask.astype(np.float32).reshape([-1, 5, 1]));
+    return crossEntropy(np.sum(counted, 1), labels);
+  },
+};
+
 /** A model by its name, with its parameters and layers as trees that tests can walk. */
 export interface TestModel {
   readonly shape: number[];
@@ -173,7 +241,10 @@ export interface TestModel {
   ): np.Array;
 }
 
-export const models = { mlp, cnn } as unknown as Record<'mlp' | 'cnn', TestModel>;
+export const models = { mlp, cnn, sequence } as unknown as Record<
+  'mlp' | 'cnn' | 'sequence',
+  TestModel
+>;
 
 /** Images and labels from sample `from` up to `to` of one endless data set. */
 export function samples(shape: number[], from: number, to: number): [np.Array, np.Array] {

@@ -2,7 +2,7 @@
 
 import { expect } from 'vitest';
 import type { ComputeDType, FloatArray } from '../../src/core/dtype.js';
-import { type Layout, valuesPerChannel } from '../../src/core/layout.js';
+import { countPerChannel, type Layout } from '../../src/core/layout.js';
 import type { ChannelRange, Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { fillNormal, seeded, worstError } from './arrays.js';
@@ -65,7 +65,7 @@ export function runStages(kernels: Kernels, c: Case, ranges: ChannelRange[]): vo
   const { layout, x, y, dy, dx, mean, m2, sums, means } = c;
   for (const range of ranges) {
     const count = kernels.moments(mean, m2, x, layout, range);
-    expect(count).toBe(valuesPerChannel(layout));
+    expect(count).toBe(countPerChannel(layout));
     for (let k = range.from; k < range.to; k++) {
       c.invstd[k] = 1 / Math.sqrt((count === 0 ? 0 : m2[k] / count) + 1e-5);
     }
@@ -93,7 +93,7 @@ export function expectNear(
   oracle: Case,
   relative = c.layout.dtype === 'float32' ? 1e-6 : 1e-11,
 ) {
-  const count = Math.max(1, valuesPerChannel(c.layout));
+  const count = Math.max(1, countPerChannel(c.layout));
   const errors = {
     mean: worstError(c.mean, oracle.mean, 1),
     m2: worstError(c.m2, oracle.m2, 0),

@@ -6,6 +6,7 @@ import { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { describeAccuracy } from './accuracy.js';
 import { foreign, misaligned, own } from './cases.js';
 import { describeContract } from './contract.js';
+import { describeMasks } from './masks.js';
 
 // Node 20 has relaxed SIMD behind a flag, later ones without it: both builds are always tested.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
@@ -17,7 +18,7 @@ test('both builds are here', () => {
   expect([baseline.name, relaxed.name]).toEqual(['wasm', 'wasm-relaxed']);
 });
 
-for (const describeKernels of [describeContract, describeAccuracy]) {
+for (const describeKernels of [describeContract, describeAccuracy, describeMasks]) {
   for (const kernels of [baseline, relaxed]) {
     describeKernels(`${kernels.name}, own arrays`, () => kernels, own);
     describeKernels(`${kernels.name}, misaligned arrays`, () => kernels, misaligned);

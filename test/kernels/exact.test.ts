@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { FloatArray } from '../../src/core/dtype.js';
 import { valuesOfWords } from '../../src/core/exact-sum.js';
 import type { Layout } from '../../src/core/layout.js';
+import { type Mask, maskOf } from '../../src/core/mask.js';
 import type { ExactSums, Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { createEngine } from '../../src/kernels/wasm/engine.js';
@@ -59,7 +60,10 @@ function begin(whole: Whole, samples: number[], [kernels, source]: [Kernels, Sou
   };
   const { shift, precise } = whole;
   const terms = { x: take(x), dy: dy && take(dy), shift, precise };
-  return kernels.exactSums(terms, { ...layout, samples: samples.length });
+  const { plane } = layout;
+  const placesOf = (n: number) => [...layout.mask!.places.subarray(n * plane, (n + 1) * plane)];
+  const mask = layout.mask ? maskOf(samples.flatMap(placesOf), layout.mask.zero) : null;
+  return kernels.exactSums(terms, { ...layout, samples: samples.length, mask });
 }
 
 /** The sums over the samples of all ranks. */
@@ -109,13 +113,19 @@ describe('exact sums', () => {
     let differing = 0;
     const examples: string[] = [];
     for (let number = 0; number < 2500; number++) {
-      const layout: Layout = {
+      let mask: Mask | null = null;
+      const bare = {
         samples: Math.floor(random() * 12),
         channels: among([1, 2, 3, 5, 8]),
         plane: among([1, 2, 3, 4, 5, 8, 15, 16, 17, 31, 49, 64, 100, 130, 417]),
         channelsLast: random() < 0.4,
         dtype: among(['float32', 'float32', 'float64'] as const),
       };
+      if (random() < 0.3) {
+        const places = Array.from({ length: bare.samples * bare.plane }, () => random() > 0.4);
+        mask = maskOf(places.map(Number), random() < 0.5);
+      }
+      const layout: Layout = { ...bare, mask };
       const { samples, channels, plane, dtype } = layout;
       const orders = among([0, 4, 30]);
       const fill = () => {
@@ -153,7 +163,10 @@ describe('exact sums', () => {
         const [x, dy] = [fill(), fill()];
         for (const gradient of [false, true]) {
           for (const shift of [null, new Float64Array(layout.channels).map(() => random())]) {
-            const whole = { layout, x, dy: gradient ? dy : null, shift, precise: false };
+            const places = Float64Array.from({ length: layout.samples * layout.plane }, random);
+            const mask = shift === null ? null : maskOf(places.map(Math.round), true);
+            const given = { ...layout, mask };
+            const whole = { layout: given, x, dy: gradient ? dy : null, shift, precise: false };
             const want = bitsOf(sumOver(whole, [every(layout)], () => IMPLEMENTATIONS[0]));
             for (const implementation of [IMPLEMENTATIONS[1], IMPLEMENTATIONS[2]]) {
               const got = bitsOf(sumOver(whole, [every(layout)], () => implementation));
@@ -166,6 +179,45 @@ describe('exact sums', () => {
       }
     },
   );
+
+  test('have no terms where nothing counts', () => {
+    const random = seeded(80);
+    for (const [plane, channelsLast] of [
+      [1, false],
+      [2, false],
+      [9, false],
+      [9, true],
+    ] as const) {
+      const places = Array.from({ length: 6 * plane }, () => Math.round(random()));
+      const bare = { samples: 6, channels: 3, plane, channelsLast, dtype: 'float32' as const };
+      const layout = { ...bare, mask: maskOf(places, true) };
+      const placeOf = (i: number) =>
+        channelsLast ? Math.floor(i / 3) : Math.floor(i / (3 * plane)) * plane + (i % plane);
+      const fill = (other: number) =>
+        new Float32Array(18 * plane).map((_, i) => {
+          const value = random();
+          return places[placeOf(i)] === 0 ? other : value;
+        });
+      const [x, dy] = [fill(Number.NaN), fill(Number.POSITIVE_INFINITY)];
+      const zeros = (array: Float32Array) => array.map((v) => (Number.isFinite(v) ? v : 0));
+      for (const implementation of IMPLEMENTATIONS) {
+        const of = (given: Layout, a: Float32Array, b: Float32Array) => {
+          const whole = { layout: given, x: a, dy: b, shift: null, precise: false };
+          return bitsOf(
+            sumOver(
+              whole,
+              [
+                [0, 1],
+                [2, 3, 4, 5],
+              ],
+              () => implementation,
+            ),
+          );
+        };
+        expect(of(layout, x, dy)).toEqual(of(bare, zeros(x), zeros(dy)));
+      }
+    }
+  });
 
   test('are as near to the float64 sums as the element type is', () => {
     const random = seeded(79);

@@ -13,7 +13,7 @@ export interface Share {
 }
 
 export interface StepScript extends Share {
-  model: 'mlp' | 'cnn';
+  model: keyof typeof models;
   how: 'wait' | 'done';
   options?: SyncBatchNormOptions;
   /** Default 1. */

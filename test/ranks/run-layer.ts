@@ -6,6 +6,7 @@ import {
   broadcastParameters,
   createGroup,
   type DType,
+  type ForwardOptions,
   GlobalBatchNorm,
   type GlobalBatchNormOptions,
   type StateDict,
@@ -26,6 +27,9 @@ export interface Pass {
   x?: Numbers;
   dy?: Numbers;
   train?: boolean;
+  /** Of the forward call. */
+  mask?: number[];
+  maskedOutput?: 'normalize' | 'zero';
   /** A tensor whose memory was given back before the call. */
   disposed?: 'x' | 'dy';
   /** Whether this rank may not block meanwhile, as on a page. */
@@ -65,11 +69,11 @@ export function runLayer(script: LayerScript): PassResult[] {
 export async function runAwaited(script: LayerScript): Promise<PassResult[]> {
   const layer = makeLayer(script);
   if (script.state !== undefined) loadNumbers(layer, script.state);
-  const results = script.passes.map(async ({ x, dy, train }) => {
+  const results = script.passes.map(async ({ x, dy, train, ...pass }) => {
     if (train !== undefined) layer.setTrain(train);
     const result: Partial<PassResult> = {};
     const works = {
-      ...(x && { y: layer.startForward(tensorOf(x)) }),
+      ...(x && { y: layer.startForward(tensorOf(x), optionsOf(pass)) }),
       ...(dy && { dx: layer.startBackward(tensorOf(dy)) }),
     };
     try {
@@ -127,7 +131,9 @@ function runPass(layer: Layer, pass: Pass): PassResult {
   if (mayNotBlock === true) Object.defineProperty(processGroup, 'mayBlock', LOCKED);
   const result: Partial<PassResult> = {};
   try {
-    if (x !== undefined) result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x')));
+    if (x !== undefined) {
+      result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x'), optionsOf(pass)));
+    }
     if (dy !== undefined) {
       result.dx = numbers(layer.backward(tensorOf(dy, pass.disposed === 'dy')));
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
@@ -138,6 +144,10 @@ function runPass(layer: Layer, pass: Pass): PassResult {
   for (const tensor of held) tensor.dispose();
   if (mayNotBlock === true) delete (processGroup as { mayBlock?: boolean }).mayBlock;
   return { ...result, ...stateOf(layer) };
+}
+
+function optionsOf({ mask, maskedOutput }: Pass): ForwardOptions {
+  return { ...(mask && { mask: Uint8Array.from(mask) }), ...(maskedOutput && { maskedOutput }) };
 }
 
 function errorOf(error: unknown): { name: string; message: string } {

@@ -10,7 +10,7 @@ import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
 /** The name of a network. Throws unless it can be made of `layers` and `options`. */
 export function checkEntries(layers: unknown, options: unknown): string {
-  checkOptionNames(options, ['loss', 'processGroup', 'name'], 'network');
+  checkOptionNames(options, ['loss', 'masks', 'processGroup', 'name'], 'network');
   const { loss, name: given = 'network', processGroup } = options as Record<string, unknown>;
   if (typeof given !== 'string') {
     throw new TypeError(`network: name must be a string, got ${show(given)}`);
@@ -30,6 +30,15 @@ export function checkEntries(layers: unknown, options: unknown): string {
   }
   if (typeof layers !== 'object' || layers === null) {
     throw new TypeError(`${name}: expected an object of stages and layers, got ${show(layers)}`);
+  }
+  const { masks = {} } = options as { masks?: Record<string, unknown> };
+  for (const [key, mask] of Object.entries(masks)) {
+    if (typeof mask !== 'function') {
+      throw new TypeError(`${name}: the mask of '${key}' must be a function of the carry`);
+    }
+    if (!((layers as Record<string, unknown>)[key] instanceof BatchNorm)) {
+      throw new RangeError(`${name}: a mask is of a normalisation, and '${key}' is none`);
+    }
   }
   const seen = new Map<unknown, string>();
   for (const [key, layer] of Object.entries(layers)) {

@@ -17,7 +17,7 @@ import { drive, type Steps } from '../shared/drive.js';
 import { runningStatistics, statisticsRows } from '../shared/statistics.js';
 import { checkEntries, checkParameters, flowOf } from './checks.js';
 import { call, Held } from './held.js';
-import { localStatistics, packRows, unpackStatistics } from './normalization.js';
+import { localStatistics, type MaskOf, packRows, unpackStatistics } from './normalization.js';
 import { read } from './read.js';
 import { InnerSpan, LastSpan, type Named, type StatisticsOf } from './span.js';
 import type { Flow, Stage, Tree } from './stage.js';
@@ -44,6 +44,13 @@ export interface NetworkOptions<L extends Tree> {
    * last stage returns, and owns it. With a group the mean over all its samples comes out.
    */
   loss: (x: np.Array, labels: L, carry: Tree) => np.Array;
+  /**
+   * For normalisations, by name: which of their input's values count, from the carry that comes
+   * with it. An array of the input's shape without its channels, of any type, 0 where nothing
+   * counts. Statistics are of what counts on all ranks; all values are normalised. Runs inside
+   * `jit`, and owns the carry.
+   */
+  masks?: Record<string, MaskOf>;
   /** Ranks that train together, by name or object. Default null: the world. */
   processGroup?: GroupLike;
   /** What its collectives and errors are called. Default 'network'. */
@@ -90,7 +97,7 @@ export class Network<E extends Layers, L extends Tree> {
   constructor(layers: E, options: NetworkOptions<L>) {
     this.name = checkEntries(layers, options);
     this.layers = layers;
-    this.#spans = cut(Object.entries(layers), options.loss as LastSpan['loss']);
+    this.#spans = cut(Object.entries(layers), options);
     this.#group = options.processGroup ?? null;
   }
 
@@ -177,7 +184,8 @@ export class Network<E extends Layers, L extends Tree> {
     const { inner, last } = this.#spans;
     let now = flow;
     [...inner, last].forEach((span, i) => {
-      now = span.run(parameters, now, inferenceStatistics(statistics[i - 1]));
+      const maskOf = inner[i - 1]?.maskOf ?? null;
+      now = span.run(parameters, now, inferenceStatistics(statistics[i - 1], maskOf));
     });
     return now.x;
   });
@@ -194,31 +202,34 @@ export class Network<E extends Layers, L extends Tree> {
   }
 }
 
-function inferenceStatistics(packed: np.Array): StatisticsOf {
-  return (x, layer) => {
+function inferenceStatistics(packed: np.Array, maskOf: MaskOf | null): StatisticsOf {
+  return (flow, layer) => {
     const { running, checkShape } = partsOf(layer);
-    checkShape(x.shape);
+    checkShape(flow.x.shape);
     const given = unpackStatistics(packed);
-    return running === null ? localStatistics(x, given, layer) : given;
+    return running === null ? localStatistics(flow, given, layer, maskOf) : given;
   };
 }
 
 /** Cuts the layers before each normalisation. */
-function cut(layers: readonly Named<Stage | BatchNorm>[], loss: LastSpan['loss']): Spans {
+function cut(
+  layers: readonly Named<Stage | BatchNorm>[],
+  { loss, masks = {} }: Pick<NetworkOptions<never>, 'loss' | 'masks'>,
+): Spans {
   const inner: InnerSpan[] = [];
   let norm: Named<BatchNorm> | null = null;
   let stages: Named<Stage>[] = [];
   for (const [name, layer] of layers) {
     if (layer instanceof BatchNorm) {
       const next = [name, layer] as const;
-      inner.push(new InnerSpan(norm, stages, next));
+      inner.push(new InnerSpan(norm, stages, next, masks[name] ?? null));
       norm = next;
       stages = [];
     } else {
       stages.push([name, layer]);
     }
   }
-  return { inner, last: new LastSpan(norm, stages, loss) };
+  return { inner, last: new LastSpan(norm, stages, loss as LastSpan['loss']) };
 }
 
 /** Trained parameters of a layer as new arrays, by name. */

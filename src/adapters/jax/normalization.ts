@@ -11,10 +11,11 @@
  * While jax-js traces, references are bookkeeping only: one too many leaks nothing.
  */
 
-import { type Device, numpy as np } from '@jax-js/jax';
+import { type Device, numpy as np, tree } from '@jax-js/jax';
+import { formatShape, sameShape } from '../../core/layout.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
 import { ownName, partsOf } from '../../layers/parts.js';
-import { describe, type Tree } from './stage.js';
+import { describe, type Flow, isArray, type Tree } from './stage.js';
 
 /** What a normalisation takes beside x and trained parameters; each of shape (C). */
 export type Statistics = {
@@ -80,19 +81,57 @@ export function valuesPerChannel(x: np.Array, layer: BatchNorm): number {
   return x.size / layer.numFeatures;
 }
 
+/** Gives a norm its mask, of its input's shape without channels, from the carry that comes along. */
+export type MaskOf = (carry: Tree) => np.Array;
+
+/**
+ * Where the values of `x` count, so that it broadcasts over x; null: everywhere.
+ * @throws RangeError for a mask of another shape
+ */
+function countsOf(x: np.Array, carry: Tree, maskOf: MaskOf | null, layer: BatchNorm) {
+  if (maskOf === null) return null;
+  const axis = layer.channelsLast ? x.ndim - 1 : 1;
+  const mask = maskOf(tree.ref(carry));
+  const places = x.shape.toSpliced(axis, 1);
+  if (!isArray(mask) || !sameShape(mask.shape, places)) {
+    throw new RangeError(
+      `${layer.label}: the mask of an input of shape ${formatShape(x.shape)} must have shape ` +
+        `${formatShape(places)}, got ${describe(mask)}`,
+    );
+  }
+  return np.notEqual(mask.astype(np.float32), 0).reshape(places.toSpliced(axis, 0, 1));
+}
+
+/** `values` where they count, 0 elsewhere. */
+function counted(values: np.Array, counts: np.Array | null): np.Array {
+  return counts === null ? values : np.where(counts.ref, values, 0);
+}
+
 /**
  * Local moments of the channels, shape (3, C): a first mean, what is left of the mean about it,
  * and M2 about it. Two passes: E[x^2] - E[x]^2 in float32 would lose a variance that is small
- * beside the mean. x stays the caller's.
+ * beside the mean. Under a mask a row with the values per channel that count follows. x stays the
+ * caller's.
  * @throws RangeError for a shape or dtype that the layer does not take
  */
-export function localMoments(x: np.Array, layer: BatchNorm): np.Array {
+export function localMoments(
+  x: np.Array,
+  layer: BatchNorm,
+  carry: Tree = [],
+  maskOf: MaskOf | null = null,
+): np.Array {
   checkInput(x, layer);
-  const count = valuesPerChannel(x, layer);
-  const first = sumOfChannels(x.ref, layer).div(count);
-  const rest = x.ref.sub(alongChannels(first.ref, x, layer));
-  const second = sumOfChannels(rest.ref, layer).div(count);
-  return np.stack([first, second, sumOfChannels(np.square(rest), layer)]);
+  const counts = countsOf(x, carry, maskOf, layer);
+  const values =
+    counts === null ? valuesPerChannel(x, layer) : np.sum(counts.ref.astype(np.float32));
+  const divided = (sum: np.Array) =>
+    sum.div(typeof values === 'number' ? values : np.maximum(values.ref, 1));
+  const first = divided(sumOfChannels(counted(x.ref, counts), layer));
+  const rest = counted(x.ref.sub(alongChannels(first.ref, x, layer)), counts);
+  const second = divided(sumOfChannels(rest.ref, layer));
+  const rows = [first, second, sumOfChannels(np.square(rest), layer)];
+  if (typeof values !== 'number') rows.push(np.onesLike(first.ref).mul(values));
+  return np.stack(rows);
 }
 
 /**
@@ -117,25 +156,33 @@ function checkInput(x: np.Array, layer: BatchNorm): void {
 }
 
 /** `statistics` with mean and invstd of the local batch, for layers without running ones. */
-export function localStatistics(x: np.Array, statistics: Statistics, layer: BatchNorm): Statistics {
-  const [high, low, m2] = localMoments(x, layer);
-  const variance = m2.div(valuesPerChannel(x, layer)).sub(np.square(low.ref));
+export function localStatistics(
+  { x, carry }: Flow,
+  statistics: Statistics,
+  layer: BatchNorm,
+  maskOf: MaskOf | null,
+): Statistics {
+  const [high, low, m2, values] = localMoments(x, layer, carry, maskOf);
+  const count = values === undefined ? valuesPerChannel(x, layer) : np.maximum(values, 1);
+  const variance = m2.div(count).sub(np.square(low.ref));
   return { ...statistics, high, low, invstd: np.reciprocal(np.sqrt(variance.add(layer.eps))) };
 }
 
 /** A normalisation that backward passes; `correction`, shape (2, C), is its statistics' part. */
-export type Junction = { x: np.Array; statistics: np.Array; correction: np.Array };
+export type Junction = Flow & { statistics: np.Array; correction: np.Array };
 
-/** The cotangent of x with the statistics' part. */
+/** The cotangent of x with the statistics' part, which only values that count have. */
 export function correctCotangent(
   cotangent: np.Array,
-  { x, statistics, correction }: Junction,
+  { x, carry, statistics, correction }: Junction,
   layer: BatchNorm,
+  maskOf: MaskOf | null,
 ): np.Array {
   const { high, low } = unpackStatistics(statistics);
   const [constant, slope] = correction;
   const distance = centered(x, high, low, layer);
+  const counts = countsOf(x, carry, maskOf, layer);
   return cotangent
-    .add(alongChannels(constant, x, layer))
-    .add(distance.mul(alongChannels(slope, x, layer)));
+    .add(counted(alongChannels(constant, x, layer), counts))
+    .add(counted(distance.mul(alongChannels(slope, x, layer)), counts));
 }

@@ -14,6 +14,7 @@ import {
   correctCotangent,
   type Junction,
   localMoments,
+  type MaskOf,
   normalize,
   type Statistics,
   unpackStatistics,
@@ -67,7 +68,7 @@ export abstract class Span {
     let flow: Flow = { x, carry };
     if (this.norm !== null) {
       const [name, layer] = this.norm;
-      flow = { x: normalize(x, own[name], statistics(x, layer), layer), carry };
+      flow = { x: normalize(x, own[name], statistics(flow, layer), layer), carry };
     }
     for (const [name, stage] of this.stages) flow = stage.run(flow, own[name], name);
     return flow;
@@ -104,20 +105,24 @@ export abstract class Span {
 /** A span that ends in a normalisation. */
 export class InnerSpan extends Span {
   readonly next: Named<BatchNorm>;
+  /** Of the next span's norm. */
+  readonly maskOf: MaskOf | null;
 
   constructor(
     norm: Named<BatchNorm> | null,
     stages: readonly Named<Stage>[],
     next: Named<BatchNorm>,
+    maskOf: MaskOf | null,
   ) {
     super(norm, stages);
     this.next = next;
+    this.maskOf = maskOf;
   }
 
-  /** The next span's x and carry, and x's local moments for its norm, shape (3, C). */
+  /** The next span's x and carry, and x's local moments for its norm. */
   readonly forward = jit((start: Start) => {
     const flow = this.run(start.parameters, start, given(start));
-    return { ...flow, moments: localMoments(flow.x, this.next[1]) };
+    return { ...flow, moments: localMoments(flow.x, this.next[1], flow.carry, this.maskOf) };
   });
 
   readonly #traced = jit((inputs: Inputs, start: Start) => {
@@ -128,7 +133,8 @@ export class InnerSpan extends Span {
   /** @param of those of the next span's inputs, the statistics' part left out */
   readonly backward = jit((start: Start, junction: Junction, of: Cotangents): Gradients => {
     const [, pull] = this.linearize(this.#traced, start, []);
-    return pull([correctCotangent(of.x, junction, this.next[1]), ...of.carry]);
+    const x = correctCotangent(of.x, junction, this.next[1], this.maskOf);
+    return pull([x, ...of.carry]);
   });
 
   protected override readonly functions = [this.forward, this.#traced, this.backward];
@@ -158,7 +164,7 @@ export class LastSpan extends Span {
 }
 
 /** Gives a norm its statistics, from its input where they are those of the local batch. */
-export type StatisticsOf = (x: np.Array, layer: BatchNorm) => Statistics;
+export type StatisticsOf = (flow: Flow, layer: BatchNorm) => Statistics;
 
 function given({ statistics }: Start): StatisticsOf {
   return () => unpackStatistics(statistics as np.Array);

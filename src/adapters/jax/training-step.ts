@@ -138,7 +138,7 @@ class TrainingStep {
         values = yield* read(end.moments.ref);
         flow = end;
       }
-      const applied = yield* this.#statistics(span.next, flow.x, values);
+      const applied = yield* this.#statistics(span, flow.x, values);
       this.#applied.push(applied);
       const layer = span.next[1];
       const rows = statisticsRows(applied, layer);
@@ -158,7 +158,7 @@ class TrainingStep {
 
   /** What a layer normalises by; its running statistics learn on the way. */
   *#statistics(
-    [name, layer]: Named<BatchNorm>,
+    { next: [name, layer], maskOf }: InnerSpan,
     x: np.Array,
     values: Float32Array | null,
   ): Steps<Applied> {
@@ -166,7 +166,8 @@ class TrainingStep {
     const group = groupOf();
     if (group === null) return runningStatistics(layer)!;
     const channels = layer.numFeatures;
-    const own = values === null ? emptyMoments(channels) : ownMoments(values, x.size / channels);
+    const count = maskOf === null ? x.size / channels : (values?.[3 * channels] ?? 0);
+    const own = values === null ? emptyMoments(channels) : ownMoments(values, channels, count);
     const options = { ...batchOptions(), label: labelOf(name, layer) };
     const moments = yield* this.#meet(group, () => synchronization.startMerge(own, group, options));
     return batchStatistics(moments, layer, group);
@@ -191,8 +192,9 @@ class TrainingStep {
     for (let i = inner.length - 1; i >= 0; i--) {
       const correction = yield* this.#correction(inner[i].next, this.#applied[i], after);
       if (after === null || Array.isArray(after)) continue;
-      const { x, statistics } = this.#starts[i + 1];
-      const junction = { x, statistics: statistics as np.Array, correction };
+      const { x, carry: all, statistics } = this.#starts[i + 1];
+      const carry = inner[i].maskOf === null ? [] : all;
+      const junction = { x, carry, statistics: statistics as np.Array, correction };
       const before = after;
       after = this.#take(call(inner[i].backward, this.#starts[i], junction, before));
       for (const used of [before, correction]) this.#held.free(used);

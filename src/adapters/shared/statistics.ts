@@ -19,8 +19,7 @@ export interface Applied {
 }
 
 /** Moments of this rank, from rows of C numbers: a first mean, the rest of the mean, M2 about it. */
-export function ownMoments(rows: Float32Array, count: number): Moments {
-  const channels = rows.length / 3;
+export function ownMoments(rows: Float32Array, channels: number, count: number): Moments {
   const moments = emptyMoments(channels);
   moments.count = count;
   for (let c = 0; c < channels; c++) {

@@ -68,6 +68,8 @@ export interface Engine {
   readonly plane: { readonly 4: Stages; readonly 8: Stages };
   readonly row: { readonly 4: Stages; readonly 8: Stages };
   readonly statistics: Statistics;
+  /** Another build over the same memory. */
+  instantiate(binary: Uint8Array<ArrayBuffer>): WebAssembly.Exports;
   /** Exact sums by bytes of an element, of `binary`, which is loaded apart. */
   exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
@@ -183,6 +185,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
       8: stagesOf(common, 'row', call),
     },
     statistics: common as unknown as Statistics,
+    instantiate: (binary) => instantiate(binary, imports),
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,

@@ -8,10 +8,11 @@ import { decode } from '../../core/binary-text.js';
 import type { Layout } from '../../core/layout.js';
 import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
+import { Blend, type Place } from './blend.js';
 import type { Engine, ExactStages } from './engine.js';
 import { exact32, exact64, frequent } from './generated/exact.js';
 import type { Heap } from './heap.js';
-import { STAGING_BYTES, type Staging } from './staging.js';
+import { SLOTS, STAGING_BYTES, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
 
 /** Part of the arrays: what a stage is told. */
@@ -30,6 +31,8 @@ export class Exact {
   readonly #engine: Engine;
   readonly #heap: Heap;
   readonly #staging: Staging;
+  /** Made for the first mask. */
+  #blend: Blend | null = null;
   /** Memory of an earlier call, which the next one may use. */
   #spare: Float64Array | null = null;
 
@@ -45,10 +48,11 @@ export class Exact {
     const repeat = isValues(layout) && !channelsLast ? plane : 1;
     const width = channels * repeat * BYTES[layout.dtype];
     const fits = isValues(layout) ? width : plane * BYTES[layout.dtype];
-    const foreign = !this.#owns(terms);
+    const isMasked = masks(terms, layout);
+    const foreign = isMasked || !this.#owns(terms);
     const bytes = BYTES[layout.dtype];
     const tooLarge = foreign && fits > STAGING_BYTES;
-    if (terms.precise || samples * plane === 0 || tooLarge) {
+    if (terms.precise || samples * plane === 0 || tooLarge || (isMasked && repeat > 1)) {
       return plainExactSums(terms, layout);
     }
     const text = bytes === 4 ? exact32 : exact64;
@@ -140,7 +144,7 @@ export class Exact {
     const { samples, plane, channels, channelsLast, dtype } = layout;
     const { x, dy } = terms;
     const bytes = BYTES[dtype];
-    if (this.#owns(terms)) {
+    if (!masks(terms, layout) && this.#owns(terms)) {
       const stride = channels * (channelsLast ? 1 : plane) * bytes;
       const at = { x: x.byteOffset, dy: dy === null ? 0 : dy.byteOffset };
       yield { ...at, channels, rows: samples, stride, sample: 0, channel: 0 };
@@ -155,6 +159,8 @@ export class Exact {
         const copy = (index: number, array: ExactTerms['x']) =>
           this.#copy(index, array, start, rows, channels * values, k * values);
         const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
+        const place = { channel, rows, values, place: sample * plane, places: values };
+        this.#replace(at, terms, layout, { ...place, channels: k });
         yield { ...at, channels: k, rows: 1, stride: k * values * bytes, sample, channel };
       }
     }
@@ -165,16 +171,29 @@ export class Exact {
     const { x, dy } = terms;
     const bytes = BYTES[layout.dtype];
     const rows = x.length / width;
-    const most = this.#owns(terms) ? rows : Math.floor(STAGING_BYTES / (width * bytes));
+    const isOwn = !masks(terms, layout) && this.#owns(terms);
+    const most = isOwn ? rows : Math.floor(STAGING_BYTES / (width * bytes));
     for (let row = 0; row < rows; row += most) {
       const k = Math.min(most, rows - row);
       const copy = (index: number, array: ExactTerms['x']) =>
-        this.#owns(terms)
-          ? array.byteOffset
-          : this.#copy(index, array, row * width, 1, 0, k * width);
+        isOwn ? array.byteOffset : this.#copy(index, array, row * width, 1, 0, k * width);
       const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
+      const place = { channel: 0, channels: width, values: 1, place: row, places: 1 };
+      this.#replace(at, terms, layout, { ...place, rows: k });
       yield { ...at, channels: width, rows: k, stride: width * bytes, sample: row, channel: 0 };
     }
+  }
+
+  /** Terms of 0 where the mask does not count: x is the shift there, and dy 0. */
+  #replace(at: { x: number; dy: number }, terms: ExactTerms, layout: Layout, place: Place): void {
+    if (!masks(terms, layout)) return;
+    this.#blend ??= new Blend(this.#engine, this.#staging);
+    const { channels, dtype } = layout;
+    const zeros = this.#staging.channel(SLOTS.weight, channels, BYTES[dtype]).fill(0, 0, channels);
+    if (at.dy !== 0) this.#blend.run(at.dy, at.dy, 0, zeros, zeros, place, layout, 0);
+    const shifts = this.#staging.channel(SLOTS.bias, channels, BYTES[dtype]).fill(0, 0, channels);
+    if (terms.shift !== null) shifts.set(terms.shift);
+    this.#blend.run(at.x, at.x, 0, zeros, shifts, place, layout, 0);
   }
 
   /** Copies rows of an array to staging array `index`; its pointer. */
@@ -194,6 +213,11 @@ export class Exact {
     }
     return staged.byteOffset;
   }
+}
+
+/** Whether the terms are those of a mask alone: dy of all places counts where they have outputs. */
+function masks({ dy }: ExactTerms, { mask }: Layout): boolean {
+  return mask != null && (dy === null || mask.zero);
 }
 
 /** Writes each of `values` `repeat` times. */

@@ -12,7 +12,7 @@ import { PARTS, STAGING_BYTES, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
 
 /** Chooses the kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
-type Choose = (rows: number, values: number, bytes: number) => Stages;
+export type Choose = (rows: number, values: number, bytes: number) => Stages;
 
 export class Foreign {
   readonly #staging: Staging;

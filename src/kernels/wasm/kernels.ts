@@ -4,7 +4,7 @@
  */
 
 import type { ComputeDType, FloatArray } from '../../core/dtype.js';
-import { type Layout, valuesPerChannel } from '../../core/layout.js';
+import { countPerChannel, type Layout, valuesPerChannel } from '../../core/layout.js';
 import { loadedAtInit } from '../../core/ready.js';
 import type {
   ChannelRange,
@@ -17,12 +17,14 @@ import type {
 import { plainKernels } from '../plain.js';
 import type { Engine, Stages } from './engine.js';
 import type { Exact } from './exact.js';
-import { Foreign } from './foreign.js';
+import { type Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
+import type { Masked } from './masked.js';
 import { SLOTS, Staging } from './staging.js';
 import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
 
 const exact = loadedAtInit(() => import('./exact.js'));
+const masked = loadedAtInit(() => import('./masked.js'));
 
 export class WasmKernels implements Kernels {
   readonly name: string;
@@ -30,6 +32,8 @@ export class WasmKernels implements Kernels {
   readonly #engine: Engine;
   readonly #staging: Staging;
   readonly #foreign: Foreign;
+  readonly #choose: Choose;
+  #masked: Masked | null = null;
   #exact: Exact | null = null;
 
   constructor(engine: Engine) {
@@ -37,9 +41,8 @@ export class WasmKernels implements Kernels {
     this.heap = new Heap(engine);
     this.#engine = engine;
     this.#staging = new Staging(this.heap);
-    this.#foreign = new Foreign(this.#staging, (rows, values, bytes) =>
-      this.#stages(rows, values, bytes),
-    );
+    this.#choose = (rows, values, bytes) => this.#stages(rows, values, bytes);
+    this.#foreign = new Foreign(this.#staging, this.#choose);
   }
 
   allocate(dtype: 'float32', length: number): Float32Array;
@@ -69,7 +72,7 @@ export class WasmKernels implements Kernels {
     layout: Layout,
     { from, to }: ChannelRange,
   ): number {
-    const count = valuesPerChannel(layout);
+    const count = countPerChannel(layout);
     if (count === 0) {
       mean.fill(0, from, to);
       m2.fill(0, from, to);
@@ -78,7 +81,10 @@ export class WasmKernels implements Kernels {
     const staging = this.#staging;
     const meanAt = staging.output(SLOTS.out0, mean, from, to);
     const m2At = staging.output(SLOTS.out1, m2, from, to);
-    if (this.heap.owns(x)) {
+    let bad: number[] = [];
+    if (layout.mask) {
+      bad = this.#underMask().moments(meanAt, m2At, x, layout, from, to);
+    } else if (this.heap.owns(x)) {
       const bytes = BYTES[layout.dtype];
       const { rows, values } = rowsOf(layout);
       const xAt = x.byteOffset + from * values * bytes;
@@ -89,6 +95,7 @@ export class WasmKernels implements Kernels {
     }
     staging.deliver(SLOTS.out0, mean, from, to);
     staging.deliver(SLOTS.out1, m2, from, to);
+    for (const c of bad) plainKernels.moments(mean, m2, x, layout, { from: c, to: c + 1 });
     return count;
   }
 
@@ -106,7 +113,9 @@ export class WasmKernels implements Kernels {
     const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
     const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
     const bias = staging.input(SLOTS.bias, by.bias, from, to, bytes);
-    if (this.heap.owns(x) && this.heap.owns(y)) {
+    if (layout.mask?.zero) {
+      this.#underMask().normalize(y, x, [mean, invstd, weight, bias], layout, from, to);
+    } else if (this.heap.owns(x) && this.heap.owns(y)) {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
@@ -145,7 +154,9 @@ export class WasmKernels implements Kernels {
     const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
     const sumDy = staging.output(SLOTS.out0, sums.dy, from, to);
     const sumDyXhat = staging.output(SLOTS.out1, sums.dyXhat, from, to);
-    if (this.heap.owns(x) && this.heap.owns(dy)) {
+    if (layout.mask?.zero) {
+      this.#underMask().gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
+    } else if (this.heap.owns(x) && this.heap.owns(dy)) {
       const bytes = BYTES[layout.dtype];
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
@@ -186,7 +197,12 @@ export class WasmKernels implements Kernels {
     const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
     const meanDy = staging.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
     const meanDyXhat = staging.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
-    if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
+    const parameters = [mean, invstd, weight, meanDy, meanDyXhat] as const;
+    if (layout.mask && (layout.mask.zero || means !== null)) {
+      const { zero } = layout.mask;
+      const scale = (c: number) => (zero ? 0 : by.invstd[c] * (by.weight?.[c] ?? 1));
+      this.#underMask().inputGradient(dx, dy, x, parameters, scale, layout, from, to);
+    } else if (this.heap.owns(x) && this.heap.owns(dy) && this.heap.owns(dx)) {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
@@ -205,7 +221,6 @@ export class WasmKernels implements Kernels {
         values,
       );
     } else {
-      const parameters = [mean, invstd, weight, meanDy, meanDyXhat] as const;
       this.#foreign.inputGradient(dx, dy, x, parameters, layout, from, to);
     }
   }
@@ -213,6 +228,11 @@ export class WasmKernels implements Kernels {
   exactSums(terms: ExactTerms, layout: Layout): ExactSums {
     this.#exact ??= new (exact().Exact)(this.#engine, this.heap, this.#staging);
     return this.#exact.sums(terms, layout);
+  }
+
+  #underMask(): Masked {
+    this.#masked ??= new (masked().Masked)(this.#engine, this.heap, this.#staging, this.#choose);
+    return this.#masked;
   }
 
   mergeMoments(

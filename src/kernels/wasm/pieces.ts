@@ -16,6 +16,9 @@ export interface Piece {
   /** Index of the first element, and elements from one row to the next, in the whole array. */
   readonly start: number;
   readonly stride: number;
+  /** Index of the first value in a mask, and from one row to the next there. */
+  readonly place: number;
+  readonly places: number;
   /** Elements of a row of the piece; in a staging array the rows are contiguous. */
   readonly width: number;
   /** Values per channel of the pieces of the same channels that came before. */
@@ -47,18 +50,24 @@ export function* piecesOf(
         const part = Math.min(valueStep, values - value);
         const start = row * stride + channel * values + value;
         const width = channels * part;
-        yield { channel, channels, rows: rowCount, values: part, start, stride, width, before };
+        const at = { start, stride, place: row * values + value, places: values, width };
+        yield { channel, channels, rows: rowCount, values: part, ...at, before };
         before += rowCount * part;
       }
     }
   }
 }
 
+/** Whether the rows of a piece lie one after another, in an array as in a staging array. */
+export function isRun({ rows, width, stride }: Piece): boolean {
+  return rows === 1 || width === stride;
+}
+
 /** Copies a piece of `array` into `staged`. */
 export function copyIn(staged: FloatArray, array: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
   // Rows of all channels lie one after another: one copy, not one for each pixel.
-  if (width === stride) {
+  if (isRun(piece)) {
     staged.set(array.subarray(start, start + rows * width));
     return;
   }
@@ -71,7 +80,7 @@ export function copyIn(staged: FloatArray, array: FloatArray, piece: Piece): voi
 /** Copies a piece out of `staged`. */
 export function copyOut(array: FloatArray, staged: FloatArray, piece: Piece): void {
   const { rows, start, stride, width } = piece;
-  if (width === stride) {
+  if (isRun(piece)) {
     array.set(staged.subarray(0, rows * width), start);
     return;
   }

@@ -35,6 +35,7 @@ export class Staging {
   readonly #heap: Heap;
   readonly #tensors: Float32Array[] = [];
   readonly #channels: (ChannelPlace | undefined)[] = [];
+  #mask: Uint8Array | null = null;
 
   constructor(heap: Heap) {
     this.#heap = heap;
@@ -43,6 +44,7 @@ export class Staging {
   /** Takes the memory of all arrays, for runs of up to `channels` channels. @throws RangeError */
   reserve(channels: number): void {
     for (const index of [0, 1]) this.#tensor(index);
+    this.mask();
     for (let slot = 0; slot < ARGUMENTS + PARTS.length; slot++) this.channel(slot, channels, 8);
   }
 
@@ -52,6 +54,16 @@ export class Staging {
     return like instanceof Float32Array
       ? staged
       : new Float64Array(staged.buffer, staged.byteOffset, STAGING_BYTES / 8);
+  }
+
+  /** The mask of a piece. */
+  mask(): Uint8Array {
+    if (this.#mask === null) {
+      // A byte for each value of a channel, of 4 bytes and more.
+      const { buffer, byteOffset, byteLength } = this.#heap.allocate('float32', STAGING_BYTES / 16);
+      this.#mask = new Uint8Array(buffer, byteOffset, byteLength);
+    }
+    return this.#mask;
   }
 
   /** The `length` float64 at `pointer`. */

@@ -6,7 +6,8 @@
 
 import type { FloatArray } from '../../core/dtype.js';
 import { valuesOfWords } from '../../core/exact-sum.js';
-import type { Layout } from '../../core/layout.js';
+import { countPerChannel, type Layout } from '../../core/layout.js';
+import { isSound } from '../../core/moments.js';
 import type { Pass } from '../../group/pass.js';
 import type { Work } from '../../group/transport.js';
 import type { ExactSums, ExactTerms, GradientSums } from '../../kernels/kernels.js';
@@ -54,10 +55,9 @@ class ExactMeeting {
   /** The second meeting. */
   next(): Work<unknown> | null {
     const { group, label } = this.#scope;
-    const { samples, plane } = this.#layout;
     this.#sent.set((this.#sums as ExactSums).words(this.#bounds));
     this.#sums = null;
-    this.#sent[this.#sent.length - 1] = samples * plane;
+    this.#sent[this.#sent.length - 1] = countPerChannel(this.#layout);
     if (group.size === 1) return null;
     return group.allReduce(this.#sent, { out: this.#received, label });
   }
@@ -81,10 +81,6 @@ class ExactMeeting {
  * them; and in float64, where float32 squares overflow or underflow.
  */
 const TRIES = 3;
-
-/** As in assembly/channel.ts: how far from the mean a shift may be, and M2 that float32 can hold. */
-const MOST_DISTANCE = 1.5625;
-const LEAST_VARIANCE = { float32: 1e-30, float64: 1e-290 };
 
 /** The moments of the group's batch, from sums of x - shift and of its square. */
 export class ExactMoments implements Pass<Statistics> {
@@ -132,7 +128,7 @@ export class ExactMoments implements Pass<Statistics> {
     const { values, count } = this.#meeting;
     const { mean, m2 } = this.result;
     const { length } = mean;
-    const least = LEAST_VARIANCE[this.#layout.dtype] * count * count;
+    const { dtype } = this.#layout;
     this.result.count = count;
     this.result.channelsPerBlock = length;
     let good = true;
@@ -140,12 +136,10 @@ export class ExactMoments implements Pass<Statistics> {
       const sum = values[c];
       const squares = values[length + c];
       const delta = count === 0 ? 0 : sum / count;
-      const spread = squares * count - sum * sum;
-      mean[c] = (this.#shift === null ? 0 : this.#shift[c]) + delta;
+      const shift = this.#shift === null ? 0 : this.#shift[c];
+      mean[c] = shift + delta;
       m2[c] = squares - sum * delta;
-      const sound =
-        spread < Number.POSITIVE_INFINITY && sum * sum <= MOST_DISTANCE * spread && spread >= least;
-      if (!sound && (squares !== 0 || sum !== 0)) good = false;
+      if (!isSound(count, sum, squares, shift, dtype)) good = false;
     }
     if (!good) this.#shift = mean.map((m) => (Number.isFinite(m) ? rounded(m, this.#layout) : 0));
     return good;

@@ -2,6 +2,7 @@
 
 import { customGrad, engine, type Tensor, tensor1d, type Variable } from '@tensorflow/tfjs-core';
 import type { Layout } from '../../../core/layout.js';
+import { maskOf } from '../../../core/mask.js';
 import type { ProcessGroup } from '../../../group/process-group.js';
 import type { Affine, GradientSums, Saved } from '../../../layers/synchronization.js';
 import { meeting } from '../peers.js';
@@ -31,8 +32,9 @@ export function trainByKernels(
   x: Tensor,
   axis: number,
   group: ProcessGroup,
+  mask: ArrayLike<number> | null,
 ): Tensor {
-  const whole = layoutFor(x.shape, axis);
+  const whole = { ...layoutFor(x.shape, axis), mask: mask && maskOf(mask) };
   const layout = currentStep()?.isGhost ? { ...whole, samples: 0 } : whole;
   const { synchronization } = state;
   const pass = { layer, state, layout, group };

@@ -7,7 +7,7 @@ import {
   add,
   concat,
   customGrad,
-  mean,
+  div,
   mul,
   reshape,
   rsqrt,
@@ -17,8 +17,11 @@ import {
   type Tensor,
   tensor,
   tensor1d,
+  where,
   zerosLike,
 } from '@tensorflow/tfjs-core';
+import { sizeOf } from '../../../core/layout.js';
+import { maskOf } from '../../../core/mask.js';
 import type { Moments } from '../../../core/moments.js';
 import type { ProcessGroup } from '../../../group/process-group.js';
 import { ownMoments } from '../../shared/statistics.js';
@@ -28,17 +31,30 @@ import { affineOf, type BuiltInLayer } from './built-in.js';
 import { differentiableOnce } from './once.js';
 import type { LayerState } from './state.js';
 
-/** How vectors of C numbers meet an input. */
+/** How vectors of C numbers meet an input, and which of its values count. */
 class Channels {
-  readonly count: number;
+  /** Values per channel that count. */
+  readonly values: number;
   /** All axes but the channels'. */
-  readonly others: number[];
+  readonly #others: number[];
   readonly #shape: number[];
+  /** Shape of one channel, and its mask. */
+  readonly #one: number[];
+  readonly #mask: ArrayLike<number> | null;
 
-  constructor(shape: readonly number[], axis: number) {
-    this.count = shape[axis];
-    this.others = shape.map((_, i) => i).filter((i) => i !== axis);
+  constructor(shape: readonly number[], axis: number, mask: ArrayLike<number> | null = null) {
+    this.#others = shape.map((_, i) => i).filter((i) => i !== axis);
     this.#shape = shape.map((size, i) => (i === axis ? size : 1));
+    this.#one = shape.map((size, i) => (i === axis ? 1 : size));
+    this.#mask = mask;
+    this.values = mask === null ? sizeOf(this.#one) : maskOf(mask).count;
+  }
+
+  /** x where it counts, else 0. */
+  counted(x: Tensor): Tensor {
+    if (this.#mask === null) return x;
+    const counts = tensor(Array.from(this.#mask, Boolean), this.#one, 'bool');
+    return where(counts, x, zerosLike(x));
   }
 
   /** A vector in the shape that broadcasts over the input. */
@@ -51,7 +67,7 @@ class Channels {
   }
 
   sums(x: Tensor): Tensor {
-    return sum(x, this.others);
+    return sum(x, this.#others);
   }
 }
 
@@ -62,9 +78,10 @@ export function trainByOperations(
   x: Tensor,
   axis: number,
   group: ProcessGroup,
+  mask: ArrayLike<number> | null,
 ): Tensor {
   const { label } = state.synchronization;
-  const y = meeting(group, label, () => normalizeBatch(layer, state, x, axis, group));
+  const y = meeting(group, label, () => normalizeBatch(layer, state, x, axis, group, mask));
   state.write();
   return y;
 }
@@ -75,15 +92,17 @@ function normalizeBatch(
   x: Tensor,
   axis: number,
   group: ProcessGroup,
+  mask: ArrayLike<number> | null,
 ): Tensor {
-  const channels = new Channels(x.shape, axis);
-  const own = currentStep()?.isGhost ? 0 : x.size / channels.count;
+  const isGhost = currentStep()?.isGhost === true;
+  const channels = new Channels(x.shape, axis, isGhost ? null : mask);
+  const own = isGhost ? 0 : channels.values;
   const { gamma, beta, list } = affineOf(layer);
   return customGrad((...args) => {
     const save = args.at(-1) as unknown as (tensors: Tensor[]) => void;
     const input = args[0] as Tensor;
     const rows = momentRows(input, channels);
-    const moments = synchronization.startMerge(ownMoments(rows, own), group).wait();
+    const moments = synchronization.startMerge(ownMoments(rows, x.shape[axis], own), group).wait();
     const by = new Normalization(moments, layer.epsilon, channels, gamma);
     save(gamma === null ? [input] : [input, gamma]);
     const value = by.normalize(input, beta);
@@ -92,7 +111,7 @@ function normalizeBatch(
       const { label } = synchronization;
       const sumUp = (sums: Float64Array) =>
         meeting(group, label, () => synchronization.startSum(sums, group).wait());
-      const results = back.gradients(dy, kept[0], own > 0, sumUp);
+      const results = back.gradients(dy, kept[0], !isGhost, sumUp);
       const wanted = [true, layer.scale, layer.center];
       return results
         .filter((_, i) => wanted[i])
@@ -107,9 +126,10 @@ function normalizeBatch(
  * of y where the mean is 1000 times the deviation.
  */
 function momentRows(x: Tensor, channels: Channels): Float32Array {
-  const first = mean(x, channels.others);
-  const rest = sub(x, channels.across(first));
-  const rows = [first, mean(rest, channels.others), channels.sums(square(rest))];
+  const mean = (of: Tensor) => div(channels.sums(of), Math.max(channels.values, 1));
+  const first = mean(channels.counted(x));
+  const rest = channels.counted(sub(x, channels.across(first)));
+  const rows = [first, mean(rest), channels.sums(square(rest))];
   return concat(rows).dataSync() as Float32Array;
 }
 
@@ -146,7 +166,8 @@ class Normalization {
     const local = hasSamples ? Float64Array.from(own) : new Float64Array(own.length);
     const means = sumUp(local.slice()).map((value) => value / Math.max(this.#moments.count, 1));
     const [meanDy, meanDyXhat] = halves(means).map((half) => channels.vector(half));
-    const dx = mul(sub(sub(dy, meanDy), mul(xhat, meanDyXhat)), this.#factor());
+    const moved = channels.counted(add(meanDy, mul(xhat, meanDyXhat)));
+    const dx = mul(sub(dy, moved), this.#factor());
     const [dbeta, dgamma] = halves(local).map((half) => tensor1d(Float32Array.from(half)));
     return [hasSamples ? dx : zerosLike(dx), dgamma, dbeta];
   }

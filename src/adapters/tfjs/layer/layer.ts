@@ -11,6 +11,7 @@ import { channelAxis, oneAxis } from './axis.js';
 import { type BatchNormalizationArgs, BuiltIn, type Kwargs } from './built-in.js';
 import { inferByKernels, trainByKernels } from './by-kernels.js';
 import { inferByOperations, trainByOperations } from './by-operations.js';
+import { maskOf } from './mask.js';
 import { type LayerState, labelOf, skippedUpdatesOf, stateOf } from './state.js';
 
 /** What synchronizes, beside the options of `tf.layers.batchNormalization`. */
@@ -32,7 +33,9 @@ export type SyncBatchNormalizationArgs = BatchNormalizationArgs & SyncOptions;
  * them needs an import of `syncbn/tfjs`.
  *
  * In training every rank of the group calls it; inference sends nothing. Any `axis`, inputs of 2
- * axes or more. On cpu and wasm by the package's kernels, elsewhere by TensorFlow.js' operations.
+ * axes or more. A mask (of a layer before it, or `apply(x, { training: true, mask })`) says which
+ * values the statistics are of, as in Keras: it has x's axes but the channels', or the first of
+ * them. All values are normalised. On cpu and wasm by the package's kernels, elsewhere by TensorFlow.js' operations.
  */
 export class SyncBatchNormalization extends BuiltIn {
   static override readonly className: string = 'SyncBatchNormalization';
@@ -95,9 +98,12 @@ export function checkGroup(group: unknown, label: string): GroupLike {
 function train(layer: SyncBatchNormalization, x: Tensor, kwargs: Kwargs): Tensor {
   const group = groupOf(layer, x);
   if (getBackend() === 'webgpu') return trainOnWebgpu(layer, x, kwargs, group);
-  const [axis, state] = tellingErrors(group, layer.name, () => placeOf(layer, x));
+  const [[axis, state], mask] = tellingErrors(group, layer.name, () => {
+    const place = placeOf(layer, x);
+    return [place, maskOf(kwargs.mask, x.shape, place[0], layer.name)] as const;
+  });
   const by = hasViews() ? trainByKernels : trainByOperations;
-  return by(layer, state, x, axis, group);
+  return by(layer, state, x, axis, group, mask);
 }
 
 /** @throws RangeError where this rank is not in the layer's group */
@@ -128,9 +134,11 @@ function trainOnWebgpu(
   kwargs: Kwargs,
   { size }: ProcessGroup,
 ): Tensor {
-  if (size === 1) return BuiltIn.prototype.call.call(layer, x, kwargs) as Tensor;
+  if (size === 1 && kwargs.mask == null)
+    return BuiltIn.prototype.call.call(layer, x, kwargs) as Tensor;
   throw new Error(
     `SyncBatchNormalization '${layer.name}': TensorFlow.js' webgpu backend cannot be read while a ` +
-      `step runs, so ${size} ranks cannot train on it; use wasm or cpu, or webgl in workers`,
+      `step runs, so ${size === 1 ? 'masked layers' : `${size} ranks`} cannot train on it; use ` +
+      'wasm or cpu, or webgl in workers',
   );
 }

@@ -1,0 +1,36 @@
+/** Keras' masks: which values of an input the statistics are of. */
+
+import { Tensor } from '@tensorflow/tfjs-core';
+import { formatShape, sizeOf } from '../../../core/layout.js';
+import { currentStep } from '../training/current-step.js';
+
+/**
+ * A number for each value of a channel, 0 where it does not count; null: all count. A sample's mask
+ * is that of all positions that the mask's axes do not tell apart.
+ * @throws TypeError and RangeError for a mask that does not fit
+ */
+export function maskOf(
+  mask: unknown,
+  shape: readonly number[],
+  axis: number,
+  name: string,
+): ArrayLike<number> | null {
+  if (mask === undefined || mask === null) return null;
+  const label = `SyncBatchNormalization '${name}': the mask of an input of shape`;
+  if (!(mask instanceof Tensor)) {
+    throw new TypeError(`${label} ${formatShape(shape)} must be one tensor`);
+  }
+  const places = shape.toSpliced(axis, 1);
+  const { rank } = mask;
+  if (rank > places.length || mask.shape.some((size: number, i: number) => size !== places[i])) {
+    throw new RangeError(
+      `${label} ${formatShape(shape)} must have shape ${formatShape(places)}, or the first axes ` +
+        `of it, got ${formatShape(mask.shape)}`,
+    );
+  }
+  // The samples of such a step are nobody's.
+  if (currentStep()?.isGhost) return [];
+  const repeat = sizeOf(places.slice(rank));
+  const values = mask.dataSync();
+  return Float32Array.from({ length: sizeOf(places) }, (_, i) => values[Math.floor(i / repeat)]);
+}

@@ -1,0 +1,243 @@
+/**
+ * The stages under a mask: piece by piece through the staging arrays, where values that do not
+ * count are replaced, so that the other kernels need not know of them. Arguments as in foreign.ts.
+ */
+
+import type { FloatArray } from '../../core/dtype.js';
+import type { Layout } from '../../core/layout.js';
+import { isSound } from '../../core/moments.js';
+import { Blend } from './blend.js';
+import type { Engine } from './engine.js';
+import type { Choose } from './foreign.js';
+import type { Heap } from './heap.js';
+import { copyIn, copyOut, isRun, type Piece, piecesOf } from './pieces.js';
+import { PARTS, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
+import { BYTES } from './variant.js';
+
+export class Masked {
+  readonly #heap: Heap;
+  readonly #staging: Staging;
+  readonly #choose: Choose;
+  readonly #blend: Blend;
+
+  constructor(engine: Engine, heap: Heap, staging: Staging, choose: Choose) {
+    this.#heap = heap;
+    this.#staging = staging;
+    this.#choose = choose;
+    this.#blend = new Blend(engine, staging);
+  }
+
+  /**
+   * Writes mean and M2, from sums of d = x - shift and of d * d, with a shift of 0, or else of the
+   * mean that came out.
+   * @returns channels whose float32 sums can not give them
+   */
+  moments(
+    mean: number,
+    m2: number,
+    x: FloatArray,
+    layout: Layout,
+    from: number,
+    to: number,
+  ): number[] {
+    const { dtype } = layout;
+    const count = layout.mask!.count;
+    const sums = this.#staging.view(mean, to - from);
+    const squares = this.#staging.view(m2, to - from);
+    const shifts = this.#filled(SLOTS.weight, layout, from, to, 0);
+    const sound = (sum: number, c: number) => isSound(count, sum, squares[c], shifts[c], dtype);
+    this.#sum(sums, squares, x, layout, from, to, shifts);
+    if (!sums.every(sound)) {
+      for (let c = 0; c < sums.length; c++) {
+        const moved = shifts[c] + sums[c] / count;
+        shifts[c] = Number.isFinite(moved) ? moved : 0;
+      }
+      this.#sum(sums, squares, x, layout, from, to, shifts);
+    }
+    const bad: number[] = [];
+    for (let c = 0; c < sums.length; c++) {
+      if (!sound(sums[c], c)) bad.push(from + c);
+      const delta = sums[c] / count;
+      squares[c] -= sums[c] * delta;
+      sums[c] = shifts[c] + delta;
+    }
+    return bad;
+  }
+
+  /** Adds d and d * d as the sums of dy and of dy * (x - 0), where both x and dy are d. */
+  #sum(
+    sums: Float64Array,
+    squares: Float64Array,
+    x: FloatArray,
+    layout: Layout,
+    from: number,
+    to: number,
+    shifts: FloatArray,
+  ): void {
+    const bytes = BYTES[layout.dtype];
+    const zeros = this.#filled(SLOTS.bias, layout, from, to, 0);
+    const mean = this.#staging.channel(SLOTS.mean, to - from, 8).fill(0, 0, to - from);
+    const invstd = this.#staging.channel(SLOTS.invstd, to - from, 8).fill(1, 0, to - from);
+    const d = this.#staging.tensor(1, x).byteOffset;
+    this.#sumPieces(sums, squares, layout, from, to, (piece, first, second) => {
+      const { channels, rows, width, values } = piece;
+      this.#blend.run(d, this.#in(0, x, piece), 0, shifts, zeros, piece, layout, from);
+      this.#choose(rows, values, bytes).gradientSums(
+        ...[first, second, d, d, mean.byteOffset, invstd.byteOffset],
+        ...[channels, rows, width * bytes, values],
+      );
+    });
+  }
+
+  /** Writes the sums of dy, and of dy * xhat, where the mask counts. */
+  gradientSums(
+    sumDy: number,
+    sumDyXhat: number,
+    dy: FloatArray,
+    x: FloatArray,
+    mean: number,
+    invstd: number,
+    layout: Layout,
+    from: number,
+    to: number,
+  ): void {
+    const bytes = BYTES[layout.dtype];
+    const zeros = this.#filled(SLOTS.bias, layout, from, to, 0);
+    const [g, d] = [0, 1].map((index) => this.#staging.tensor(index, x).byteOffset);
+    const [sums, products] = [sumDy, sumDyXhat].map((at) => this.#staging.view(at, to - from));
+    this.#sumPieces(sums, products, layout, from, to, (piece, first, second) => {
+      const { channels, rows, width, values } = piece;
+      this.#blend.run(g, this.#in(0, dy, piece), 0, zeros, zeros, piece, layout, from);
+      this.#blend.run(d, this.#in(1, x, piece), 0, zeros, zeros, piece, layout, from);
+      const skipped = 8 * (piece.channel - from);
+      this.#choose(rows, values, bytes).gradientSums(
+        ...[first, second, g, d, mean + skipped, invstd + skipped],
+        ...[channels, rows, width * bytes, values],
+      );
+    });
+  }
+
+  /** Writes y, and 0 where the mask does not count. */
+  normalize(
+    y: FloatArray,
+    x: FloatArray,
+    parameters: readonly [mean: number, invstd: number, weight: number, bias: number],
+    layout: Layout,
+    from: number,
+    to: number,
+  ): void {
+    const bytes = BYTES[layout.dtype];
+    const zeros = this.#filled(SLOTS.out0, layout, from, to, 0);
+    const whole = this.#staging.tensor(1, x).byteOffset;
+    for (const piece of this.#pieces(layout, from, to)) {
+      const { channels, rows, width, values } = piece;
+      const at = this.#in(0, x, piece);
+      const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, bytes]);
+      this.#choose(rows, values, bytes).normalize(
+        ...[whole, at, ...own, channels, rows, width * bytes, values],
+      );
+      this.#put(y, whole, 0, zeros, zeros, piece, layout, from);
+    }
+  }
+
+  /**
+   * Writes dx, and dy * scale where the mask does not count.
+   * @param scaleOf weight * invstd of a channel, or 0
+   */
+  inputGradient(
+    dx: FloatArray,
+    dy: FloatArray,
+    x: FloatArray,
+    parameters: readonly number[],
+    scaleOf: (channel: number) => number,
+    layout: Layout,
+    from: number,
+    to: number,
+  ): void {
+    const bytes = BYTES[layout.dtype];
+    const zeros = this.#filled(SLOTS.out0, layout, from, to, 0);
+    const fills = this.#filled(SLOTS.out1, layout, from, to, 0);
+    for (let c = from; c < to; c++) fills[c - from] = scaleOf(c);
+    const whole = this.#staging.tensor(1, x).byteOffset;
+    for (const piece of this.#pieces(layout, from, to)) {
+      const { channels, rows, width, values } = piece;
+      const dyAt = this.#in(0, dy, piece);
+      const xAt = this.#in(1, x, piece);
+      const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, 8, 8]);
+      this.#choose(rows, values, bytes).inputGradient(
+        ...[whole, dyAt, xAt, ...own, channels, rows, width * bytes, values],
+      );
+      this.#put(dx, whole, layout.mask!.zero ? 0 : dyAt, zeros, fills, piece, layout, from);
+    }
+  }
+
+  #pieces(layout: Layout, from: number, to: number): Generator<Piece> {
+    return piecesOf(layout, { from, to }, STAGING_BYTES / BYTES[layout.dtype]);
+  }
+
+  /** Adds up what `sum` writes for each piece. */
+  #sumPieces(
+    sums: Float64Array,
+    products: Float64Array,
+    layout: Layout,
+    from: number,
+    to: number,
+    sum: (piece: Piece, first: number, second: number) => void,
+  ): void {
+    const [first, second] = PARTS.map((slot) => this.#staging.channel(slot, to - from, 8));
+    sums.fill(0);
+    products.fill(0);
+    for (const piece of this.#pieces(layout, from, to)) {
+      sum(piece, first.byteOffset, second.byteOffset);
+      for (let c = 0, at = piece.channel - from; c < piece.channels; c++, at++) {
+        sums[at] += first[c];
+        products[at] += second[c];
+      }
+    }
+  }
+
+  /** A number of the element type for each channel. */
+  #filled(slot: number, layout: Layout, from: number, to: number, value: number): FloatArray {
+    const array = this.#staging.channel(slot, to - from, BYTES[layout.dtype]);
+    return array.subarray(0, to - from).fill(value);
+  }
+
+  /** Pointer to a piece: where it lies, if it is a run of the kernels' memory, or copied in. */
+  #in(index: number, array: FloatArray, piece: Piece): number {
+    if (this.#heap.owns(array) && isRun(piece)) {
+      return array.byteOffset + piece.start * array.BYTES_PER_ELEMENT;
+    }
+    const staged = this.#staging.tensor(index, array);
+    copyIn(staged, array, piece);
+    return staged.byteOffset;
+  }
+
+  /** Writes a piece of a result: a where the mask counts, else b * fills. */
+  #put(
+    target: FloatArray,
+    a: number,
+    b: number,
+    zeros: FloatArray,
+    fills: FloatArray,
+    piece: Piece,
+    layout: Layout,
+    from: number,
+  ): void {
+    const direct = this.#heap.owns(target) && isRun(piece);
+    const staged = this.#staging.tensor(0, target);
+    const at = direct
+      ? target.byteOffset + piece.start * target.BYTES_PER_ELEMENT
+      : staged.byteOffset;
+    this.#blend.run(at, a, b, zeros, fills, piece, layout, from);
+    if (!direct) copyOut(target, staged, piece);
+  }
+}
+
+/** Pointers to the numbers of a piece, whose first channel has `skipped` before it. */
+function pointersOf(
+  arrays: readonly number[],
+  skipped: number,
+  bytes: readonly number[],
+): number[] {
+  return arrays.map((at, i) => at && at + skipped * bytes[i]);
+}
