@@ -4,7 +4,16 @@ import { defineConfig } from 'vitest/config';
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
 /** Tests of layers for which it matters which kernels serve. */
-const ON_ALL_KERNELS = ['bitwise', 'corners', 'errors', 'modes', 'oracle', 'passes', 'running'];
+const ON_ALL_KERNELS = [
+  'bitwise',
+  'corners',
+  'errors',
+  'extremes',
+  'modes',
+  'oracle',
+  'passes',
+  'running',
+];
 
 export default defineConfig({
   resolve: {

@@ -163,7 +163,8 @@ export abstract class BatchNorm {
 
   /**
    * Normalises x of shape (N, C, +), or (N, +, C) with `channelsLast`. In training every rank of
-   * the group must call it, also one whose N is 0.
+   * the group must call it, also one whose N is 0. `backward` reads x again: do not change it before;
+   * the checked mode finds where it was.
    * @returns y, of x's shape and dtype
    * @throws TypeError for x that is not a Tensor; RangeError for a wrong shape or dtype, and where
    *   the group's batch has only one value per channel. Errors reach every rank of the group.

@@ -90,7 +90,7 @@ export class Synchronization {
   ): Saved {
     const statistics = this.#keeper.take(affine.weight);
     try {
-      runNow(batchStatistics(statistics, x, layout, this.#scope(group, options)));
+      runNow(batchStatistics(statistics, x, layout, this.#scope(group, options, affine.eps)));
       return this.#normalize(y, x, layout, affine, group, options, statistics);
     } catch (error) {
       this.#keeper.give(statistics);
@@ -109,7 +109,7 @@ export class Synchronization {
   ): Pass<Saved> {
     const statistics = this.#keeper.take(affine.weight);
     return after(
-      batchStatistics(statistics, x, layout, this.#scope(group, options)),
+      batchStatistics(statistics, x, layout, this.#scope(group, options, affine.eps)),
       () => this.#normalize(y, x, layout, affine, group, options, statistics),
       () => this.#keeper.give(statistics),
     );
@@ -259,8 +259,9 @@ export class Synchronization {
     else throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
   }
 
-  #scope(group: ProcessGroup, { label }: BatchOptions): Scope {
+  #scope(group: ProcessGroup, { label }: BatchOptions, eps = 1): Scope {
     return {
+      eps,
       kernels: this.#kernels,
       group,
       label: label ?? this.#options.collectiveLabel?.() ?? this.label,

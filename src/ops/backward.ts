@@ -14,6 +14,8 @@ import type { Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Work } from '../group/transport.js';
 import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
+import { runApart } from './extremes.js';
+import type { Kernels } from './kernels.js';
 import { scratch } from './memory/scratch.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
@@ -44,6 +46,7 @@ export class BackwardPass implements Pass<GradientSums> {
   readonly #step: number;
   readonly #by: Normalization;
   readonly #scope: Scope;
+  readonly #extremes: readonly number[] | null;
   readonly #group: MeansOfGroup | null;
   #block: ChannelRange = { from: 0, to: 0 };
 
@@ -58,6 +61,7 @@ export class BackwardPass implements Pass<GradientSums> {
     this.#layout = layout;
     this.#by = { mean, invstd, weight, bias: null };
     this.#scope = scope;
+    this.#extremes = statistics.extremes;
     this.#step = group === null ? layout.channels : channelsPerBlock;
     if (group === null) this.#group = null;
     else if (scope.reproducible) {
@@ -83,24 +87,26 @@ export class BackwardPass implements Pass<GradientSums> {
   }
 
   #startBlock(): Work<unknown> | null {
-    const { kernels, reproducible } = this.#scope;
     // Exact sums are those of this rank, too.
-    if (this.#group === null || !reproducible) {
-      kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, this.#block);
+    if (this.#group === null || !this.#scope.reproducible) {
+      this.#run((kernels, block) => {
+        kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, block);
+      });
     }
     return this.#group === null ? null : this.#group.start(this.#block);
   }
 
   #finishBlock(): void {
+    const means = this.#group === null ? null : this.#group.means;
+    this.#run((kernels, block) => {
+      kernels.inputGradient(this.#dx, this.#dy, this.#x, this.#by, means, this.#layout, block);
+    });
+  }
+
+  /** Runs a stage over the block. */
+  #run(stage: (kernels: Kernels, block: ChannelRange) => void): void {
     const { kernels } = this.#scope;
-    kernels.inputGradient(
-      this.#dx,
-      this.#dy,
-      this.#x,
-      this.#by,
-      this.#group === null ? null : this.#group.means,
-      this.#layout,
-      this.#block,
-    );
+    if (this.#extremes === null) stage(kernels, this.#block);
+    else runApart(this.#extremes, this.#block, kernels, stage);
   }
 }

@@ -6,6 +6,7 @@
 import type { FloatArray } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
+import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
@@ -27,6 +28,7 @@ export function batchStatistics(
   const { channels, samples, plane } = layout;
   const { mean, m2 } = statistics;
   statistics.count = kernels.moments(mean, m2, x, layout, { from: 0, to: channels });
+  if (scope.eps < LEAST_EPS) sumTinyAgain(statistics, x, layout);
   const own = kernels.channelsPerBlock(layout);
   statistics.channelsPerBlock = own;
   if (group.size === 1) return finished(statistics);
@@ -72,11 +74,16 @@ export function normalizeBy(
 function normalize(
   y: FloatArray,
   x: FloatArray,
-  { mean, invstd }: Statistics,
-  { weight, bias }: Affine,
+  statistics: Statistics,
+  { weight, bias, eps }: Affine,
   layout: Layout,
   kernels: Kernels,
 ): void {
+  const { mean, invstd } = statistics;
   const by = { mean, invstd, weight, bias };
-  kernels.normalize(y, x, by, layout, { from: 0, to: layout.channels });
+  const all = { from: 0, to: layout.channels };
+  const extremes = extremesOf(invstd, eps, layout.dtype);
+  statistics.extremes = extremes;
+  if (extremes === null) kernels.normalize(y, x, by, layout, all);
+  else runApart(extremes, all, kernels, (own, range) => own.normalize(y, x, by, layout, range));
 }

@@ -17,6 +17,8 @@ export interface Scope {
   readonly group: ProcessGroup;
   /** What collectives and errors call the layer. */
   readonly label: string;
+  /** Of a forward call with a batch's statistics, that of its {@link Affine}; else 1. */
+  readonly eps: number;
   /** Whether the result must not depend on how the batch is split over ranks. */
   readonly reproducible: boolean;
   /** Whether exact gradient sums are handed out for the group, instead of this rank's own. */

@@ -47,6 +47,7 @@ async function merge(group: ProcessGroup, packed: Float64Array, most: number, vo
     reproducible: false,
     groupGradients: false,
     gatherRanks: most,
+    eps: 1,
   };
   const pass = mergeMoments(statistics, vote, scope);
   for (let work = pass.step(); work !== null; work = pass.step()) await work.done();

@@ -52,6 +52,8 @@ export class Statistics implements Moments {
   count = 0;
   /** Channels of a block of the backward call, as the group has agreed. */
   channelsPerBlock = 0;
+  /** Channels that the plain kernels do; see extremes.ts. */
+  extremes: readonly number[] | null = null;
   readonly #hasWeight: boolean;
   #place: Place;
 

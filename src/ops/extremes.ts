@@ -1,0 +1,68 @@
+/**
+ * Channels whose deviation is so far from 1 that the element type loses what is computed with it:
+ * the kernels multiply by 1 / deviation twice before anything takes it back. The plain kernels,
+ * whose arithmetic is float64, do these channels; the others never notice.
+ */
+
+import type { ComputeDType, FloatArray } from '../core/dtype.js';
+import type { Layout } from '../core/layout.js';
+import type { Moments } from '../core/moments.js';
+import type { ChannelRange } from '../kernels/kernels.js';
+import { plainKernels } from '../kernels/plain.js';
+import type { Kernels } from './kernels.js';
+
+/** Below it what squares lose by underflow shows beside eps. */
+export const LEAST_EPS = 1e-37;
+
+/** Variances of float32 values under which their squares may have underflowed. */
+const LEAST_VARIANCE = 1e-30;
+
+/** Computes the moments of channels again whose squares may have underflowed, in float64. */
+export function sumTinyAgain({ mean, m2, count }: Moments, x: FloatArray, layout: Layout): void {
+  if (layout.dtype !== 'float32') return;
+  for (let c = 0; c < m2.length; c++) {
+    if (m2[c] > count * LEAST_VARIANCE || Number.isNaN(m2[c])) continue;
+    plainKernels.moments(mean, m2, x, layout, { from: c, to: c + 1 });
+  }
+}
+
+/** The largest 1 / deviation that the kernels take, and its inverse the least. */
+const MOST = { float32: 1e15, float64: 1e140 };
+
+/** The channels, in order; null, as nearly always: there are none. */
+export function extremesOf(
+  invstd: Float64Array,
+  eps: number,
+  dtype: ComputeDType,
+): readonly number[] | null {
+  const most = MOST[dtype];
+  const least = 1 / most;
+  // With the usual eps none is too large; one comparison for each channel is all that it costs.
+  const isBounded = eps * most * most > 1;
+  for (let c = 0; c < invstd.length; c++) {
+    if (invstd[c] < least || (!isBounded && invstd[c] > most)) return allExtremes(invstd, most);
+  }
+  return null;
+}
+
+function allExtremes(invstd: Float64Array, most: number): number[] {
+  const channels = Array.from(invstd, (_, c) => c);
+  return channels.filter((c) => invstd[c] > most || invstd[c] < 1 / most);
+}
+
+/** Runs a stage over the channels of `range`: by `kernels`, but by the plain ones over extremes. */
+export function runApart(
+  extremes: readonly number[],
+  { from, to }: ChannelRange,
+  kernels: Kernels,
+  stage: (kernels: Kernels, range: ChannelRange) => void,
+): void {
+  let next = from;
+  for (const channel of extremes) {
+    if (channel < from || channel >= to) continue;
+    if (next < channel) stage(kernels, { from: next, to: channel });
+    next = channel + 1;
+    stage(plainKernels, { from: channel, to: next });
+  }
+  if (next < to) stage(kernels, { from: next, to });
+}
