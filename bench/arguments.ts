@@ -4,7 +4,9 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SHAPE_NAMES, type ShapeName } from './shapes.js';
 
-export const PARTS = ['layers', 'floors', 'all-reduce', 'peers', 'tfjs', 'scaling'] as const;
+export const PARTS = [
+  ...(['layers', 'floors', 'all-reduce', 'gradients', 'peers', 'tfjs', 'scaling'] as const),
+] as const;
 export type Part = (typeof PARTS)[number];
 
 /** Without networks of frameworks, which take minutes. */
@@ -31,7 +33,8 @@ export interface Arguments {
 export function readArguments(words: readonly string[]): Arguments {
   const command = new Command('npm run bench --')
     .description(
-      'Measures forward and backward against copy and triad in the same memory, all-reduces, and ' +
+      'Measures forward and backward against copy and triad in the same memory, all-reduces, averages ' +
+        'of gradients, and ' +
         'networks of TensorFlow.js and jax-js on more and more ranks; ' +
         'where there is a C compiler, also what two passes cost in C. ' +
         'Every result is checked against float64 before it is timed.',

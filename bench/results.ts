@@ -3,6 +3,7 @@
 import type { Latency } from './collectives/measure.js';
 import type { Floor } from './floors/measure.js';
 import type { LayerRace, Scaling, StepRace } from './frameworks/measure.js';
+import type { GradientScores } from './gradients/measure.js';
 import type { Machine } from './machine.js';
 import type { Comparison } from './peers/compare.js';
 import type { Measurement } from './rank.js';
@@ -14,6 +15,7 @@ export interface Results {
   readonly layers: readonly Measurement[];
   readonly floors: readonly Floor[];
   readonly latencies: readonly Latency[];
+  readonly gradients: readonly GradientScores[];
   readonly comparisons: readonly Comparison[];
   /** In TensorFlow.js, on one rank. */
   readonly layerRaces: readonly LayerRace[];

@@ -11,6 +11,7 @@ import {
   type Scaling,
   type StepRace,
 } from './frameworks/measure.js';
+import { type GradientScores, measureGradients } from './gradients/measure.js';
 import { measureLayers } from './layers.js';
 import { thisMachine } from './machine.js';
 import { type Comparison, compareLayers } from './peers/compare.js';
@@ -46,6 +47,7 @@ async function measure(
   const layers: Measurement[] = [];
   const latencies: Latency[] = [];
   const comparisons: Comparison[] = [];
+  const gradients: GradientScores[] = [];
   const floors = parts.includes('floors') ? await floorsOf(rest.shapes) : [];
   for (const ranks of sizes) {
     if (parts.includes('layers')) {
@@ -56,6 +58,10 @@ async function measure(
     if (parts.includes('all-reduce') && ranks > 1) {
       const onLatency = ({ channels }: Latency) => tell('all-reduce', ranks, `C = ${channels}`);
       latencies.push(...(await measureLatencies(ranks, { compare, seconds, onLatency })));
+    }
+    if (parts.includes('gradients') && ranks > 1) {
+      gradients.push(await measureGradients(ranks, compare, seconds));
+      tell('gradients', ranks, 'ResNet-50');
     }
     if (parts.includes('peers') && compare) {
       const onComparison = ({ task, work, peer }: Comparison) =>
@@ -74,6 +80,7 @@ async function measure(
     layers,
     floors,
     latencies,
+    gradients,
     comparisons,
     notes,
   };

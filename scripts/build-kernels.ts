@@ -111,8 +111,8 @@ const exact32 = await compile('exact-stages', 'exact32', float32);
 const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
 const exact64 = await compile('exact-stages', 'exact64', float64);
 const mask = await compile('mask', 'mask');
-const reduce = await compile('reduce', 'reduce');
-const reduceOwn = await compile('reduce', 'reduce-own', ['--runtime', 'stub'], false);
+const reduce = await compile('sums', 'reduce');
+const reduceOwn = await compile('sums', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });

@@ -90,10 +90,12 @@ export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
   averageGradients,
+  type GradientHolder,
+  startAverageGradients,
+} from './parallel/average.js';
+export {
   type BroadcastParametersOptions,
   broadcastParameters,
-  type GradientHolder,
   type StateHolder,
-  startAverageGradients,
   startBroadcastParameters,
-} from './parallel/data-parallel.js';
+} from './parallel/broadcast.js';

@@ -4,7 +4,7 @@ import type { Spread } from '../statistics.js';
 import type { Contestant } from '../turns/contestant.js';
 import { play, type Score } from '../turns/play.js';
 import { startThreads } from '../turns/threads.js';
-import { MPI_FAMILIES, startMpi } from './mpi.js';
+import { MPI_FAMILIES, SUMS, startMpi } from './mpi.js';
 
 /** All-reduces of 2C + 1 float64. */
 export interface Latency {
@@ -44,7 +44,7 @@ export async function measureLatencies(
   const latencies: Latency[] = [];
   try {
     for (const family of compare ? MPI_FAMILIES : []) {
-      const world = await startMpi(family, ranks);
+      const world = await startMpi(family, ranks, SUMS);
       if (world !== null) contestants.push(world);
     }
     for (const channels of CHANNELS) {

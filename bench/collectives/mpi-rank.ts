@@ -4,12 +4,10 @@
  * from mpi.c, or nothing: koffi then calls MPI_Allreduce itself.
  */
 
-import { once } from 'node:events';
-import { connect } from 'node:net';
-import { findGroup, init, release } from '../../src/group/world.js';
-import { serveLines } from '../turns/serve.js';
+import { findGroup, init } from '../../src/group/world.js';
 import { GroupPlayer } from './group-player.js';
 import { openDirect } from './mpi-direct.js';
+import { serveMpi } from './serve-mpi.js';
 import { type AllReduceTask, errorOfSum, summands } from './task.js';
 
 const [socketPath, library] = process.argv.slice(2);
@@ -19,11 +17,8 @@ const direct = await openDirect(library);
 const own = new GroupPlayer(group);
 let task: AllReduceTask = { count: 0 };
 
-const socket = connect(socketPath);
-await once(socket, 'connect');
-// Ranks connect in any order.
-socket.write(`${JSON.stringify({ rank: group.rank, version: direct.version })}\n`);
-await serveLines<AllReduceTask>(
+await serveMpi<AllReduceTask>(
+  socketPath,
   {
     prepare(next) {
       task = next;
@@ -36,7 +31,5 @@ await serveLines<AllReduceTask>(
       return Array.from({ length: samples }, () => direct.batch(task.count, calls));
     },
   },
-  socket,
+  direct.version,
 );
-release();
-socket.destroy();

@@ -52,17 +52,38 @@ interface Arrival {
   readonly socket: Socket;
 }
 
+/** What the ranks run: a program, and what it calls in C. */
+export interface MpiProgram {
+  readonly script: URL;
+  /** Path of the source from the project's root. */
+  readonly source: string;
+}
+
+/** MPI_Allreduce of float64. */
+export const SUMS: MpiProgram = {
+  script: new URL('./mpi-rank.js', import.meta.url),
+  source: 'bench/collectives/mpi.c',
+};
+
 /** A world of `ranks` processes; null where the family's launcher is not there. */
-export async function startMpi(family: MpiFamily, ranks: number): Promise<Contestant | null> {
+export async function startMpi(
+  family: MpiFamily,
+  ranks: number,
+  { script: program, source }: MpiProgram,
+): Promise<Contestant | null> {
   const suffix = await suffixOf(family);
   if (suffix === null) return null;
   const folder = makeFolder();
-  const library = await compile(`mpicc${suffix}`, folder);
+  const library = await compile(`mpicc${suffix}`, source, folder);
   const path = join(folder, 'socket');
   const server = createServer().listen(path);
   await once(server, 'listening');
-  const program = fileURLToPath(new URL('./mpi-rank.js', import.meta.url));
-  const script = [process.execPath, program, path, ...(library === null ? [] : [library])];
+  const script = [
+    process.execPath,
+    fileURLToPath(program),
+    path,
+    ...(library === null ? [] : [library]),
+  ];
   const args = [...family.options, '-n', String(ranks), ...script];
   const child = spawn(family.launcher + suffix, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   const lastWords = lastWordsOf(child);
@@ -122,11 +143,12 @@ async function versionText(command: string): Promise<string | null> {
   }
 }
 
-/** mpi.c as a library; null without a compiler. */
-async function compile(compiler: string, folder: string): Promise<string | null> {
+/** A source as a library; null without a compiler. */
+async function compile(compiler: string, source: string, folder: string): Promise<string | null> {
   if ((await versionText(compiler)) === null) return null;
   const library = join(folder, 'mpi.so');
-  const source = resolve('bench/collectives/mpi.c');
-  await promisify(execFile)(compiler, ['-O2', '-shared', '-fPIC', source, '-o', library]);
+  // Vectors of the compiler's own choice, as MPI itself has them.
+  const options = ['-O3', '-shared', '-fPIC', resolve(source), '-o', library];
+  await promisify(execFile)(compiler, options);
   return library;
 }

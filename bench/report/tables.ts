@@ -4,6 +4,7 @@ import type { Results } from '../results.js';
 import { comparisonTables } from './comparisons.js';
 import { floorTables } from './floors.js';
 import { layerRaceTables, scalingTables, stepRaceTables } from './frameworks.js';
+import { gradientTables } from './gradients.js';
 import { latencyTables } from './latencies.js';
 import { layerTables } from './layers.js';
 import type { Rows } from './table.js';
@@ -14,6 +15,7 @@ export function tablesOf(results: Results): Rows[] {
     ...layerTables(layers),
     ...floorTables(floors),
     ...latencyTables(latencies),
+    ...gradientTables(results.gradients),
     ...comparisonTables(comparisons),
     ...layerRaceTables(results.layerRaces),
     ...stepRaceTables(results.stepRaces),

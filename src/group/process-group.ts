@@ -1,5 +1,6 @@
 /** ProcessGroup: named ranks and their collectives. Checks arguments; a transport does the work. */
 
+import type { FloatArray } from '../core/dtype.js';
 import { show, showText } from '../core/show.js';
 import { checkAttached } from '../core/typed-arrays.js';
 import {
@@ -12,12 +13,14 @@ import {
 import { kindOf } from './rounds/kinds.js';
 import { checkTimeout } from './timeout.js';
 import type {
+  ArrayList,
   Collective,
   CollectiveArray,
   CollectiveKind,
   CopiedArray,
   ReduceOp,
   Transport,
+  Weights,
   Work,
 } from './transport.js';
 
@@ -118,6 +121,31 @@ export class ProcessGroup {
     return this.#start('broadcast', data, data, data, options, 'sum', root, '');
   }
 
+  /**
+   * Replaces the arrays of `list` by their weighted averages over all ranks, as `averageRanks` in
+   * average.ts defines them.
+   * @param like of the kind of the list's elements
+   */
+  averageList(
+    list: ArrayList,
+    by: Weights,
+    like: FloatArray,
+    options: CollectiveOptions = NO_OPTIONS,
+  ): Work<void> {
+    return this.#startList('allReduce', list, by, like, options, 'mean', 0);
+  }
+
+  /** Copies the root's arrays of `list` into those of every rank. */
+  broadcastList(
+    list: ArrayList,
+    like: FloatArray,
+    options: BroadcastOptions = NO_OPTIONS,
+  ): Work<void> {
+    const root = options.root ?? 0;
+    this.checkRoot(root, 'broadcast');
+    return this.#startList('broadcast', list, null, like, options, 'sum', root);
+  }
+
   /** Throws RangeError unless `root` is a rank of the group. */
   checkRoot(root: number, caller: string): void {
     if (!Number.isInteger(root) || root < 0 || root >= this.size) {
@@ -163,6 +191,20 @@ export class ProcessGroup {
     this.#transport?.close();
   }
 
+  #startList(
+    kind: CollectiveKind,
+    list: ArrayList,
+    by: Weights | null,
+    like: FloatArray,
+    options: CollectiveOptions,
+    op: ReduceOp,
+    root: number,
+  ): Work<void> {
+    checkOptions(kind === 'broadcast' ? kind : 'barrier', options);
+    const none = like.subarray(0, 0);
+    return this.#start(kind, none, none, undefined, options, op, root, '', null, list, by);
+  }
+
   /** Plain parameters and one object: this is on the path of every collective, however small. */
   #start<T>(
     kind: CollectiveKind,
@@ -174,6 +216,8 @@ export class ProcessGroup {
     root: number,
     message: string,
     gathered: CopiedArray[] | null = null,
+    list: ArrayList | null = null,
+    by: Weights | null = null,
   ): Work<T> {
     const seconds = options.timeout ?? this.#timeout;
     // The check itself only where it will fail: this is on the path of every collective.
@@ -197,6 +241,8 @@ export class ProcessGroup {
       label,
       timeout,
       message,
+      list,
+      by,
     };
     return new ResultWork(this.#transport.start(call), result);
   }

@@ -3,16 +3,21 @@
  * lie: the bits of {@link reduceRanks}, in a fraction of its time. See assembly/reduce.ts.
  */
 
+import type { Average } from './average.js';
 import type { CollectiveArray, ReduceOp } from './transport.js';
 
 /** out[i] = op(slots[0][i], slots[1][i], ...) for i in [from, to); `out` may be one of the slots. */
-export type Reducer = (
-  out: CollectiveArray,
-  slots: readonly CollectiveArray[],
-  op: ReduceOp,
-  from: number,
-  to: number,
-) => void;
+export interface Reducer {
+  (
+    out: CollectiveArray,
+    slots: readonly CollectiveArray[],
+    op: ReduceOp,
+    from: number,
+    to: number,
+  ): void;
+  /** As `averageRanks`. Up to 63 bytes past the end of `out` change. */
+  readonly average: Average;
+}
 
 /**
  * Elements that one vector holds of the smallest type: `from` is a multiple of them, and up to one
@@ -27,6 +32,16 @@ type Reduce = (
   members: number,
   bytes: number,
   op: number,
+) => void;
+
+type Averages = (
+  out: number,
+  first: number,
+  stride: number,
+  members: number,
+  bytes: number,
+  weights: number,
+  by: number,
 ) => void;
 
 /** A `WebAssembly.Memory`, in words that projects without the DOM's types know too. */
@@ -46,10 +61,24 @@ export function instantiateReducer(module: object, memory: WasmMemory): Reducer 
   const [float64, float32, int32] = ['reduceFloat64', 'reduceFloat32', 'reduceInt32'].map(
     (name) => exports[name] as Reduce,
   );
-  return (out, slots, op, from, to) => {
+  const average: Average = (out, slots, weights, divisor) => {
+    const isWide = out instanceof Float64Array;
+    const run = (isWide ? exports.averageFloat64 : exports.averageFloat32) as Averages;
+    const by = isWide ? divisor : 1 / divisor;
+    const { byteOffset, byteLength } = out;
+    const first = slots[0].byteOffset;
+    run(byteOffset, first, strideOf(slots), slots.length, byteLength, weights.byteOffset, by);
+  };
+  const reducer = (
+    out: CollectiveArray,
+    slots: readonly CollectiveArray[],
+    op: ReduceOp,
+    from: number,
+    to: number,
+  ) => {
     const first = slots[0];
     const { length } = slots;
-    const stride = length > 1 ? slots[1].byteOffset - first.byteOffset : 0;
+    const stride = strideOf(slots);
     const size = first instanceof Float64Array ? 8 : 4;
     const reduce = size === 8 ? float64 : first instanceof Float32Array ? float32 : int32;
     const start = from * size;
@@ -57,4 +86,9 @@ export function instantiateReducer(module: object, memory: WasmMemory): Reducer 
     const code = op === 'sum' ? 0 : op === 'max' ? 1 : 2;
     reduce(out.byteOffset + start, first.byteOffset + start, stride, length, bytes, code);
   };
+  return Object.assign(reducer, { average });
+}
+
+function strideOf(slots: readonly CollectiveArray[]): number {
+  return slots.length > 1 ? slots[1].byteOffset - slots[0].byteOffset : 0;
 }

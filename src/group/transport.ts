@@ -6,6 +6,8 @@
  * ranks and their calls when they disagree.
  */
 
+import type { FloatArray } from '../core/dtype.js';
+
 /** Arrays that an all-reduce combines. Any buffer will do, shared ones included. */
 export type CollectiveArray = Float64Array | Float32Array | Int32Array;
 
@@ -27,6 +29,28 @@ export type CollectiveKind =
   | 'raise'
   | 'gatherAll';
 
+/**
+ * Many arrays that a collective takes for one, without copying them together. Each begins at a
+ * multiple of 16 bytes, which leaves gaps: nothing is read into them and nothing written from them.
+ */
+export interface ArrayList {
+  /** Elements that ranks must agree on, without the gaps. */
+  readonly count: number;
+  /** Elements with the gaps. */
+  readonly length: number;
+  /** Copies elements [from, from + target.length) to `target`. */
+  read(target: FloatArray, from: number): void;
+  /** Copies `source` to elements [from, from + source.length). */
+  write(source: FloatArray, from: number): void;
+}
+
+/** What ranks' numbers are averaged by, alike on all of them; see `averageRanks`. */
+export interface Weights {
+  /** By group rank. */
+  readonly weights: Float64Array;
+  readonly divisor: number;
+}
+
 /** One collective: what the ranks' fingerprints must agree on, and this rank's arrays. */
 export interface Collective {
   readonly kind: CollectiveKind;
@@ -46,6 +70,10 @@ export interface Collective {
   readonly timeout: number;
   /** Of `raise`: the text that every other rank's call fails with. */
   readonly message: string;
+  /** Arrays in place of `input` and `output`, which then are empty and tell their kind. */
+  readonly list?: ArrayList | null;
+  /** Of an all-reduce of a list. */
+  readonly by?: Weights | null;
 }
 
 /** A collective under way. */

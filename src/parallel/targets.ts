@@ -1,7 +1,7 @@
 /** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
 
-import { type DType, type FloatArray, narrow, type TensorData } from '../core/dtype.js';
-import { formatShape } from '../core/layout.js';
+import type { DType, FloatArray, TensorData } from '../core/dtype.js';
+import { formatShape, sizeOf } from '../core/layout.js';
 import { Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
@@ -16,23 +16,21 @@ export interface Target {
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: DType;
-  readonly data: TensorData;
-  read(): ArrayLike<number>;
-  write(values: Float64Array): void;
+  readonly length: number;
+  /** Null: zeros that nobody has seen yet. */
+  data: TensorData | null;
 }
 
 export function targetOf(holder: Tensor | FloatArray, name: string, caller: string): Target {
   if (holder instanceof Tensor) {
     const { data, dtype, shape } = holder;
     checkAttached(data, caller);
-    const write = (values: Float64Array) => narrow(values, data, dtype);
-    return { name, shape, dtype, data, read: () => holder.toFloats(), write };
+    return { name, shape, dtype, length: data.length, data };
   }
   if (isFloats(holder)) {
     checkAttached(holder, caller);
     const dtype = holder instanceof Float32Array ? 'float32' : 'float64';
-    const write = (values: Float64Array) => holder.set(values);
-    return { name, shape: [holder.length], dtype, data: holder, read: () => holder, write };
+    return { name, shape: [holder.length], dtype, length: holder.length, data: holder };
   }
   throw new TypeError(
     `${caller}: expected Parameters, Tensors, Float32Arrays or Float64Arrays, got ${show(holder)}`,
@@ -46,11 +44,12 @@ function isFloats(value: unknown): value is FloatArray {
   );
 }
 
-/** The gradient of a holder; of a parameter without one, zeros of its own that nobody sees yet. */
+/** The gradient of a holder; a parameter's may be missing. */
 export function gradientOf(holder: GradientHolder, caller: string): Target {
   if (!(holder instanceof Parameter)) return targetOf(holder, '', caller);
   const { name, data, grad } = holder;
-  return targetOf(grad ?? Tensor.zeros(data.shape, data.dtype), name, caller);
+  if (grad !== null) return targetOf(grad, name, caller);
+  return { name, shape: data.shape, dtype: data.dtype, length: sizeOf(data.shape), data: null };
 }
 
 /** Entries that a label holds in words. */

@@ -227,11 +227,11 @@ describe('errors of one rank', () => {
   it.each<[object, string]>([
     [
       { sample_count: 3 },
-      "unknown option 'sample_count'; known are group, sampleCount, lossReduction; did you mean 'sampleCount'?",
+      "unknown option 'sample_count'; known are group, sampleCount, lossReduction, reproducible; did you mean 'sampleCount'?",
     ],
     [
       { processGroup: 'world' },
-      "unknown option 'processGroup'; known are group, sampleCount, lossReduction",
+      "unknown option 'processGroup'; known are group, sampleCount, lossReduction, reproducible",
     ],
     [{ lossReduction: 'sum' }, "lossReduction 'sum' needs a sampleCount to divide by"],
   ])('reach the others: options %j', async (options, message) => {

@@ -63,7 +63,7 @@ describe('the root', () => {
     const [first, second] = outcomes.map(({ error }) => error);
     expect(first?.name).toBe('MismatchError');
     expect(first?.message).toMatch(
-      /rank 1 is in broadcast #\d+ of broadcastParameters of .* from 1 with 2 float64, rank 0 in broadcast #\d+ of broadcastParameters of .* from 0 with 2 float64$/,
+      /rank 1 is in broadcast #\d+ of broadcastParameters of .* from 1 with 5 float32, rank 0 in broadcast #\d+ of broadcastParameters of .* from 0 with 5 float32$/,
     );
     expect(second).toEqual(first);
   });

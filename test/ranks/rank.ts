@@ -5,6 +5,13 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { init } from 'syncbn';
+import {
+  type AverageScript,
+  averageSamples,
+  runAverages,
+  runDetached,
+  type SampleScript,
+} from './averages.js';
 import { type AwaitedStep, runAwaitedLayer } from './awaited-layer.js';
 import { type CollectiveScript, runCollectives } from './collectives.js';
 import { runContract } from './contract.js';
@@ -46,6 +53,9 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'jax-broadcast': async (data: { seed: number; root: number }) =>
     (await import('./run-jax.js')).runBroadcast(data),
   'jax-blocks': async (data: Share) => (await import('./run-jax.js')).runBlocks(data),
+  averages: (data: AverageScript) => runAverages(data),
+  'detached-average': runDetached,
+  'exact-average': (data: SampleScript) => averageSamples(data),
   'awaited-layer': (data: AwaitedStep) => runAwaitedLayer(data),
   checked: (data: CheckedScript) => runChecked(data),
   collectives: (data: CollectiveScript) => runCollectives(data),

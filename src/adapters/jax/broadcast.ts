@@ -45,7 +45,7 @@ function* broadcastSteps<T extends Tree>(
     ranks.checkRoot(root, 'broadcastTree');
     checkFloat32(arrays, 'broadcastTree: expected');
     if (tree.leaves<np.Array>(arrays).length === 0) return held.release(arrays);
-    const values = Float64Array.from(yield* read(call(flatten, arrays)));
+    const values = yield* read(call(flatten, arrays));
     yield* result(ranks.broadcast(values, { root, label: 'broadcastTree' }));
     return unflatten(values, arrays);
   } finally {

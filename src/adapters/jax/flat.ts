@@ -10,12 +10,12 @@ export const flatten = jit((arrays: Tree): np.Array => {
 });
 
 /** New float32 arrays in the form and on the devices of `like`, from their elements. */
-export function unflatten<T extends Tree>(values: Float64Array, like: T): T {
+export function unflatten<T extends Tree>(values: Float32Array, like: T): T {
   let at = 0;
   return tree.map(({ shape, size, device }: np.Array) => {
     // jax-js makes no empty array from values.
     if (size === 0) return np.zeros(shape, { device });
-    const own = Float32Array.from(values.subarray(at, at + size));
+    const own = values.slice(at, at + size);
     at += size;
     return np.array(own, { shape, device });
   }, like) as T;

@@ -11,6 +11,8 @@ import type { Work } from '../../group/transport.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
 import { partsOf } from '../../layers/parts.js';
+import { averagePass } from '../../parallel/average-pass.js';
+import { targetOf } from '../../parallel/targets.js';
 import { result, type Steps } from '../shared/drive.js';
 import { Peers } from '../shared/peers.js';
 import {
@@ -238,22 +240,22 @@ class TrainingStep {
     return { loss, gradients, samples: this.#samples };
   }
 
-  /** The average over all samples of the group: one all-reduce of loss, gradients and count. */
+  /** The average over all samples of the group. */
   *#average(group: ProcessGroup): Steps<LossAndGradients<Record<string, Tree>>> {
     const { parameters, label } = this.#input;
-    const sums = new Float64Array(
-      tree.leaves<np.Array>(parameters).reduce((n, a) => n + a.size, 2),
-    );
-    if (this.#loss !== null) {
-      sums.set(yield* read(call(flatten, [this.#loss, this.#ordered()])));
-      for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
-    }
-    sums[sums.length - 1] = this.#samples;
-    yield* this.#meet(group, () => group.allReduce(sums, { label }));
-    const samples = sums[sums.length - 1];
-    const means = sums.map((sum) => (samples === 0 ? 0 : sum / samples));
-    const gradients = unflatten(means.subarray(1), parameters);
-    return { loss: means[0], gradients, samples };
+    const length = tree.leaves<np.Array>(parameters).reduce((n, a) => n + a.size, 0);
+    let values: Float32Array = new Float32Array(length + 1);
+    if (this.#loss !== null) values = yield* read(call(flatten, [this.#ordered(), this.#loss]));
+    const slopes = values.subarray(0, length);
+    const loss = Float64Array.of(values[length]);
+    const own = this.#samples;
+    const targets = [loss, slopes].map((data) => targetOf(data, '', label));
+    const pass = averagePass(targets, [], { group, own, total: own, label });
+    this.#peers.meet(group);
+    for (let work = pass.step(); work !== null; work = pass.step()) yield* result(work);
+    this.#peers.leave();
+    const gradients = unflatten(slopes, parameters);
+    return { loss: loss[0], gradients, samples: pass.result };
   }
 
   /** The gradients in the order of the parameters, which makes their trees alike. */

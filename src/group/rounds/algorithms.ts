@@ -22,8 +22,9 @@ const ALWAYS_WHOLE_BYTES = 2048;
 /** Bytes that a rank sends more where that saves a second round. */
 const ROUND_BYTES = 8192;
 
-export function routeOf(rounds: Rounds, { kind, input }: Collective): Route {
+export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Route {
   const bytes = input.byteLength;
+  if (list != null) return list.count === 0 ? 'none' : 'pieces';
   // A member with nothing to give may still have something to take.
   if (kind === 'gatherAll') return 'pieces';
   if (bytes === 0) return 'none';

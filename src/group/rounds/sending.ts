@@ -36,7 +36,8 @@ export function sendNext(rounds: Rounds, work: RoundsWork, send: () => void): vo
 }
 
 function sendHeader({ frames }: Rounds, work: RoundsWork, call: Collective): void {
-  if (call.input.length !== work.count) throw new TypeError(`${call.kind}: data was detached`);
+  if (call.list == null && call.input.length !== work.count)
+    throw new TypeError(`${call.kind}: data was detached`);
   writeHeader(frames, call, work.number, work.count);
 }
 

@@ -10,6 +10,7 @@ import { Exchange, gatherAll, gatherSum, inPieces, routeOf, takeWhole } from './
 import { disagree, type Membership } from './disagreement.js';
 import { deadlineError, isFatal } from './endings.js';
 import { findOdd, lengthsOf } from './header.js';
+import { exchangeList } from './lists.js';
 import { recorder } from './recorder.js';
 import type { Connection, Described, Fate, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
@@ -60,7 +61,8 @@ export class RoundsTransport implements Transport, Host {
   }
 
   start(call: Collective): RoundsWork {
-    const work = new RoundsWork(this, call, ++this.#calls, call.input.length);
+    const count = call.list?.count ?? call.input.length;
+    const work = new RoundsWork(this, call, ++this.#calls, count);
     const { kind, label } = call;
     work.recorded = recorder.start(this.#group.name, work.number, kind, work.count, label);
     const error = this.#reason?.(work) ?? this.#fate?.lost(work, 0) ?? null;
@@ -164,7 +166,9 @@ export class RoundsTransport implements Transport, Host {
     const { parts } = rounds;
     const { call, count } = work;
     const exchange = new Exchange(rounds, call, count, (send) => this.#round(work, send));
-    if (call.kind === 'gatherAll') {
+    if (call.list != null) {
+      yield* exchangeList(exchange);
+    } else if (call.kind === 'gatherAll') {
       yield* gatherAll(exchange, lengthsOf(rounds.frames));
     } else if (work.route === 'parts' && parts !== null) {
       yield* gatherSum(exchange, parts, { from: 0, to: count });

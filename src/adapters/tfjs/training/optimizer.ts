@@ -17,6 +17,8 @@ import {
 import { sizeOf } from '../../../core/layout.js';
 import type { ProcessGroup } from '../../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
+import { averagePass } from '../../../parallel/average-pass.js';
+import { targetOf } from '../../../parallel/targets.js';
 import { tellingErrors, waitFor } from '../peers.js';
 import { floatsOf, tensorFrom } from '../views.js';
 import { currentStep } from './current-step.js';
@@ -99,8 +101,8 @@ function mapped(gradients: readonly NamedTensor[]): NamedTensorMap {
 
 /**
  * The mean over the group of each gradient. A missing one counts as zeros, and stays missing where
- * no rank has it. One all-reduce: backward returns all gradients at once, and buckets would have
- * nothing to overlap with.
+ * no rank has it. All at once: backward returns all gradients at once, and buckets would have nothing
+ * to overlap with.
  * @param flat room for all values, and a number for each gradient
  */
 function averageOverGroup(
@@ -119,13 +121,14 @@ function averageOverGroup(
     else flat.fill(0, at, at + size);
     at += size;
   });
-  waitFor(group, group.allReduce(flat, { label }));
+  const targets = [targetOf(flat, '', label)];
+  const pass = averagePass(targets, [], { group, own: 1, total: 1, label });
+  for (let work = pass.step(); work !== null; work = pass.step()) waitFor(group, work);
   at = 0;
   return own.map(({ name, shape, size }, i) => {
     const values = flat.subarray(at, at + size);
     at += size;
     if (counts[i] === 0) return { name, tensor: null as unknown as Tensor };
-    for (let k = 0; k < size; k++) values[k] /= group.size;
     return { name, tensor: tensorFrom(values, shape) };
   });
 }

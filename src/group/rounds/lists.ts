@@ -1,0 +1,191 @@
+/**
+ * Collectives of many arrays that are taken for one: what a piece holds is read where it lies and
+ * put where it belongs, and nothing is copied together. docs/algorithms.md has the costs.
+ */
+
+import type { FloatArray } from '../../core/dtype.js';
+import { averageRanks } from '../average.js';
+import type { ArrayList, Weights } from '../transport.js';
+import type { Exchange } from './algorithms.js';
+import { partLength, partOf } from './parts.js';
+import { SharedRounds } from './shared-rounds.js';
+
+/**
+ * Bytes of a piece in shared memory: the slots of all members and the arrays' own lines stay in the
+ * second-level cache from the reading to the writing. Measured: docs/experiments.md.
+ */
+const PIECE_BYTES = 1 << 17;
+/** Bytes past the end of what WebAssembly writes. */
+const MARGIN = 64;
+/** Elements that pieces are multiples of, so that all parts begin where WebAssembly may. */
+const STEP = 16;
+
+/** The further rounds of a collective with a list. */
+export function exchangeList(exchange: Exchange): Generator<void> {
+  const { call, rounds } = exchange;
+  if (call.kind === 'broadcast') return broadcastList(exchange);
+  const { members } = rounds.frames;
+  if (rounds instanceof SharedRounds) return averageShared(exchange);
+  return rounds.parts === null || members === 2 ? averageWhole(exchange) : averageParts(exchange);
+}
+
+/** What a list moves through in pieces, and where its numbers lie in frames. */
+class Pieces {
+  readonly list: ArrayList;
+  readonly length: number;
+  readonly #exchange: Exchange;
+  readonly #like: FloatArray;
+
+  /** @param most elements of a piece that find room in a frame */
+  constructor(exchange: Exchange, most: number) {
+    const { call } = exchange;
+    this.list = call.list as ArrayList;
+    this.length = Math.max(STEP, Math.floor(most / STEP) * STEP);
+    this.#exchange = exchange;
+    this.#like = call.input as FloatArray;
+  }
+
+  get count(): number {
+    return Math.ceil(this.list.length / this.length);
+  }
+
+  /** Elements of piece `k`, and where it begins. */
+  span(k: number): { from: number; count: number } {
+    const from = k * this.length;
+    return { from, count: Math.min(this.length, this.list.length - from) };
+  }
+
+  /** `count` elements from `at` on, of the frame that is sent next. */
+  own(at: number, count: number): FloatArray {
+    const { frames } = this.#exchange.rounds;
+    return frames.ownArray(this.#like, at + count).subarray(at) as FloatArray;
+  }
+
+  /** `count` elements from `at` on, of what `member` has sent. */
+  sent(member: number, at: number, count: number): FloatArray {
+    const { frames } = this.#exchange.rounds;
+    const all = frames.contributions(this.#like).views[member] as FloatArray;
+    return all.subarray(at, at + count);
+  }
+
+  /** Averages the members' elements from `at` on into `out`, which lies in the next frame. */
+  average(out: FloatArray, at: number): void {
+    if (out.length === 0) return;
+    const { frames } = this.#exchange.rounds;
+    const { views, reduce } = frames.contributions(this.#like);
+    const slots = (views as readonly FloatArray[]).map((view) => view.subarray(at));
+    const { weights, divisor } = this.#exchange.call.by as Weights;
+    if (reduce === null) {
+      averageRanks(out, slots, weights, divisor);
+      return;
+    }
+    // At the end of the own frame, where WebAssembly sees them.
+    const place = frames.ownPayload(frames.capacity & ~7);
+    const end = place.byteOffset + place.byteLength - weights.byteLength;
+    const here = new Float64Array(place.buffer, end, weights.length);
+    here.set(weights);
+    reduce.average(out, slots, here, divisor);
+  }
+}
+
+/** Elements of `size` bytes that find room in a frame beside the weights. */
+function roomOf({ rounds: { frames }, call }: Exchange, most = Number.POSITIVE_INFINITY): number {
+  const bytes = frames.capacity - MARGIN - 8 * frames.members - 8;
+  return Math.min(bytes, most) / call.input.BYTES_PER_ELEMENT;
+}
+
+/**
+ * In shared memory, one round a piece: a frame holds this member's piece k and, behind it, the
+ * averages of its part of piece k - 1. So nobody waits for a round that only gathers.
+ */
+function* averageShared(exchange: Exchange): Generator<void> {
+  const { members, member } = exchange.rounds.frames;
+  const room = roomOf(exchange) - STEP;
+  const most = Math.min(room / (1 + 1 / members), roomOf(exchange, PIECE_BYTES));
+  const pieces = new Pieces(exchange, most - STEP);
+  const { list, count, length } = pieces;
+  for (let k = 0; k <= count; k++) {
+    yield* exchange.round(() => {
+      if (k > 0) {
+        const part = partOf(pieces.span(k - 1).count, members, member);
+        pieces.average(pieces.own(length, part.to - part.from), part.from);
+      }
+      if (k < count) {
+        const piece = pieces.span(k);
+        list.read(pieces.own(0, piece.count), piece.from);
+      }
+      exchange.rounds.send(0, 0);
+    });
+    if (k > 0) exchange.take(() => writeParts(pieces, k - 1, members, length));
+  }
+}
+
+/** Puts the averages of piece `k`, each member's part from `at` on, where they belong. */
+function writeParts(pieces: Pieces, k: number, members: number, at: number): void {
+  const { from, count } = pieces.span(k);
+  for (let m = 0; m < members; m++) {
+    const part = partOf(count, members, m);
+    const length = part.to - part.from;
+    if (length > 0) pieces.list.write(pieces.sent(m, at, length), from + part.from);
+  }
+}
+
+/** One round a piece: every member sends it to all, and averages all of it. */
+function* averageWhole(exchange: Exchange): Generator<void> {
+  const { rounds } = exchange;
+  const pieces = new Pieces(exchange, roomOf(exchange));
+  for (let k = 0; k < pieces.count; k++) {
+    const { from, count } = pieces.span(k);
+    yield* exchange.round(() => {
+      const own = pieces.own(0, count);
+      pieces.list.read(own, from);
+      rounds.send(own.byteLength, own.byteLength);
+    });
+    exchange.take(() => {
+      const out = pieces.own(0, count);
+      pieces.average(out, 0);
+      pieces.list.write(out, from);
+    });
+  }
+}
+
+/** Two rounds a piece: every member averages its part of it, and sends that to all. */
+function* averageParts(exchange: Exchange): Generator<void> {
+  const { rounds, call } = exchange;
+  const { members, member } = rounds.frames;
+  const pieces = new Pieces(exchange, members * (roomOf(exchange) - STEP));
+  const { list } = pieces;
+  const kind = call.input.constructor as new (length: number) => FloatArray;
+  const room = new kind(Math.min(pieces.length, list.length));
+  for (let k = 0; k < pieces.count; k++) {
+    const { from, count } = pieces.span(k);
+    yield* exchange.round(() => {
+      const own = room.subarray(0, count);
+      list.read(own, from);
+      rounds.parts?.send(own);
+    });
+    yield* exchange.round(() => {
+      const part = partOf(count, members, member);
+      const out = pieces.own(0, part.to - part.from);
+      pieces.average(out, 0);
+      rounds.send(out.byteLength, partLength(count, members) * out.BYTES_PER_ELEMENT);
+    });
+    exchange.take(() => writeParts(pieces, k, members, 0));
+  }
+}
+
+/** One round a piece: the root's goes to all. */
+function* broadcastList(exchange: Exchange): Generator<void> {
+  const { rounds, call } = exchange;
+  const isRoot = rounds.frames.member === call.root;
+  const pieces = new Pieces(exchange, roomOf(exchange));
+  for (let k = 0; k < pieces.count; k++) {
+    const { from, count } = pieces.span(k);
+    const bytes = count * call.input.BYTES_PER_ELEMENT;
+    yield* exchange.round(() => {
+      if (isRoot) pieces.list.read(pieces.own(0, count), from);
+      rounds.send(isRoot ? bytes : 0, bytes);
+    });
+    if (!isRoot) exchange.take(() => pieces.list.write(pieces.sent(call.root, 0, count), from));
+  }
+}

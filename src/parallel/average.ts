@@ -1,0 +1,190 @@
+/**
+ * Data parallelism: gradients are averaged over the ranks after the backward pass, as MindSpore's
+ * DATA_PARALLEL mode and PyTorch's DistributedDataParallel do. Sums run in rank order, in float64,
+ * and are rounded once, so that every rank takes the same step.
+ */
+
+import { isChecked } from '../core/check-mode.js';
+import { narrow, widen } from '../core/dtype.js';
+import { checkOptionNames } from '../core/options.js';
+import { listOf, Parameter } from '../core/parameter.js';
+import { show } from '../core/show.js';
+import { Tensor } from '../core/tensor.js';
+import { Agreement } from '../group/agreement.js';
+import {
+  after,
+  before,
+  checkBlocking,
+  finished,
+  type Pass,
+  runNow,
+  startInTurn,
+} from '../group/pass.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import { tellingPeers } from '../group/tell-peers.js';
+import type { Work } from '../group/transport.js';
+import { findGroup, type GroupLike } from '../group/world.js';
+import { averagePass } from './average-pass.js';
+import { exactPass, putAverage, rowsOf } from './exact-pass.js';
+import { describeTargets, type GradientHolder, gradientOf, type Target } from './targets.js';
+
+export type { GradientHolder } from './targets.js';
+
+export interface AverageOptions {
+  /** Ranks to average over. Default: the world. */
+  group?: GroupLike;
+  /**
+   * Samples that this rank's gradients come from, 0 or more; ranks may differ. Default: all ranks
+   * weigh the same.
+   */
+  sampleCount?: number;
+  /**
+   * With `sampleCount`, what each rank's loss was. 'mean' (default): the mean over its samples, so
+   * that gradients are weighted by the counts. 'sum': the sum over its samples, so that gradients
+   * are summed and divided by all samples; with synchronized layers and uneven batches only this
+   * is exact, since their backward pass adds up gradients of other ranks' samples.
+   */
+  lossReduction?: 'mean' | 'sum';
+  /**
+   * Whether sums over the ranks are exact, so that their order has no part in the result. A
+   * parameter's `grad` may then hold a gradient for each of the rank's samples, shape
+   * (n, ...shape): all of them are summed exactly, `grad` becomes the average of the parameter's
+   * shape, and with `lossReduction: 'sum'` its bits do not depend on how the samples are dealt out.
+   * Slow: each number meets the other ranks twice, in 24 bytes. Default false.
+   */
+  reproducible?: boolean;
+}
+
+const AVERAGE = 'averageGradients';
+const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
+
+/**
+ * Replaces each gradient by its average over the group. A parameter without a gradient counts as
+ * zeros and gets the average, so that ranks which skipped a branch stay in step; without one on any
+ * rank its `grad` stays null. All ranks must pass gradients of the same names, shapes and types in
+ * the same order. When it fails, some gradients may be averages already.
+ * @throws TypeError for options that there are not, and for `lossReduction` without a count;
+ *   RangeError for a sampleCount that is negative or not finite; MismatchError for other gradients
+ *   on another rank
+ */
+export function averageGradients(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions = {},
+): void {
+  runNow(gradientPass(holders, options, groupOf(options, AVERAGE), true));
+}
+
+/**
+ * Like {@link averageGradients}, for `await startAverageGradients(...).done()`: it reads the
+ * gradients when the passes that this thread has started before are over.
+ */
+export function startAverageGradients(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions = {},
+): Work<void> {
+  const group = groupOf(options, AVERAGE);
+  return startInTurn(() => gradientPass(holders, options, group, false), group.mayBlock);
+}
+
+/** The group that options name; a name alone is easily written where MindSpore has it. */
+export function groupOf(options: { group?: GroupLike }, caller: string): ProcessGroup {
+  const group = typeof options === 'object' && options !== null ? options.group : null;
+  return findGroup(group, caller);
+}
+
+function gradientPass(
+  holders: Iterable<GradientHolder>,
+  options: AverageOptions,
+  group: ProcessGroup,
+  blocking: boolean,
+): Pass<void> {
+  const check = () => {
+    if (blocking) checkBlocking(group, '', AVERAGE);
+    const list = listOf(holders, AVERAGE);
+    const weights = weightsOf(options);
+    const { reproducible } = options;
+    const targets = list.map((holder) =>
+      reproducible ? rowsOf(holder, AVERAGE) : { ...gradientOf(holder, AVERAGE), rows: 1 },
+    );
+    return { list, targets, reproducible, ...weights };
+  };
+  const checked = tellingPeers(() => group, AVERAGE, '', check);
+  const { list, targets, own, total, by, reproducible } = checked;
+  // A parameter's gradient may be missing on this rank, but not on another.
+  const optional = list.flatMap((holder, i) => (holder instanceof Parameter ? [i] : []));
+  const label = `${AVERAGE}${by} of ${describeTargets(targets)}`;
+  const all = { group, own, total, label };
+  if (reproducible) {
+    const exact = () =>
+      after(exactPass(targets, optional, all), () => {
+        for (const [i, holder] of list.entries()) putAverage(holder, targets[i]);
+      });
+    return before(isChecked() && group.size > 1 ? agreementOf(list, group) : null, exact);
+  }
+  const finish = () => {
+    for (const i of optional) {
+      const parameter = list[i] as Parameter;
+      const { data, shape, dtype } = targets[i];
+      if (data !== null) parameter.grad ??= new Tensor(data, shape, dtype);
+    }
+  };
+  if (group.size === 1) {
+    for (const target of targets) scale(target, own, total);
+    return after(finished(undefined), finish);
+  }
+  const average = () => after(averagePass(targets, optional, all), finish);
+  return before(isChecked() ? agreementOf(list, group) : null, average);
+}
+
+/** The average over one rank. */
+function scale({ data, dtype }: Target, own: number, total: number): void {
+  // Means over samples are theirs already; those over no samples are 0 / 0, and count for nothing.
+  if (data === null || (own === total && total !== 0)) return;
+  if (total === 0) {
+    data.fill(0);
+    return;
+  }
+  const values = widen(data, dtype);
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] * own) / total;
+  if (data !== values) narrow(values, data, dtype);
+}
+
+/** In the checked mode: whether all ranks hold the same parameters. */
+function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Agreement {
+  const parameters = holders.filter((holder) => holder instanceof Parameter);
+  const tensors = parameters.map(({ name, data }, i) => ({
+    name: `${name} (${i})`,
+    data: data.data,
+  }));
+  return new Agreement(group, AVERAGE, { holders: holders.length }, tensors);
+}
+
+/** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
+function weightsOf(options: AverageOptions): { own: number; total: number; by: string } {
+  checkOptionNames(options, OPTIONS, AVERAGE);
+  const { sampleCount, lossReduction = 'mean', reproducible = false } = options;
+  if (lossReduction !== 'mean' && lossReduction !== 'sum') {
+    throw new RangeError(
+      `${AVERAGE}: lossReduction must be mean or sum, got ${show(lossReduction)}`,
+    );
+  }
+  if (typeof reproducible !== 'boolean') {
+    throw new TypeError(
+      `${AVERAGE}: reproducible must be true or false, got ${show(reproducible)}`,
+    );
+  }
+  const exactly = reproducible ? ' exactly' : '';
+  if (sampleCount === undefined) {
+    if (options.lossReduction === 'sum') {
+      throw new TypeError(`${AVERAGE}: lossReduction 'sum' needs a sampleCount to divide by`);
+    }
+    return { own: 1, total: 1, by: exactly };
+  }
+  if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
+    throw new RangeError(
+      `${AVERAGE}: sampleCount must be finite and 0 or more, got ${show(sampleCount)}`,
+    );
+  }
+  const own = lossReduction === 'mean' ? sampleCount : 1;
+  return { own, total: sampleCount, by: `${exactly} by sampleCount (${lossReduction})` };
+}

@@ -1,0 +1,86 @@
+/** The root's parameters, and running statistics, on every rank. */
+
+import { checkOptionNames } from '../core/options.js';
+import { listOf, Parameter } from '../core/parameter.js';
+import type { Tensor } from '../core/tensor.js';
+import { checkBlocking, type Pass, runNow, startInTurn } from '../group/pass.js';
+import type { ProcessGroup } from '../group/process-group.js';
+import { tellingPeers } from '../group/tell-peers.js';
+import type { Work } from '../group/transport.js';
+import type { GroupLike } from '../group/world.js';
+import { groupOf } from './average.js';
+import { listsOf } from './lists.js';
+import { describeTargets, type GradientHolder, type Target, targetOf } from './targets.js';
+
+/** Something with parameters and buffers, such as a layer. */
+export interface StateHolder {
+  readonly label: string;
+  /** Its tensors themselves, not copies, by name. */
+  stateTensors(): Readonly<Record<string, Tensor>>;
+}
+
+export interface BroadcastParametersOptions {
+  /** Ranks that take part. Default: the world. */
+  group?: GroupLike;
+  /** Group rank that sends. Default 0. */
+  root?: number;
+}
+
+const BROADCAST = 'broadcastParameters';
+
+/**
+ * Copies the root's parameters to every rank of the group, and of layers their running statistics,
+ * too. All ranks must pass the same names, shapes and types in the same order.
+ * @throws TypeError for options that there are not; RangeError for a root that is not a rank of the
+ *   group; MismatchError for other parameters on another rank
+ */
+export function broadcastParameters(
+  holders: Iterable<GradientHolder | StateHolder>,
+  options: BroadcastParametersOptions = {},
+): void {
+  runNow(broadcastPass(holders, options, groupOf(options, BROADCAST), true));
+}
+
+/** Like {@link broadcastParameters}, for `await startBroadcastParameters(...).done()`. */
+export function startBroadcastParameters(
+  holders: Iterable<GradientHolder | StateHolder>,
+  options: BroadcastParametersOptions = {},
+): Work<void> {
+  const group = groupOf(options, BROADCAST);
+  return startInTurn(() => broadcastPass(holders, options, group, false), group.mayBlock);
+}
+
+function broadcastPass(
+  holders: Iterable<GradientHolder | StateHolder>,
+  options: BroadcastParametersOptions,
+  group: ProcessGroup,
+  blocking: boolean,
+): Pass<void> {
+  const check = () => {
+    if (blocking) checkBlocking(group, '', BROADCAST);
+    checkOptionNames(options, ['group', 'root'], BROADCAST);
+    const { root = 0 } = options;
+    group.checkRoot(root, BROADCAST);
+    return { root, targets: listOf(holders, BROADCAST).flatMap(valuesOf) };
+  };
+  const { root, targets } = tellingPeers(() => group, BROADCAST, '', check);
+  const label = `${BROADCAST} of ${describeTargets(targets)}`;
+  const lists = listsOf(targets);
+  const step = () => {
+    const list = lists.shift();
+    return list === undefined ? null : group.broadcastList(list, list.like, { root, label });
+  };
+  return { step, result: undefined };
+}
+
+/** The values of a parameter, an array, or all of a layer. */
+function valuesOf(holder: GradientHolder | StateHolder): Target[] {
+  if (holder instanceof Parameter) return [targetOf(holder.data, holder.name, BROADCAST)];
+  if (typeof (holder as Partial<StateHolder> | null)?.stateTensors !== 'function') {
+    return [targetOf(holder as Tensor, '', BROADCAST)];
+  }
+  const { label } = holder as StateHolder;
+  return Object.entries((holder as StateHolder).stateTensors()).map(([name, tensor]) =>
+    targetOf(tensor, `${label} ${name}`, BROADCAST),
+  );
+}
