@@ -136,6 +136,7 @@ export class RoundsTransport implements Transport, Host {
 
   /** Goes on with the first work after what was under way for it has arrived. */
   #step(work: RoundsWork): void {
+    work.steps++;
     try {
       this.#script ??= this.#afterHeaders(work);
       if (this.#script?.next().done === false) return;

@@ -14,6 +14,8 @@ export interface Progress {
 
 export interface Awaited {
   readonly settled: boolean;
+  /** Counts up as it moves on: one that has moved may well move again soon. */
+  readonly steps: number;
   /** Milliseconds that the wait may take. */
   readonly timeout: number;
   /** Settles it with an error if it can never end, or has taken too long. */
@@ -78,12 +80,16 @@ export class Waiting {
     const start = performance.now();
     awaited.block(true);
     try {
+      let looks: number;
       do {
+        const { steps } = awaited;
         this.#rest.arm();
         const waited = this.#lastLook(awaited, start);
-        if (waited >= 0) this.#rest.block(waited, awaited.timeout - waited);
+        const hasMoved = awaited.steps !== steps;
+        if (waited >= 0 && !hasMoved) this.#rest.block(waited, awaited.timeout - waited);
         this.#rest.disarm();
-      } while (!this.#look(own, awaited, this.#rest.looksBetween));
+        looks = hasMoved ? this.#rest.looks : this.#rest.looksBetween;
+      } while (!this.#look(own, awaited, looks));
     } finally {
       awaited.block(false);
     }
@@ -107,6 +113,7 @@ export class Waiting {
     let isOver = false;
     const awaited = {
       settled: false,
+      steps: 0,
       timeout: milliseconds,
       check: (waited: number) => {
         awaited.settled = waited > milliseconds;
@@ -130,13 +137,20 @@ export class Waiting {
     return awaited.settled ? -1 : waited;
   }
 
-  /** @returns whether `awaited` has settled */
+  /**
+   * Looks until nothing has moved for `looks` looks: a long array takes many rounds.
+   * @returns whether `awaited` has settled
+   */
   #look(own: Progress, awaited: Awaited, looks: number): boolean {
     if (awaited.settled) return true;
+    let { steps } = awaited;
     for (let look = 1; look <= looks; look++) {
       own.advance();
       if (awaited.settled) return true;
       if (look % STRIDE === 0) this.advance();
+      if (awaited.steps === steps) continue;
+      steps = awaited.steps;
+      look = 0;
     }
     return false;
   }

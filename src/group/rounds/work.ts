@@ -26,6 +26,7 @@ export class RoundsWork implements Work<void>, Awaited {
   /** Set when it begins: before, the way in which its members are connected may be open. */
   route: Route = 'none';
   settled = false;
+  steps = 0;
   /** Set by the transport that starts it. */
   recorded!: RecordedCall;
   #error: Error | null = null;
