@@ -99,3 +99,4 @@ export {
   type StateHolder,
   startBroadcastParameters,
 } from './parallel/broadcast.js';
+export { type SkipOptions, skipTogether, startSkipTogether } from './parallel/skip-together.js';

@@ -30,7 +30,7 @@ import {
   runLayers,
   runNumbered,
 } from './run-layer.js';
-import { runParallel, trainModel } from './run-parallel.js';
+import { runParallel, runSkips, type SkipScript, trainModel } from './run-parallel.js';
 import type { FitScript } from './run-tfjs.js';
 import type { MemoryScript } from './run-tfjs-memory.js';
 import type { Scenario } from './run-tfjs-scenarios.js';
@@ -69,6 +69,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'broadcast-layer': broadcastLayer,
   model: trainModel,
   parallel: runParallel,
+  skips: (data: SkipScript) => runSkips(data),
   'tfjs-fit': async (data: FitScript) => (await import('./run-tfjs.js')).runFit(data),
   'tfjs-scenario': async (data: Scenario) =>
     (await import('./run-tfjs-scenarios.js')).runScenario(data),

@@ -9,6 +9,8 @@ import {
   type GradientHolder,
   Parameter,
   SyncBatchNorm,
+  skipTogether,
+  startSkipTogether,
   Tensor,
 } from 'syncbn';
 
@@ -112,4 +114,26 @@ export function trainModel(script: ModelScript): number[][] {
   }
   const state = Object.values(norm.stateDict());
   return [linear.data, ...state].map((tensor) => Array.from(tensor.toFloats()));
+}
+
+export interface SkipScript {
+  /** What this rank wants to skip, step by step. */
+  wishes: readonly boolean[];
+  how: 'now' | 'awaited';
+  group?: { name: string; ranks: number[] };
+}
+
+/** Trains a layer on the steps that nobody skips: the answers, and how many batches it has seen. */
+export async function runSkips({ wishes, how, group }: SkipScript) {
+  const processGroup = group === undefined ? null : createGroup(group.name, group.ranks);
+  const layer = new SyncBatchNorm(1, { name: 'bn', processGroup });
+  const options = { group: layer.processGroup };
+  const answers: boolean[] = [];
+  for (const wish of wishes) {
+    const skip =
+      how === 'now' ? skipTogether(wish, options) : await startSkipTogether(wish, options).done();
+    answers.push(skip);
+    if (!skip) layer.forward(Tensor.from([1, 2], [2, 1]));
+  }
+  return { answers, batches: layer.numBatchesTracked.data[0] };
 }
