@@ -88,8 +88,16 @@ async function barriers(page: Page): Promise<string[]> {
   });
 }
 
+/** The table, without its head and its last column: speed differs from run to run. */
+async function resultsOf(page: Page): Promise<string[][]> {
+  const rows = (await textOf(page, '#results')).split('\n');
+  return rows.map((row) => row.split('\t').slice(0, -1));
+}
+
 describe.each(BROWSERS)('the page in %s', (name) => {
   let browser: Browser;
+  /** What jax-js came to where workers share memory. */
+  let shared: string[][] = [];
   beforeAll(async () => {
     browser = await startBrowser(name);
   }, 60_000);
@@ -123,7 +131,8 @@ describe.each(BROWSERS)('the page in %s', (name) => {
       await page.click('#start');
       const status = await statusOf(page, /^(Done|Failed)/);
       expect(status).toMatch(/^Done\. Digits read right: one worker \d+ %; 2 workers, synchro/);
-      const rows = (await textOf(page, '#results')).split('\n').map((row) => row.split('\t'));
+      const rows = await resultsOf(page);
+      if (framework === 'jax') shared = rows;
       expect(rows.map(([run]) => run)).toEqual([
         'one worker',
         '2 workers, synchronized',
@@ -146,6 +155,10 @@ describe.each(BROWSERS)('the page in %s', (name) => {
       expect(await textOf(page, '#verdict')).toMatch(/^This looks like a \d \(\d+ %\)\.$/);
       expect(await page.$$eval('#odds li', (bars) => bars.length)).toBe(10);
       await page.screenshot({ path: join(pictures, `${name}-${framework}.png`), fullPage: true });
+      if (name === 'chromium') {
+        await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
+        await page.screenshot({ path: join(pictures, `dark-${framework}.png`), fullPage: true });
+      }
       expect(problems).toEqual([]);
       await page.close();
     },
@@ -189,16 +202,52 @@ describe.each(BROWSERS)('the page in %s', (name) => {
     await page.close();
   }, 60_000);
 
+  it('trains without isolation over messages, to the same numbers', async () => {
+    const { page, problems } = await open(plain.url, '?workers=2&steps=25', 1200);
+    await page.click('#start');
+    expect(await statusOf(page, /^(Done|Failed)/)).toMatch(/^Done\. Digits read right: one worker/);
+    expect(shared).toHaveLength(3);
+    expect(await resultsOf(page)).toEqual(shared);
+    expect(await textOf(page, '#means-text')).toMatch(/synchronized: the same, bit for bit/);
+    await page.screenshot({ path: join(pictures, `${name}-plain.png`), fullPage: true });
+    expect(problems).toEqual([]);
+    await page.close();
+  }, 120_000);
+
+  it('trains with TensorFlow.js without isolation, with one worker', async () => {
+    const { page, problems } = await open(plain.url, '?framework=tfjs&workers=4&steps=10', 1200);
+    expect(await textOf(page, '#workers-shown')).toBe('1');
+    await page.click('#start');
+    expect(await statusOf(page, /^(Done|Failed)/)).toMatch(/^Done\. .*: one worker \d+ %\.$/);
+    expect(problems).toEqual([]);
+    await page.close();
+  }, 120_000);
+
+  it('is stopped without isolation, too', async () => {
+    const { page } = await open(plain.url, '?workers=2&steps=5000', 390);
+    await page.click('#speed');
+    await statusOf(page, /^Speed of 2 workers/);
+    await page.click('#stop');
+    expect(await statusOf(page, /^(Stopped|Failed|Done)/)).toBe('Stopped.');
+    await page.close();
+  }, 60_000);
+
   it('has no barriers that axe finds, and says what is missing without isolation', async () => {
     const { page } = await open(plain.url, '', 1200);
     expect(await textOf(page, '#missing')).toMatch(
       /not cross-origin isolated.*Cross-Origin-Opener-Policy.*Cross-Origin-Embedder-Policy/s,
     );
     expect(await barriers(page)).toEqual([]);
+    expect(await textOf(page, '#missing')).not.toContain('SIMD');
+    await page.evaluateOnNewDocument(() => {
+      WebAssembly.validate = () => false;
+    });
+    await page.reload();
+    expect(await textOf(page, '#missing')).toContain('no WebAssembly SIMD');
     if (name === 'chromium') {
       await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: 'dark' }]);
       expect(await barriers(page)).toEqual([]);
-      await page.screenshot({ path: join(pictures, 'chromium-dark.png'), fullPage: true });
+      await page.screenshot({ path: join(pictures, 'dark-plain.png'), fullPage: true });
     }
     await page.close();
   }, 60_000);

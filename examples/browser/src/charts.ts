@@ -85,13 +85,18 @@ export class Chart {
     this.#element.setAttribute('aria-label', text);
     const style = { text, fill: 'var(--soft)', fontSize: 14 };
     const graphic = { type: 'text', left: 'center', top: 'middle', silent: true, style };
+    this.#fit();
     this.#chart.setOption({ graphic }, { notMerge: true });
+  }
+
+  /** Where the observer has not been told of a change, as in a tab that was not shown. */
+  #fit(): void {
+    if (this.#chart.getWidth() !== this.#element.clientWidth) this.#chart.resize();
   }
 
   #draw(text: string, x: AxisRange, y: AxisRange, more: object): void {
     this.#element.setAttribute('aria-label', text);
-    // Where the observer has not been told of a change, as in a tab that was not shown.
-    if (this.#chart.getWidth() !== this.#element.clientWidth) this.#chart.resize();
+    this.#fit();
     this.#chart.setOption(
       {
         animation: false,

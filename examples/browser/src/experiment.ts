@@ -1,13 +1,17 @@
 /** Runs on worlds of workers, one after the other, and what they say while they run. */
 
-import { launchWorkers, type WorkerLaunch } from 'syncbn/browser';
+import { launchWorkers } from 'syncbn/browser';
 import type { DigitSets } from '../../digits/dataset.js';
+import { isIsolated } from './platform.js';
 import type { Framework, RankMessage, RankSettings } from './protocol.js';
+import { launchOverRelay } from './relay-launch.js';
 
 /** Samples of one step: two for each of 8 workers, the least that can be normalized alone. */
 const BATCH = 16;
 const LEARNING_RATE = 0.01;
 const SEED = 1;
+/** Seconds that a collective may take. */
+const TIMEOUT = 120;
 /** Measurements of the accuracy in a run, at most, and the least steps between two. */
 const MEASUREMENTS = 10;
 const MEASURE_EVERY = 10;
@@ -39,9 +43,15 @@ export interface Choice {
 /** Listens to one run. */
 export type Listener = (message: RankMessage, rank: number) => void;
 
+/** A run under way. */
+interface Running {
+  readonly done: Promise<unknown>;
+  stop(): void | Promise<void>;
+}
+
 export class Experiment {
   readonly #digits: DigitSets;
-  #world: WorkerLaunch<void> | null = null;
+  #world: Running | null = null;
 
   constructor(digits: DigitSets) {
     this.#digits = digits;
@@ -85,22 +95,27 @@ export class Experiment {
       seed: SEED,
       learningRate: LEARNING_RATE,
     };
-    this.#world = launchWorkers<void>(
-      (rank) =>
-        new Worker(new URL('./rank.ts', import.meta.url), { type: 'module', name: `rank ${rank}` }),
-      {
-        workerNum,
-        data,
-        timeout: 120,
-        onMessage: (message, rank) => listen(message as RankMessage, rank),
-      },
-    );
+    this.#world = isIsolated
+      ? launchShared(workerNum, data, listen)
+      : launchOverRelay(workerNum, data, TIMEOUT, listen);
     try {
       await this.#world.done;
     } finally {
       this.#world = null;
     }
   }
+}
+
+/** A world of workers that share memory. */
+function launchShared(workerNum: number, data: RankSettings, listen: Listener): Running {
+  return launchWorkers<void>(
+    (rank) =>
+      new Worker(new URL('./rank.ts', import.meta.url), { type: 'module', name: `rank ${rank}` }),
+    {
+      ...{ workerNum, data, timeout: TIMEOUT },
+      onMessage: (message, rank) => listen(message as RankMessage, rank),
+    },
+  );
 }
 
 export function samplesPerSecond(seconds: readonly number[]): number {

@@ -10,11 +10,15 @@ import type { NormWeights, Weights } from './weights.js';
 const imagesOf = (images: Float32Array) =>
   np.array(images, { shape: [images.length / SIDE ** 2, SIDE, SIDE, 1] });
 
-/** A trainer of the ranks in `trainers`; statistics are those of the ranks in `peers`. */
+/**
+ * A trainer of the ranks in `trainers`; statistics are those of the ranks in `peers`.
+ * @param blocks whether this rank may block, or must await the others
+ */
 export async function jaxTrainer(
   trainers: ProcessGroup,
   peers: ProcessGroup,
   seed: number,
+  blocks: boolean,
 ): Promise<Trainer> {
   await init('wasm');
   defaultDevice('wasm');
@@ -25,11 +29,9 @@ export async function jaxTrainer(
     tree.ref(parameters),
   ) as DigitsParameters;
   return {
-    step(images, labels, rate) {
-      const batch = imagesOf(images);
-      const { loss, gradients } = model
-        .lossAndGradients(tree.ref(parameters), batch, np.array(labels))
-        .wait();
+    async step(images, labels, rate) {
+      const work = model.lossAndGradients(tree.ref(parameters), imagesOf(images), np.array(labels));
+      const { loss, gradients } = blocks ? work.wait() : await work.done();
       ({ parameters, velocity } = descend(parameters, velocity, gradients, np.array(rate)));
       return loss;
     },

@@ -16,6 +16,8 @@ const framework = find<HTMLSelectElement>('framework');
 const workers = find<HTMLInputElement>('workers');
 const steps = find<HTMLSelectElement>('steps');
 
+const MOST_WORKERS = Number(workers.max);
+
 /** 4,000 digits as a hand might write them; the last 400 are kept from training. */
 const digits = splitDigits(drawDigits(4000, 1));
 const experiment = new Experiment(digits);
@@ -103,12 +105,14 @@ async function run(task: () => Promise<void>): Promise<void> {
 }
 
 function setBusy(isBusy: boolean): void {
-  start.disabled = isBusy || !isIsolated;
-  speed.disabled = isBusy || !isIsolated;
+  start.disabled = isBusy;
+  speed.disabled = isBusy;
   stop.disabled = !isBusy;
 }
 
+/** TensorFlow.js cannot await other ranks: without shared memory it has one worker. */
 function showWorkers(): void {
+  workers.max = String(isIsolated || framework.value === 'jax' ? MOST_WORKERS : 1);
   find('workers-shown').textContent = workers.value;
 }
 
@@ -136,6 +140,7 @@ function readAddress(): void {
 for (const [key, name] of Object.entries(FRAMEWORKS)) framework.add(new Option(name, key));
 readAddress();
 workers.addEventListener('input', showWorkers);
+framework.addEventListener('change', showWorkers);
 showWorkers();
 find('controls').addEventListener('submit', (event) => {
   event.preventDefault();

@@ -15,9 +15,11 @@ export function missing(): string[] {
   if (!isIsolated) {
     const secure = isSecureContext ? '' : 'over HTTPS or from localhost, ';
     notes.push(
-      'This page is not cross-origin isolated, so its workers cannot share memory and nothing can ' +
-        `be trained here. Serve it ${secure}with the headers “Cross-Origin-Opener-Policy: ` +
-        'same-origin” and “Cross-Origin-Embedder-Policy: require-corp”.',
+      'This page is not cross-origin isolated, so its workers cannot share memory. They train all ' +
+        'the same, more slowly: with jax-js they send one another messages, and with TensorFlow.js, ' +
+        `which cannot wait for messages, there is one worker. Serve the page ${secure}with the ` +
+        'headers “Cross-Origin-Opener-Policy: same-origin” and “Cross-Origin-Embedder-Policy: ' +
+        'require-corp” to let them share memory.',
     );
   }
   if (!hasSimd) {

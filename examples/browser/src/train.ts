@@ -13,7 +13,7 @@ export interface Trainer {
    * @param images n x 28 x 28 in [0, 1]
    * @returns the mean loss over the batches of all ranks
    */
-  step(images: Float32Array, labels: Int32Array, rate: number): number;
+  step(images: Float32Array, labels: Int32Array, rate: number): number | Promise<number>;
   /** The most likely digit of each image. */
   classify(images: Float32Array): ArrayLike<number>;
   weights(): Weights;
@@ -30,11 +30,11 @@ const MEANS_EVERY = 5;
 const SHOWN_CHANNELS = 16;
 
 /** Trains; tells the page about it as it goes. */
-export function train(
+export async function train(
   trainer: Trainer,
   settings: RankSettings,
   tell: (message: RankMessage) => void,
-): void {
+): Promise<void> {
   const { digits, steps } = settings;
   const [rank, size] = [getRank(), getGroupSize()];
   const order = sampleOrder(digits.train.count, settings);
@@ -42,7 +42,7 @@ export function train(
     const samples = ownSamples(order, step - 1, settings.batchSize, { rank, size });
     const [images, labels] = batchOf(digits.train, samples);
     const begun = performance.now();
-    const loss = trainer.step(images, labels, rateOf(step - 1, settings));
+    const loss = await trainer.step(images, labels, rateOf(step - 1, settings));
     const seconds = (performance.now() - begun) / 1000;
     if (rank === 0) tell({ kind: 'step', step, loss, seconds });
     if (step % MEANS_EVERY === 0 || step === steps) {
