@@ -1,5 +1,4 @@
-/** The base: the heap, float64 and statistics. The stages of float32 are builds of their own. */
+/** The base: the heap and statistics. The stages of each element type are builds of their own. */
 
 export * from './heap';
-export * from './stages';
 export * from './statistics';

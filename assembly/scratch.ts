@@ -1,10 +1,7 @@
 /**
  * Memory for what a kernel keeps of each channel while it runs; kept between calls, grown as
- * needed. The builds for float32 have no heap of their own: they import that of the base.
+ * needed. Builds of stages have no heap of their own: they import that of the base.
  */
-
-/** The runtime of builds without a heap. */
-const STUB = 0;
 
 declare function allocate(bytes: usize): usize;
 declare function release(pointer: usize): void;
@@ -20,13 +17,8 @@ export function scratch(bytes: usize): usize {
   if (bytes > size) {
     // The old one stays until there is a new one.
     const old = start;
-    if (ASC_RUNTIME === STUB) {
-      start = allocate(bytes);
-      if (old !== 0) release(old);
-    } else {
-      start = heap.alloc(bytes);
-      if (old !== 0) heap.free(old);
-    }
+    start = allocate(bytes);
+    if (old !== 0) release(old);
     size = bytes;
   }
   return start;

@@ -1,7 +1,7 @@
 /**
- * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (all
- * builds of the kernels), exact.ts and mask.ts there (exact sums and masks, loaded apart), and
- * generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
+ * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (the
+ * kernels of float32), types.ts, exact.ts and mask.ts there (other types, exact sums and masks,
+ * loaded apart), and generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
  * for a process's own), so that bundlers, Deno, Bun and browsers have no asset to handle.
  * src/core/binary-text.ts tells what the text is.
  */
@@ -104,11 +104,12 @@ function write(path: string, binaries: Record<string, Buffer>): void {
 mkdirSync('build', { recursive: true });
 // The stages of assembly/ are written for an element type T, which a build chooses.
 const float32 = ['--use', 'T=f32', '--runtime', 'stub'];
-const base = await compile('index', 'base', ['--use', 'T=f64', '--runtime', 'minimal']);
+const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
+const base = await compile('index', 'base', ['--runtime', 'minimal']);
 const baseline = await compile('stages', 'baseline', float32);
 const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'relaxed-simd']);
 const exact32 = await compile('exact-stages', 'exact32', float32);
-const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
+const stages64 = await compile('stages', 'stages64', float64);
 const exact64 = await compile('exact-stages', 'exact64', float64);
 const mask = await compile('mask', 'mask');
 const reduce = await compile('sums', 'reduce');
@@ -116,11 +117,12 @@ const reduceOwn = await compile('sums', 'reduce-own', ['--runtime', 'stub'], fal
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
+write('src/kernels/wasm/generated/types.ts', { float64: stages64 });
 write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
 write('src/kernels/wasm/generated/mask.ts', { mask });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
-const sizes = Object.entries({ base, baseline, relaxed, exact32, exact64, mask, reduce });
+const sizes = Object.entries({ base, baseline, relaxed, stages64, exact32, exact64, mask, reduce });
 console.log(
   `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,
 );

@@ -1,5 +1,12 @@
 /** Code that few programs need, or none before `init`: it is loaded apart, and `init` waits for it. */
 
+/** Returns a module; throws before `init`. */
+export interface Loaded<T> {
+  (): T;
+  /** Undefined before `init`. */
+  ifThere(): T | undefined;
+}
+
 const loads: (() => Promise<unknown>)[] = [];
 
 /**
@@ -7,15 +14,16 @@ const loads: (() => Promise<unknown>)[] = [];
  * @param load `() => import('./module.js')`
  * @returns what returns the module; it throws before `init`
  */
-export function loadedAtInit<T>(load: () => Promise<T>): () => T {
+export function loadedAtInit<T>(load: () => Promise<T>): Loaded<T> {
   let loaded: T | undefined;
   loads.push(async () => {
     loaded ??= await load();
   });
-  return () => {
+  const get = () => {
     if (loaded === undefined) throw new Error('syncbn is not initialized: await init() first');
     return loaded;
   };
+  return Object.assign(get, { ifThere: () => loaded });
 }
 
 /** All of it is loaded. */

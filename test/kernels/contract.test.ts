@@ -1,4 +1,5 @@
 import { setFlagsFromString } from 'node:v8';
+import { init, release } from 'syncbn';
 import { expect, test } from 'vitest';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { createEngine } from '../../src/kernels/wasm/engine.js';
@@ -11,6 +12,9 @@ import { describeMasks } from './masks.js';
 // Node 20 has relaxed SIMD behind a flag, later ones without it: both builds are always tested.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
+// Loads what masks need.
+await init();
+await release();
 const baseline = new WasmKernels(createEngine({ relaxed: false }));
 const relaxed = new WasmKernels(createEngine({ relaxed: true }));
 

@@ -143,7 +143,14 @@ function check(c: Case, results: PassResult[][]): void {
 describe('masks', () => {
   it('give the statistics and gradients of what counts on all ranks', async () => {
     await fc.assert(
-      fc.asyncProperty(cases, async (c) => check(c, await run(c))),
+      fc.asyncProperty(cases, async (c) => {
+        const counts = c.masks.map(
+          ({ samples, plane, mask }) => mask ?? Array(samples * plane).fill(1),
+        );
+        // The forward call fails then, and a backward call that is started is left alone.
+        const fails = counts.flat().filter((value) => value !== 0).length === 1;
+        check(c, await run({ ...c, awaited: c.awaited && !fails }));
+      }),
       { numRuns: 120, seed: 12 },
     );
   });

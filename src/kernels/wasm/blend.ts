@@ -38,14 +38,14 @@ export class Blend {
     from: number,
   ): void {
     const whole = layout.mask!.places;
-    const staged = this.#staging.mask();
+    const bytes = BYTES[layout.dtype];
+    const staged = this.#staging.mask(bytes);
     // Whole rows are a run of the mask, too.
     const [runs, length] = values === places ? [1, rows * values] : [rows, values];
     for (let i = 0; i < runs; i++) {
       const start = place + i * places;
       staged.set(whole.subarray(start, start + length), i * length);
     }
-    const bytes = BYTES[layout.dtype];
     const skipped = bytes * (channel - from);
     const [sub, fill] = [subs.byteOffset + skipped, fills.byteOffset + skipped];
     this.#blends[bytes](out, a, b, staged.byteOffset, sub, fill, channels, rows, values);

@@ -25,6 +25,11 @@ export interface Stages {
   readonly inputGradient: Stage;
 }
 
+export interface Variants {
+  readonly plane: Stages;
+  readonly row: Stages;
+}
+
 /** The stages of exact sums for one element type: shape, then the channels of the whole array. */
 export interface ExactStages {
   readonly planeAtoms: Stage;
@@ -64,12 +69,13 @@ export interface Engine {
   readonly relaxed: boolean;
   readonly memory: WebAssembly.Memory;
   readonly maxPages: number;
-  /** Stages by variant and bytes of an element. */
-  readonly plane: { readonly 4: Stages; readonly 8: Stages };
-  readonly row: { readonly 4: Stages; readonly 8: Stages };
+  /** Of float32. */
+  readonly stages: Variants;
   readonly statistics: Statistics;
   /** Another build over the same memory. */
   instantiate(binary: Uint8Array<ArrayBuffer>): WebAssembly.Exports;
+  /** The stages of another element type. */
+  variants(binary: Uint8Array<ArrayBuffer>): Variants;
   /** Exact sums by bytes of an element, of `binary`, which is loaded apart. */
   exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
@@ -168,34 +174,37 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const withRelaxed = decode(relaxed, frequent);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
   const imports = { scratch: { allocate, release } };
-  const float32 = instantiate(useRelaxed ? withRelaxed : decode(baseline, frequent), imports);
-  const users = [common, float32];
+  const users: WebAssembly.Exports[] = [];
   let reserved = 0;
+  /** Another build, with scratch memory for as many channels as the others. */
+  const add = (binary: Uint8Array<ArrayBuffer>) => {
+    const exports = instantiate(binary, imports);
+    if ('scratch' in exports) {
+      if (reserved > 0) (exports.scratch as (bytes: number) => number)(reserved);
+      users.push(exports);
+    }
+    return exports;
+  };
+  const variants = (binary: Uint8Array<ArrayBuffer>) => {
+    const exports = add(binary);
+    return { plane: stagesOf(exports, 'plane', call), row: stagesOf(exports, 'row', call) };
+  };
   const exact = new Map<number, ExactStages>();
   return {
     relaxed: useRelaxed,
     memory,
     maxPages,
-    plane: {
-      4: stagesOf(float32, 'plane', call),
-      8: stagesOf(common, 'plane', call),
-    },
-    row: {
-      4: stagesOf(float32, 'row', call),
-      8: stagesOf(common, 'row', call),
-    },
+    stages: variants(useRelaxed ? withRelaxed : decode(baseline, frequent)),
+    variants,
     statistics: common as unknown as Statistics,
-    instantiate: (binary) => instantiate(binary, imports),
+    instantiate: add,
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
     exact(bytes, binary) {
       const there = exact.get(bytes);
       if (there !== undefined) return there;
-      const exports = instantiate(binary(), imports);
-      if (reserved > 0) (exports.scratch as (bytes: number) => number)(reserved);
-      const stages = exactStagesOf(exports, call);
-      users.push(exports);
+      const stages = exactStagesOf(add(binary()), call);
       exact.set(bytes, stages);
       return stages;
     },

@@ -12,7 +12,7 @@ import { Blend, type Place } from './blend.js';
 import type { Engine, ExactStages } from './engine.js';
 import { exact32, exact64, frequent } from './generated/exact.js';
 import type { Heap } from './heap.js';
-import { SLOTS, STAGING_BYTES, type Staging } from './staging.js';
+import { maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
 
 /** Part of the arrays: what a stage is told. */
@@ -51,7 +51,7 @@ export class Exact {
     const isMasked = masks(terms, layout);
     const foreign = isMasked || !this.#owns(terms);
     const bytes = BYTES[layout.dtype];
-    const tooLarge = foreign && fits > STAGING_BYTES;
+    const tooLarge = foreign && fits > capacityOf(terms, layout) * bytes;
     if (terms.precise || samples * plane === 0 || tooLarge || (isMasked && repeat > 1)) {
       return plainExactSums(terms, layout);
     }
@@ -150,7 +150,7 @@ export class Exact {
       yield { ...at, channels, rows: samples, stride, sample: 0, channel: 0 };
       return;
     }
-    const most = Math.min(channels, Math.floor(STAGING_BYTES / (plane * bytes)));
+    const most = Math.min(channels, Math.floor(capacityOf(terms, layout) / plane));
     const [rows, values] = channelsLast ? [plane, 1] : [1, plane];
     for (let sample = 0; sample < samples; sample++) {
       for (let channel = 0; channel < channels; channel += most) {
@@ -172,7 +172,7 @@ export class Exact {
     const bytes = BYTES[layout.dtype];
     const rows = x.length / width;
     const isOwn = !masks(terms, layout) && this.#owns(terms);
-    const most = isOwn ? rows : Math.floor(STAGING_BYTES / (width * bytes));
+    const most = isOwn ? rows : Math.floor(capacityOf(terms, layout) / width);
     for (let row = 0; row < rows; row += most) {
       const k = Math.min(most, rows - row);
       const copy = (index: number, array: ExactTerms['x']) =>
@@ -213,6 +213,12 @@ export class Exact {
     }
     return staged.byteOffset;
   }
+}
+
+/** Elements of a piece in a staging array. */
+function capacityOf(terms: ExactTerms, layout: Layout): number {
+  const bytes = BYTES[layout.dtype];
+  return masks(terms, layout) ? maskedCapacity(bytes) : STAGING_BYTES / bytes;
 }
 
 /** Whether the terms are those of a mask alone: dy of all places counts where they have outputs. */

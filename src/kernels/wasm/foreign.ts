@@ -4,15 +4,15 @@
  * Results go out through the array that their input came in by.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { ComputeDType, FloatArray } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import type { Stages } from './engine.js';
 import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
 import { PARTS, STAGING_BYTES, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
 
-/** Chooses the kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
-export type Choose = (rows: number, values: number, bytes: number) => Stages;
+/** Chooses the kernels for `rows` rows with `values` values to a channel. */
+export type Choose = (rows: number, values: number, dtype: ComputeDType) => Stages;
 
 export class Foreign {
   readonly #staging: Staging;
@@ -32,7 +32,7 @@ export class Foreign {
     for (const piece of this.#pieces(layout, from, to, bytes)) {
       const at = this.#load(0, x, piece);
       const { channels, rows, width, values, before } = piece;
-      const stages = this.#choose(rows, values, bytes);
+      const stages = this.#choose(rows, values, layout.dtype);
       const [p, q] = [partMean.byteOffset, partM2.byteOffset];
       stages.moments(p, q, at, channels, rows, width * bytes, values);
       const first = piece.channel - from;
@@ -67,7 +67,7 @@ export class Foreign {
       const at = this.#load(0, x, piece);
       const { channels, rows, width, values } = piece;
       const first = piece.channel - from;
-      this.#choose(rows, values, bytes).normalize(
+      this.#choose(rows, values, layout.dtype).normalize(
         at,
         at,
         mean + first * 8,
@@ -104,7 +104,7 @@ export class Foreign {
       const xAt = this.#load(1, x, piece);
       const { channels, rows, width, values } = piece;
       const first = piece.channel - from;
-      this.#choose(rows, values, bytes).gradientSums(
+      this.#choose(rows, values, layout.dtype).gradientSums(
         partDy.byteOffset,
         partDyXhat.byteOffset,
         dyAt,
@@ -140,7 +140,7 @@ export class Foreign {
       const xAt = this.#load(1, x, piece);
       const { channels, rows, width, values } = piece;
       const first = piece.channel - from;
-      this.#choose(rows, values, bytes).inputGradient(
+      this.#choose(rows, values, layout.dtype).inputGradient(
         dyAt,
         dyAt,
         xAt,

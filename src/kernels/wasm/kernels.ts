@@ -15,7 +15,8 @@ import type {
   Normalization,
 } from '../kernels.js';
 import { plainKernels } from '../plain.js';
-import type { Engine, Stages } from './engine.js';
+import { ChannelStatistics } from './channel-statistics.js';
+import type { Engine, Stages, Variants } from './engine.js';
 import type { Exact } from './exact.js';
 import { type Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
@@ -25,23 +26,25 @@ import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
 
 const exact = loadedAtInit(() => import('./exact.js'));
 const masked = loadedAtInit(() => import('./masked.js'));
+const types = loadedAtInit(() => import('./types.js'));
 
-export class WasmKernels implements Kernels {
+export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly name: string;
-  readonly heap: Heap;
   readonly #engine: Engine;
   readonly #staging: Staging;
   readonly #foreign: Foreign;
   readonly #choose: Choose;
+  readonly #variants: Partial<Record<ComputeDType, Variants>>;
   #masked: Masked | null = null;
   #exact: Exact | null = null;
 
   constructor(engine: Engine) {
+    super(new Heap(engine), engine.statistics);
     this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
-    this.heap = new Heap(engine);
     this.#engine = engine;
+    this.#variants = { float32: engine.stages };
     this.#staging = new Staging(this.heap);
-    this.#choose = (rows, values, bytes) => this.#stages(rows, values, bytes);
+    this.#choose = (rows, values, dtype) => this.#stages(rows, values, dtype);
     this.#foreign = new Foreign(this.#staging, this.#choose);
   }
 
@@ -72,6 +75,7 @@ export class WasmKernels implements Kernels {
     layout: Layout,
     { from, to }: ChannelRange,
   ): number {
+    if (this.#lacks(layout)) return plainKernels.moments(mean, m2, x, layout, { from, to });
     const count = countPerChannel(layout);
     if (count === 0) {
       mean.fill(0, from, to);
@@ -88,7 +92,7 @@ export class WasmKernels implements Kernels {
       const bytes = BYTES[layout.dtype];
       const { rows, values } = rowsOf(layout);
       const xAt = x.byteOffset + from * values * bytes;
-      const stages = this.#stages(rows, values, bytes);
+      const stages = this.#stages(rows, values, layout.dtype);
       stages.moments(meanAt, m2At, xAt, to - from, rows, layout.channels * values * bytes, values);
     } else {
       this.#foreign.moments(meanAt, m2At, x, layout, from, to);
@@ -107,6 +111,10 @@ export class WasmKernels implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
+    if (this.#lacks(layout)) {
+      plainKernels.normalize(y, x, by, layout, { from, to });
+      return;
+    }
     const staging = this.#staging;
     const bytes = BYTES[layout.dtype];
     const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
@@ -119,7 +127,7 @@ export class WasmKernels implements Kernels {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
-      this.#stages(rows, values, bytes).normalize(
+      this.#stages(rows, values, layout.dtype).normalize(
         y.byteOffset + at,
         x.byteOffset + at,
         mean,
@@ -144,6 +152,10 @@ export class WasmKernels implements Kernels {
     layout: Layout,
     { from, to }: ChannelRange,
   ): void {
+    if (this.#lacks(layout)) {
+      plainKernels.gradientSums(sums, dy, x, by, layout, { from, to });
+      return;
+    }
     if (valuesPerChannel(layout) === 0) {
       sums.dy.fill(0, from, to);
       sums.dyXhat.fill(0, from, to);
@@ -161,7 +173,7 @@ export class WasmKernels implements Kernels {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
-      this.#stages(rows, values, bytes).gradientSums(
+      this.#stages(rows, values, layout.dtype).gradientSums(
         sumDy,
         sumDyXhat,
         dy.byteOffset + at,
@@ -190,6 +202,10 @@ export class WasmKernels implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
+    if (this.#lacks(layout)) {
+      plainKernels.inputGradient(dx, dy, x, by, means, layout, { from, to });
+      return;
+    }
     const staging = this.#staging;
     const bytes = BYTES[layout.dtype];
     const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
@@ -206,7 +222,7 @@ export class WasmKernels implements Kernels {
       const { rows, values } = rowsOf(layout);
       const at = from * values * bytes;
       const stride = layout.channels * values * bytes;
-      this.#stages(rows, values, bytes).inputGradient(
+      this.#stages(rows, values, layout.dtype).inputGradient(
         dx.byteOffset + at,
         dy.byteOffset + at,
         x.byteOffset + at,
@@ -235,60 +251,19 @@ export class WasmKernels implements Kernels {
     return this.#masked;
   }
 
-  mergeMoments(
-    mean: Float64Array,
-    m2: Float64Array,
-    gathered: Float64Array,
-    ranks: number,
-    stride: number,
-  ): number {
-    if (!this.#own(mean, m2) || !this.heap.owns(gathered)) {
-      return plainKernels.mergeMoments(mean, m2, gathered, ranks, stride);
+  /** Whether what is loaded apart, for types and masks, is not there: before `init`. */
+  #lacks({ dtype, mask }: Layout): boolean {
+    const needsMore = dtype !== 'float32' || mask != null;
+    return needsMore && (types.ifThere() === undefined || masked.ifThere() === undefined);
+  }
+
+  /** The kernels for `rows` rows with `values` values to a channel. */
+  #stages(rows: number, values: number, dtype: ComputeDType): Stages {
+    let variants = this.#variants[dtype];
+    if (variants === undefined) {
+      variants = types().variantsOf(dtype, this.#engine);
+      this.#variants[dtype] = variants;
     }
-    return this.#engine.statistics.mergeMoments(
-      mean.byteOffset,
-      m2.byteOffset,
-      gathered.byteOffset,
-      ranks,
-      stride * 8,
-      mean.length,
-    );
-  }
-
-  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void {
-    if (!this.#own(invstd, m2)) {
-      plainKernels.inverseDeviations(invstd, m2, count, eps);
-      return;
-    }
-    const { statistics } = this.#engine;
-    statistics.inverseDeviations(invstd.byteOffset, m2.byteOffset, invstd.length, count, eps);
-  }
-
-  divide(values: Float64Array, divisor: number): void {
-    if (!this.heap.owns(values)) plainKernels.divide(values, divisor);
-    else this.#engine.statistics.divide(values.byteOffset, values.length, divisor);
-  }
-
-  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void {
-    if (!(running instanceof Float32Array) || !this.#own(running, batch)) {
-      plainKernels.moveRunning(running, batch, divisor, share);
-      return;
-    }
-    const { byteOffset, length } = running;
-    this.#engine.statistics.moveRunning(byteOffset, batch.byteOffset, length, divisor, share);
-  }
-
-  /**
-   * Whether both lie in the kernels' memory. What is done with channels between the stages is done
-   * plainly where they do not: copying them would take as long.
-   */
-  #own(one: FloatArray, other: FloatArray): boolean {
-    return this.heap.owns(one) && this.heap.owns(other);
-  }
-
-  /** The kernels for `rows` rows with `values` of `bytes` bytes to a channel. */
-  #stages(rows: number, values: number, bytes: number): Stages {
-    const variant = byRows(rows, values, bytes) ? this.#engine.row : this.#engine.plane;
-    return bytes === 4 ? variant[4] : variant[8];
+    return byRows(rows, values, BYTES[dtype]) ? variants.row : variants.plane;
   }
 }

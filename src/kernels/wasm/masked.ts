@@ -11,7 +11,7 @@ import type { Engine } from './engine.js';
 import type { Choose } from './foreign.js';
 import type { Heap } from './heap.js';
 import { copyIn, copyOut, isRun, type Piece, piecesOf } from './pieces.js';
-import { PARTS, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
+import { maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
 import { BYTES } from './variant.js';
 
 export class Masked {
@@ -82,7 +82,7 @@ export class Masked {
     this.#sumPieces(sums, squares, layout, from, to, (piece, first, second) => {
       const { channels, rows, width, values } = piece;
       this.#blend.run(d, this.#in(0, x, piece), 0, shifts, zeros, piece, layout, from);
-      this.#choose(rows, values, bytes).gradientSums(
+      this.#choose(rows, values, layout.dtype).gradientSums(
         ...[first, second, d, d, mean.byteOffset, invstd.byteOffset],
         ...[channels, rows, width * bytes, values],
       );
@@ -110,7 +110,7 @@ export class Masked {
       this.#blend.run(g, this.#in(0, dy, piece), 0, zeros, zeros, piece, layout, from);
       this.#blend.run(d, this.#in(1, x, piece), 0, zeros, zeros, piece, layout, from);
       const skipped = 8 * (piece.channel - from);
-      this.#choose(rows, values, bytes).gradientSums(
+      this.#choose(rows, values, layout.dtype).gradientSums(
         ...[first, second, g, d, mean + skipped, invstd + skipped],
         ...[channels, rows, width * bytes, values],
       );
@@ -133,7 +133,7 @@ export class Masked {
       const { channels, rows, width, values } = piece;
       const at = this.#in(0, x, piece);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, bytes]);
-      this.#choose(rows, values, bytes).normalize(
+      this.#choose(rows, values, layout.dtype).normalize(
         ...[whole, at, ...own, channels, rows, width * bytes, values],
       );
       this.#put(y, whole, 0, zeros, zeros, piece, layout, from);
@@ -164,7 +164,7 @@ export class Masked {
       const dyAt = this.#in(0, dy, piece);
       const xAt = this.#in(1, x, piece);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, 8, 8]);
-      this.#choose(rows, values, bytes).inputGradient(
+      this.#choose(rows, values, layout.dtype).inputGradient(
         ...[whole, dyAt, xAt, ...own, channels, rows, width * bytes, values],
       );
       this.#put(dx, whole, layout.mask!.zero ? 0 : dyAt, zeros, fills, piece, layout, from);
@@ -172,7 +172,7 @@ export class Masked {
   }
 
   #pieces(layout: Layout, from: number, to: number): Generator<Piece> {
-    return piecesOf(layout, { from, to }, STAGING_BYTES / BYTES[layout.dtype]);
+    return piecesOf(layout, { from, to }, maskedCapacity(BYTES[layout.dtype]));
   }
 
   /** Adds up what `sum` writes for each piece. */

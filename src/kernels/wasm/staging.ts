@@ -9,6 +9,11 @@ import type { Heap } from './heap.js';
 /** Bytes of an array for tensors: what stays in the cache on its way. */
 export const STAGING_BYTES = 128 << 10;
 
+/** Values of `bytes` bytes that an array holds beside a mask of as many. */
+export function maskedCapacity(bytes: number): number {
+  return Math.floor(STAGING_BYTES / (bytes + 1) / 64) * 64;
+}
+
 /** Per-channel arguments of a call, and their places. */
 export const SLOTS = {
   mean: 0,
@@ -35,7 +40,6 @@ export class Staging {
   readonly #heap: Heap;
   readonly #tensors: Float32Array[] = [];
   readonly #channels: (ChannelPlace | undefined)[] = [];
-  #mask: Uint8Array | null = null;
 
   constructor(heap: Heap) {
     this.#heap = heap;
@@ -44,7 +48,6 @@ export class Staging {
   /** Takes the memory of all arrays, for runs of up to `channels` channels. @throws RangeError */
   reserve(channels: number): void {
     for (const index of [0, 1]) this.#tensor(index);
-    this.mask();
     for (let slot = 0; slot < ARGUMENTS + PARTS.length; slot++) this.channel(slot, channels, 8);
   }
 
@@ -56,14 +59,11 @@ export class Staging {
       : new Float64Array(staged.buffer, staged.byteOffset, STAGING_BYTES / 8);
   }
 
-  /** The mask of a piece. */
-  mask(): Uint8Array {
-    if (this.#mask === null) {
-      // A byte for each value of a channel, of 4 bytes and more.
-      const { buffer, byteOffset, byteLength } = this.#heap.allocate('float32', STAGING_BYTES / 16);
-      this.#mask = new Uint8Array(buffer, byteOffset, byteLength);
-    }
-    return this.#mask;
+  /** The mask of a piece, behind the values of array 1: up to `maskedCapacity` of them. */
+  mask(bytes: number): Uint8Array {
+    const { buffer, byteOffset } = this.#tensor(1);
+    const capacity = maskedCapacity(bytes);
+    return new Uint8Array(buffer, byteOffset + capacity * bytes, capacity);
   }
 
   /** The `length` float64 at `pointer`. */
