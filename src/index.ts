@@ -90,13 +90,13 @@ export { allocateTensor } from './ops/allocate.js';
 export {
   type AverageOptions,
   averageGradients,
-  type GradientHolder,
-  startAverageGradients,
-} from './parallel/average.js';
-export {
   type BroadcastParametersOptions,
   broadcastParameters,
+  type GradientHolder,
+  type SkipOptions,
   type StateHolder,
+  skipTogether,
+  startAverageGradients,
   startBroadcastParameters,
-} from './parallel/broadcast.js';
-export { type SkipOptions, skipTogether, startSkipTogether } from './parallel/skip-together.js';
+  startSkipTogether,
+} from './parallel/calls.js';

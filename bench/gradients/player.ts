@@ -2,8 +2,7 @@
 
 import type { ProcessGroup } from '../../src/group/process-group.js';
 import { allocateTensor } from '../../src/ops/allocate.js';
-import { averageGradients } from '../../src/parallel/average.js';
-import { broadcastParameters } from '../../src/parallel/broadcast.js';
+import { averageGradients, broadcastParameters } from '../../src/parallel/calls.js';
 import { samplesOf } from '../turns/serve.js';
 import { errorOfMeans, fillGradients, type GradientTask } from './task.js';
 

@@ -11,19 +11,10 @@ import { listOf, Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import { Agreement } from '../group/agreement.js';
-import {
-  after,
-  before,
-  checkBlocking,
-  finished,
-  type Pass,
-  runNow,
-  startInTurn,
-} from '../group/pass.js';
+import { after, before, checkBlocking, finished, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
-import type { Work } from '../group/transport.js';
-import { findGroup, type GroupLike } from '../group/world.js';
+import type { GroupLike } from '../group/world.js';
 import { averagePass } from './average-pass.js';
 import { exactPass, putAverage, rowsOf } from './exact-pass.js';
 import { describeTargets, type GradientHolder, gradientOf, type Target } from './targets.js';
@@ -58,41 +49,8 @@ export interface AverageOptions {
 const AVERAGE = 'averageGradients';
 const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
 
-/**
- * Replaces each gradient by its average over the group. A parameter without a gradient counts as
- * zeros and gets the average, so that ranks which skipped a branch stay in step; without one on any
- * rank its `grad` stays null. All ranks must pass gradients of the same names, shapes and types in
- * the same order. When it fails, some gradients may be averages already.
- * @throws TypeError for options that there are not, and for `lossReduction` without a count;
- *   RangeError for a sampleCount that is negative or not finite; MismatchError for other gradients
- *   on another rank
- */
-export function averageGradients(
-  holders: Iterable<GradientHolder>,
-  options: AverageOptions = {},
-): void {
-  runNow(gradientPass(holders, options, groupOf(options, AVERAGE), true));
-}
-
-/**
- * Like {@link averageGradients}, for `await startAverageGradients(...).done()`: it reads the
- * gradients when the passes that this thread has started before are over.
- */
-export function startAverageGradients(
-  holders: Iterable<GradientHolder>,
-  options: AverageOptions = {},
-): Work<void> {
-  const group = groupOf(options, AVERAGE);
-  return startInTurn(() => gradientPass(holders, options, group, false), group.mayBlock);
-}
-
-/** The group that options name; a name alone is easily written where MindSpore has it. */
-export function groupOf(options: { group?: GroupLike }, caller: string): ProcessGroup {
-  const group = typeof options === 'object' && options !== null ? options.group : null;
-  return findGroup(group, caller);
-}
-
-function gradientPass(
+/** Averages gradients. */
+export function gradientPass(
   holders: Iterable<GradientHolder>,
   options: AverageOptions,
   group: ProcessGroup,

@@ -3,12 +3,10 @@
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
 import type { Tensor } from '../core/tensor.js';
-import { checkBlocking, type Pass, runNow, startInTurn } from '../group/pass.js';
+import { checkBlocking, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
-import type { Work } from '../group/transport.js';
 import type { GroupLike } from '../group/world.js';
-import { groupOf } from './average.js';
 import { listsOf } from './lists.js';
 import { describeTargets, type GradientHolder, type Target, targetOf } from './targets.js';
 
@@ -28,29 +26,8 @@ export interface BroadcastParametersOptions {
 
 const BROADCAST = 'broadcastParameters';
 
-/**
- * Copies the root's parameters to every rank of the group, and of layers their running statistics,
- * too. All ranks must pass the same names, shapes and types in the same order.
- * @throws TypeError for options that there are not; RangeError for a root that is not a rank of the
- *   group; MismatchError for other parameters on another rank
- */
-export function broadcastParameters(
-  holders: Iterable<GradientHolder | StateHolder>,
-  options: BroadcastParametersOptions = {},
-): void {
-  runNow(broadcastPass(holders, options, groupOf(options, BROADCAST), true));
-}
-
-/** Like {@link broadcastParameters}, for `await startBroadcastParameters(...).done()`. */
-export function startBroadcastParameters(
-  holders: Iterable<GradientHolder | StateHolder>,
-  options: BroadcastParametersOptions = {},
-): Work<void> {
-  const group = groupOf(options, BROADCAST);
-  return startInTurn(() => broadcastPass(holders, options, group, false), group.mayBlock);
-}
-
-function broadcastPass(
+/** Sends the root's parameters. */
+export function broadcastPass(
   holders: Iterable<GradientHolder | StateHolder>,
   options: BroadcastParametersOptions,
   group: ProcessGroup,

@@ -1,0 +1,5 @@
+/** What calls.ts runs. */
+
+export { gradientPass } from './average.js';
+export { broadcastPass } from './broadcast.js';
+export { skipPass } from './skip-together.js';
