@@ -14,8 +14,8 @@ const ENTRY = fileURLToPath(new URL('./background-main.js', import.meta.url));
 /** File in the log folder that holds what the launcher itself has to say. */
 const LAUNCHER_LOG = 'syncrun.log';
 /** Milliseconds that a world is watched: until it has started, and then a moment more. */
-const WATCH_MS = 2000;
-const MOMENT_MS = 500;
+const WATCH_MS = 5000;
+const MOMENT_MS = 1000;
 
 /**
  * Starts the world in a process of its own, which outlives this one and its terminal. A world that
