@@ -59,6 +59,13 @@ describe('on one host', () => {
       'ended by SIGKILL',
       'so far',
     ],
+    // UCX would take it for the wish to be debugged, and stand still.
+    [
+      "console.log('so far'); process.kill(process.pid, 'SIGHUP')",
+      129,
+      'ended by SIGHUP',
+      'so far',
+    ],
     ["await import('./none.mjs')", 1, 'failed with exit code 1', 'Cannot find module'],
   ])('%s in a rank ends the world', async (failing, status, how, reason) => {
     const cwd = workspace({

@@ -95,10 +95,12 @@ export function loadMpi(koffi: Koffi, launch: MpiLaunch): Mpi {
 /**
  * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
  * them out by moving the end of the heap. Node's other threads use them at that moment: about one
- * start in thirty then crashed, at once or later. (openucx/ucx#3831 has the same cure.)
+ * start in thirty then crashed, at once or later. (openucx/ucx#3831 has the same cure.) It also takes
+ * SIGHUP for the wish to be debugged, and stands still then.
  */
 function disarmHooks(env: NodeJS.ProcessEnv): void {
   env.UCX_MEM_EVENTS ??= 'n';
+  env.UCX_DEBUG_SIGNO ??= '0';
 }
 
 /** The standard ABI fits every launcher: the library behind it belongs to one family or the other. */
