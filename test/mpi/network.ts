@@ -38,6 +38,12 @@ set +e
 /** Past shared memory, which pretended hosts have in common and real ones have not. */
 export const TCP_ONLY = { UCX_TLS: 'tcp,self', UCX_NET_DEVICES: 'eth0' };
 
+/** Arguments of the command unshare for a script of bash between `$HOSTS`. */
+export function networkArguments(script: string, args: readonly string[]): string[] {
+  const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
+  return [...user, ...NAMESPACES, 'bash', '-c', HOSTS + script, 'hosts', ...args];
+}
+
 /** Runs a script of bash between `$HOSTS`. `$1`, `$2`... are `args`. */
 export function inNetwork(
   script: string,
@@ -45,9 +51,7 @@ export function inNetwork(
   limit = 100,
   hosts = [1, 2],
 ): Promise<Outcome> {
-  const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
-  const bash = ['bash', '-c', HOSTS + script, 'hosts', ...args];
-  return run('unshare', [...user, ...NAMESPACES, ...bash], { HOSTS: hosts.join(' ') }, limit);
+  return run('unshare', networkArguments(script, args), { HOSTS: hosts.join(' ') }, limit);
 }
 
 /** Arguments of node for one host's part of a launch with `workerNum` 4 over the network. */
