@@ -27,6 +27,7 @@ export default defineConfig({
       },
       { find: /^syncbn\/launch$/, replacement: source('launch/index.ts') },
       { find: /^syncbn\/browser$/, replacement: source('browser/index.ts') },
+      { find: /^syncbn\/models$/, replacement: source('models/index.ts') },
       { find: /^syncbn\/relay$/, replacement: source('group/relay/index.ts') },
     ],
   },

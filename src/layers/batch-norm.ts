@@ -14,7 +14,7 @@ import type { Work } from '../group/transport.js';
 import { refuseAssignments } from './assignments.js';
 import { checkEps } from './checks.js';
 import type { BackwardOptions, Forwarded, ForwardOptions } from './context.js';
-import { setParts } from './parts.js';
+import { type LayerParts, setParts } from './parts.js';
 import { checkInputShape } from './pass-checks.js';
 import { batchOptions, Passes } from './passes.js';
 import type { RunningStatistics } from './running-statistics.js';
@@ -45,7 +45,10 @@ export abstract class BatchNorm {
     this.#setup = setup;
     this.#training = setup.training;
     const { weight, bias, numFeatures: channels } = setup;
-    const track = (moments: Moments) => this.track(moments);
+    const track = (moments: Moments) => {
+      this.track(moments);
+      parts.observer?.(moments);
+    };
     const collectiveLabel = () => this.#collectiveLabel();
     this.#synchronization = new Synchronization({ ...setup, channels, track, collectiveLabel });
     const running = () => this.running;
@@ -58,7 +61,7 @@ export abstract class BatchNorm {
       },
     };
     this.#passes = new Passes(setup, this.#synchronization, owner);
-    setParts(this, {
+    const parts: LayerParts = {
       synchronization: this.#synchronization,
       weight,
       bias,
@@ -69,7 +72,10 @@ export abstract class BatchNorm {
       collectiveLabel,
       batchOptions: () => batchOptions(this.#training),
       checkShape: (shape) => checkInputShape(shape, setup),
-    });
+      observer: null,
+      adopt: (moments) => this.adopt(moments),
+    };
+    setParts(this, parts);
   }
 
   /** Whether a call takes the batch's statistics (true) or the running ones. */
@@ -79,6 +85,8 @@ export abstract class BatchNorm {
   protected abstract get running(): RunningStatistics | null;
   /** Moves the running statistics towards a batch's; called in training. */
   protected abstract track(moments: Moments): void;
+  /** Makes a batch's statistics the running ones. */
+  protected abstract adopt(moments: Moments): void;
   /** Named tensors of the state, in a fixed order; written in place by `loadStateDict`. */
   protected abstract state(): StateDict;
   /** Of the layer, beside `eps`, `dtype`, `channelsLast`, ...: those that are not the usual ones. */

@@ -219,6 +219,10 @@ export class GlobalBatchNorm extends BatchNorm {
     this.running.update(moments, 1 - this.momentum, false);
   }
 
+  protected override adopt(moments: Moments): void {
+    this.running.update(moments, 1, false);
+  }
+
   protected override state(): StateDict {
     return {
       gamma: this.gamma.data,

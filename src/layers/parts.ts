@@ -1,5 +1,6 @@
 /** What adapters need of a layer of this package; see synchronization.ts. */
 
+import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { RunningStatistics } from './running-statistics.js';
@@ -20,6 +21,10 @@ export interface LayerParts {
   batchOptions(): BatchOptions;
   /** @throws RangeError unless an input may have this shape */
   checkShape(shape: readonly number[]): void;
+  /** Told of every batch that the running statistics learn from; null: nobody is. */
+  observer: ((moments: Moments) => void) | null;
+  /** Makes the statistics of `moments`, of two values and more, the running ones. */
+  adopt(moments: Moments): void;
 }
 
 /** 'weight' of a parameter called 'bn1.weight': its name within its layer. */

@@ -206,6 +206,10 @@ export class SyncBatchNorm<
     this.#running.update(moments, this.#momentum ?? 1 / batches, true);
   }
 
+  protected override adopt(moments: Moments): void {
+    this.#running?.update(moments, 1, true);
+  }
+
   protected override state(): StateDict {
     const { weight, bias, running, numBatchesTracked } = this;
     return {

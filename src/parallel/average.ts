@@ -8,6 +8,7 @@ import { isChecked } from '../core/check-mode.js';
 import { narrow, widen } from '../core/dtype.js';
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
+import { loadedAtInit } from '../core/ready.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import { Agreement } from '../group/agreement.js';
@@ -16,7 +17,6 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { GroupLike } from '../group/world.js';
 import { averagePass } from './average-pass.js';
-import { exactPass, putAverage, rowsOf } from './exact-pass.js';
 import { describeTargets, type GradientHolder, gradientOf, type Target } from './targets.js';
 
 export type { GradientHolder } from './targets.js';
@@ -47,6 +47,9 @@ export interface AverageOptions {
 }
 
 const AVERAGE = 'averageGradients';
+/** Few programs need exact sums: `init` loads them. */
+const exactly = loadedAtInit(() => import('./exact-pass.js'));
+
 const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
 
 /** Averages gradients. */
@@ -62,7 +65,9 @@ export function gradientPass(
     const weights = weightsOf(options);
     const { reproducible } = options;
     const targets = list.map((holder) =>
-      reproducible ? rowsOf(holder, AVERAGE) : { ...gradientOf(holder, AVERAGE), rows: 1 },
+      reproducible
+        ? exactly().rowsOf(holder, AVERAGE)
+        : { ...gradientOf(holder, AVERAGE), rows: 1 },
     );
     return { list, targets, reproducible, ...weights };
   };
@@ -74,8 +79,8 @@ export function gradientPass(
   const all = { group, own, total, label };
   if (reproducible) {
     const exact = () =>
-      after(exactPass(targets, optional, all), () => {
-        for (const [i, holder] of list.entries()) putAverage(holder, targets[i]);
+      after(exactly().exactPass(targets, optional, all), () => {
+        for (const [i, holder] of list.entries()) exactly().putAverage(holder, targets[i]);
       });
     return before(isChecked() && group.size > 1 ? agreementOf(list, group) : null, exact);
   }
@@ -131,12 +136,12 @@ function weightsOf(options: AverageOptions): { own: number; total: number; by: s
       `${AVERAGE}: reproducible must be true or false, got ${show(reproducible)}`,
     );
   }
-  const exactly = reproducible ? ' exactly' : '';
+  const how = reproducible ? ' exactly' : '';
   if (sampleCount === undefined) {
     if (options.lossReduction === 'sum') {
       throw new TypeError(`${AVERAGE}: lossReduction 'sum' needs a sampleCount to divide by`);
     }
-    return { own: 1, total: 1, by: exactly };
+    return { own: 1, total: 1, by: how };
   }
   if (typeof sampleCount !== 'number' || !(sampleCount >= 0 && sampleCount < Infinity)) {
     throw new RangeError(
@@ -144,5 +149,5 @@ function weightsOf(options: AverageOptions): { own: number; total: number; by: s
     );
   }
   const own = lossReduction === 'mean' ? sampleCount : 1;
-  return { own, total: sampleCount, by: `${exactly} by sampleCount (${lossReduction})` };
+  return { own, total: sampleCount, by: `${how} by sampleCount (${lossReduction})` };
 }

@@ -1,5 +1,6 @@
 /** Several hosts' parts of a launch, in this process and over loopback addresses. */
 
+import type { Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -19,6 +19,7 @@ import { warnings } from './engine.js';
 import { type GroupStep, runGroups } from './groups.js';
 import { misbehave } from './misbehave.js';
 import { portWorld } from './port-world.js';
+import { type RecomputeScript, recompute } from './recompute.js';
 import { type CheckedScript, runChecked } from './run-checked.js';
 import { type DoorScript, runDoor } from './run-door.js';
 import type { Share, StepScript } from './run-jax.js';
@@ -70,6 +71,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   model: trainModel,
   parallel: runParallel,
   skips: (data: SkipScript) => runSkips(data),
+  recompute: (data: RecomputeScript) => recompute(data),
   'tfjs-fit': async (data: FitScript) => (await import('./run-tfjs.js')).runFit(data),
   'tfjs-scenario': async (data: Scenario) =>
     (await import('./run-tfjs-scenarios.js')).runScenario(data),
