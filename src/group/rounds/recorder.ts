@@ -17,7 +17,7 @@ export const RECORDER_VARIABLE = 'SYNCBN_RECORDER';
 
 /** A collective of this rank. Times in milliseconds of the epoch; 0: not yet. */
 export interface RecordedCall {
-  group: string;
+  readonly group: string;
   /** Counts the group's collectives from 1. */
   number: number;
   kind: string;
@@ -46,15 +46,25 @@ export interface FlightRecord {
   readonly calls: readonly RecordedCall[];
 }
 
-const blank = (): RecordedCall => ({
-  ...{ group: '', number: 0, kind: '', count: 0, label: '' },
-  ...{ started: 0, waiting: 0, arrived: 0, ended: 0, failed: false },
-});
+/** Numbers of a collective that is kept: a line of the cache. */
+const NUMBER = 0;
+const COUNT = 1;
+const STARTED = 2;
+const WAITING = 3;
+const ARRIVED = 4;
+const ENDED = 5;
+const FAILED = 6;
+const NUMBERS = 8;
+/** Its texts: group, kind and label. */
+const TEXTS = 3;
 
+/** In two lists, since objects would box their times anew with every collective. */
 export class Recorder {
-  readonly #calls = Array.from({ length: KEPT }, blank);
-  #next = 0;
+  readonly #numbers = new Float64Array(NUMBERS * KEPT);
+  readonly #texts = new Array<string>(TEXTS * KEPT).fill('');
+  /** The time at the last look at the clock. */
   #now = performance.now();
+  #next = 0;
   #rank = 0;
   #size = 0;
   #path: string | null = null;
@@ -74,37 +84,43 @@ export class Recorder {
     timer.unref?.();
   }
 
-  start(group: string, number: number, kind: string, count: number, label: string): RecordedCall {
-    const call = this.#calls[this.#next & (KEPT - 1)];
+  /** @returns the place of the collective among those that are kept */
+  start(group: string, number: number, kind: string, count: number, label: string): number {
+    const place = this.#next & (KEPT - 1);
     if ((this.#next++ & (STRIDE - 1)) === 0) this.#now = performance.now();
-    call.group = group;
-    call.number = number;
-    call.kind = kind;
-    call.count = count;
-    call.label = label;
-    call.started = this.#now;
-    call.waiting = 0;
-    call.arrived = 0;
-    call.ended = 0;
-    call.failed = false;
-    return call;
+    const texts = this.#texts;
+    texts[TEXTS * place] = group;
+    texts[TEXTS * place + 1] = kind;
+    texts[TEXTS * place + 2] = label;
+    const numbers = this.#numbers;
+    const at = NUMBERS * place;
+    numbers[at + NUMBER] = number;
+    numbers[at + COUNT] = count;
+    numbers[at + STARTED] = this.#now;
+    numbers[at + WAITING] = 0;
+    numbers[at + ARRIVED] = 0;
+    numbers[at + ENDED] = 0;
+    numbers[at + FAILED] = 0;
+    return place;
   }
 
-  /** `call` is of a collective that takes long enough for a look at the clock. */
-  wait(call: RecordedCall, isWaiting: boolean): void {
+  /** The collective at `place` takes long enough for a look at the clock. */
+  wait(place: number, isWaiting: boolean): void {
     this.#now = performance.now();
-    if (isWaiting) call.waiting = this.#now;
+    if (isWaiting) this.#numbers[NUMBERS * place + WAITING] = this.#now;
   }
 
-  arrive(call: RecordedCall): void {
-    call.arrived = this.#now;
+  /** All members have come, and more is to be sent. */
+  arrive(place: number): void {
+    this.#numbers[NUMBERS * place + ARRIVED] = this.#now;
   }
 
-  end(call: RecordedCall, number: number, failed: boolean): void {
+  end(place: number, number: number, failed: boolean): void {
+    const at = NUMBERS * place;
     // After KEPT collectives in which it was not over, its place is another's.
-    if (call.number !== number) return;
-    call.ended = this.#now;
-    call.failed = failed;
+    if (this.#numbers[at + NUMBER] !== number) return;
+    this.#numbers[at + ENDED] = this.#now;
+    if (failed) this.#numbers[at + FAILED] = 1;
   }
 
   /** Writes the record if somebody has asked for it since the last look. */
@@ -140,10 +156,15 @@ export class Recorder {
     const at = (time: number) => (time === 0 ? 0 : Math.round(epoch + time));
     const known = Math.min(this.#next, KEPT);
     return Array.from({ length: known }, (_, i) => {
-      const call = this.#calls[(this.#next - known + i) & (KEPT - 1)];
-      const { started, waiting, arrived, ended } = call;
-      const times = { started: at(started), waiting: at(waiting) };
-      return { ...call, ...times, arrived: at(arrived), ended: at(ended) };
+      const place = (this.#next - known + i) & (KEPT - 1);
+      const [group, kind, label] = this.#texts.slice(TEXTS * place, TEXTS * (place + 1));
+      const numbers = this.#numbers.subarray(NUMBERS * place, NUMBERS * (place + 1));
+      const [started, waiting, , ended] = numbers.subarray(STARTED).map(at);
+      const failed = numbers[FAILED] === 1;
+      // Of one that is over after its first round, the arrival is the end.
+      const arrived = at(numbers[ARRIVED]) || (failed ? 0 : ended);
+      const [number, count] = numbers;
+      return { group, number, kind, count, label, started, waiting, arrived, ended, failed };
     });
   }
 }

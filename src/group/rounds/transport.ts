@@ -34,7 +34,9 @@ export class RoundsTransport implements Transport, Host {
   readonly waiting: Waiting;
   readonly #group: GroupOptions;
   readonly #fate: Fate | null;
-  readonly #queue: RoundsWork[] = [];
+  /** The collective under way, before those that are queued behind it. */
+  #head: RoundsWork | null = null;
+  #last: RoundsWork | null = null;
   /** Set once the members have met. */
   #rounds!: Rounds;
   /** Null once they have. */
@@ -61,19 +63,20 @@ export class RoundsTransport implements Transport, Host {
   }
 
   start(call: Collective): RoundsWork {
-    const count = call.list?.count ?? call.input.length;
-    const work = new RoundsWork(this, call, ++this.#calls, count);
-    const { kind, label } = call;
-    work.recorded = recorder.start(this.#group.name, work.number, kind, work.count, label);
+    const { kind, label, input, list } = call;
+    const number = ++this.#calls;
+    const count = list?.count ?? input.length;
+    const recorded = recorder.start(this.#group.name, number, kind, count, label);
+    const work = new RoundsWork(this, call, number, count, recorded);
     const error = this.#reason?.(work) ?? this.#fate?.lost(work, 0) ?? null;
     if (error !== null) {
       work.fail(error);
-    } else if (this.#queue.push(work) === 1 && this.#connection === null) {
+    } else if (this.#head === null && this.#connection === null) {
+      this.#head = work;
+      this.#last = work;
       this.#begin(work);
     } else {
-      this.#fate?.queue(work.number);
-      // Those before it may be over by now, and then the others need not wait for this one.
-      this.advance();
+      this.#queue(work);
     }
     return work;
   }
@@ -81,7 +84,7 @@ export class RoundsTransport implements Transport, Host {
   advance(): void {
     try {
       if (this.#connection !== null && !this.#connect(this.#connection)) return;
-      while (this.#queue.length > 0 && this.#rounds.arrived()) this.#step(this.#queue[0]);
+      while (this.#head !== null && this.#rounds.arrived()) this.#step(this.#head);
     } catch (error) {
       // What carries the group has failed itself, or its members want different groups.
       this.#end(() => error as Error);
@@ -100,7 +103,7 @@ export class RoundsTransport implements Transport, Host {
   check(work: RoundsWork, waited: number): void {
     const fate = this.#fate;
     recorder.look();
-    const lost = fate?.lost(this.#queue[0], waited) ?? null;
+    const lost = fate?.lost(this.#head ?? work, waited) ?? null;
     if (lost !== null) {
       recorder.dump(lost.message);
       this.#end((call) => fate?.lost(call, 0) ?? lost);
@@ -124,8 +127,17 @@ export class RoundsTransport implements Transport, Host {
     if (rounds === null) return false;
     this.#rounds = rounds;
     this.#connection = null;
-    if (this.#queue.length > 0) this.#begin(this.#queue[0]);
+    if (this.#head !== null) this.#begin(this.#head);
     return true;
+  }
+
+  #queue(work: RoundsWork): void {
+    if (this.#last === null) this.#head = work;
+    else this.#last.next = work;
+    this.#last = work;
+    this.#fate?.queue(work.number);
+    // Those before it may be over by now, and then the others need not wait for this one.
+    this.advance();
   }
 
   #begin(work: RoundsWork): void {
@@ -147,13 +159,15 @@ export class RoundsTransport implements Transport, Host {
       work.fail(error as Error);
     }
     work.finish();
-    this.#queue.shift();
-    if (this.#queue.length > 0) this.#begin(this.#queue[0]);
+    const { next } = work;
+    work.next = null;
+    this.#head = next;
+    if (next === null) this.#last = null;
+    else this.#begin(next);
   }
 
   /** @returns what is left to do, or null when the collective is over */
   #afterHeaders(work: RoundsWork): Iterator<void> | null {
-    recorder.arrive(work.recorded);
     const odd = findOdd(this.#rounds.frames);
     if (odd >= 0) return disagree(this.#group, this.#rounds, work.describe(), odd);
     const { route } = work;
@@ -163,6 +177,7 @@ export class RoundsTransport implements Transport, Host {
   }
 
   *#run(work: RoundsWork): Generator<void> {
+    recorder.arrive(work.recorded);
     const rounds = this.#rounds;
     const { parts } = rounds;
     const { call, count } = work;
@@ -193,7 +208,7 @@ export class RoundsTransport implements Transport, Host {
     const blamed = fate?.blame(missing) ?? missing;
     // To find out whom to blame may take a while, in which it may have come.
     if (work.settled) return;
-    const error = deadlineError(this.#group, work, this.#queue[0], missing, blamed, fate);
+    const error = deadlineError(this.#group, work, this.#head ?? work, missing, blamed, fate);
     recorder.dump(error.message);
     this.#end(() => error);
   }
@@ -201,6 +216,9 @@ export class RoundsTransport implements Transport, Host {
   /** Fails everything under way, and all that is still to come. */
   #end(reason: Reason): void {
     this.#reason = reason;
-    for (const work of this.#queue.splice(0)) work.fail(reason(work));
+    let work = this.#head;
+    this.#head = null;
+    this.#last = null;
+    for (; work !== null; work = work.next) work.fail(reason(work));
   }
 }

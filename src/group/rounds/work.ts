@@ -3,7 +3,7 @@
 import type { Collective, Work } from '../transport.js';
 import type { Route } from './algorithms.js';
 import { describe } from './header.js';
-import { type RecordedCall, recorder } from './recorder.js';
+import { recorder } from './recorder.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
 /** What a work asks of its transport. */
@@ -25,18 +25,21 @@ export class RoundsWork implements Work<void>, Awaited {
   readonly count: number;
   /** Set when it begins: before, the way in which its members are connected may be open. */
   route: Route = 'none';
+  /** The collective of the group that was started next, while this one is not over. */
+  next: RoundsWork | null = null;
   settled = false;
   steps = 0;
-  /** Set by the transport that starts it. */
-  recorded!: RecordedCall;
+  /** Its place in the recorder. */
+  readonly recorded: number;
   #error: Error | null = null;
   readonly #host: Host;
 
-  constructor(host: Host, call: Collective, number: number, count: number) {
+  constructor(host: Host, call: Collective, number: number, count: number, recorded: number) {
     this.#host = host;
     this.call = call;
     this.number = number;
     this.count = count;
+    this.recorded = recorded;
   }
 
   get timeout(): number {
