@@ -6,26 +6,19 @@
 import type { Average } from './average.js';
 import type { CollectiveArray, ReduceOp } from './transport.js';
 
-/** out[i] = op(slots[0][i], slots[1][i], ...) for i in [from, to); `out` may be one of the slots. */
-export interface Reducer {
-  (
-    out: CollectiveArray,
-    slots: readonly CollectiveArray[],
-    op: ReduceOp,
-    from: number,
-    to: number,
-  ): void;
-  /** As `averageRanks`. Up to 63 bytes past the end of `out` change. */
-  readonly average: Average;
-}
-
 /**
- * Elements that one vector holds of the smallest type: `from` is a multiple of them, and up to one
- * vector behind `to` may be written.
+ * Elements that one vector holds of the smallest type: parts begin at multiples of them, and up to
+ * one vector behind the last element may be written.
  */
 export const REDUCE_STEP = 4;
 
-type Reduce = (
+/**
+ * Writes the combination of `members` slots, `stride` bytes apart, the first at address `first`, to
+ * address `out`, which may be in one of them. Addresses are multiples of 16.
+ * @param bytes of each slot that are combined
+ * @param op see {@link opCode}
+ */
+export type Reduce = (
   out: number,
   first: number,
   stride: number,
@@ -44,16 +37,32 @@ type Averages = (
   by: number,
 ) => void;
 
+/** What combines arrays in one memory, by their types. */
+export interface Reducer {
+  readonly float64: Reduce;
+  readonly float32: Reduce;
+  readonly int32: Reduce;
+  /** As `averageRanks`. Up to 63 bytes past the end of `out` change. */
+  readonly average: Average;
+}
+
+export function reduceFor(reducer: Reducer, like: CollectiveArray): Reduce {
+  if (like instanceof Float64Array) return reducer.float64;
+  return like instanceof Float32Array ? reducer.float32 : reducer.int32;
+}
+
+/** Number of an operation; there is none of 'product'. */
+export function opCode(op: ReduceOp): number {
+  return op === 'sum' ? 0 : op === 'max' ? 1 : 2;
+}
+
 /** A `WebAssembly.Memory`, in words that projects without the DOM's types know too. */
 export interface WasmMemory {
   readonly buffer: ArrayBufferLike;
   grow(pages: number): number;
 }
 
-/**
- * The reducer of `module`, a WebAssembly.Module, for slots in `memory`, which are aligned to 16 bytes and all of them
- * `stride` bytes apart.
- */
+/** The reducer of `module`, a WebAssembly.Module, in `memory`. */
 export function instantiateReducer(module: object, memory: WasmMemory): Reducer {
   const exports = new WebAssembly.Instance(module as WebAssembly.Module, {
     env: { memory: memory as WebAssembly.Memory },
@@ -69,24 +78,7 @@ export function instantiateReducer(module: object, memory: WasmMemory): Reducer 
     const first = slots[0].byteOffset;
     run(byteOffset, first, strideOf(slots), slots.length, byteLength, weights.byteOffset, by);
   };
-  const reducer = (
-    out: CollectiveArray,
-    slots: readonly CollectiveArray[],
-    op: ReduceOp,
-    from: number,
-    to: number,
-  ) => {
-    const first = slots[0];
-    const { length } = slots;
-    const stride = strideOf(slots);
-    const size = first instanceof Float64Array ? 8 : 4;
-    const reduce = size === 8 ? float64 : first instanceof Float32Array ? float32 : int32;
-    const start = from * size;
-    const bytes = (to - from) * size;
-    const code = op === 'sum' ? 0 : op === 'max' ? 1 : 2;
-    reduce(out.byteOffset + start, first.byteOffset + start, stride, length, bytes, code);
-  };
-  return Object.assign(reducer, { average });
+  return { float64, float32, int32, average };
 }
 
 function strideOf(slots: readonly CollectiveArray[]): number {

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import type { NativeFrameMemory } from '../../src/group/mpi/frame-memory.js';
 import { loadKoffi } from '../../src/group/mpi/library/koffi.js';
 import { makeWindow, openWindow, type WindowFile } from '../../src/group/mpi/window.js';
+import { opCode } from '../../src/group/reducer.js';
 import { SharedRounds } from '../../src/group/rounds/shared-rounds.js';
 import { sharedBytes } from '../../src/group/rounds/sizes.js';
 
@@ -39,7 +40,7 @@ describe('a window', () => {
       new Float64Array(memory.bytes.buffer, byte, 3);
     at(one, 0).set([1, 2, 3]);
     at(two, 64).set([10, 20, 30]);
-    one.reduce?.(at(one, 128), [at(one, 0), at(one, 64)], 'sum', 0, 3);
+    one.reduce?.float64(128, 0, 64, 2, 24, opCode('sum'));
     expect([...at(two, 128)]).toEqual([11, 22, 33]);
     two.words[SIZE / 4 - 1] = 7;
     expect(one.words[SIZE / 4 - 1]).toBe(7);

@@ -130,7 +130,7 @@ export function* gatherSum(
   const longest = partLength(to - from, frames.members) * output.BYTES_PER_ELEMENT;
   yield* exchange.round(() => {
     const sum = frames.ownArray(output, own.to - own.from) as CollectiveArray;
-    parts.contributions(output, to - from).combine(sum, op, sum.length);
+    parts.contributions(output, to - from).combine(sum, op, sum.length, true);
     rounds.send(sum.byteLength, longest);
   });
   exchange.take(() => {

@@ -1,12 +1,13 @@
 /** What the members of a group have sent for one collective: an array of each, in rank order. */
 
-import { bufferOf } from '../../core/typed-arrays.js';
 import { reduceRanks } from '../reduce.js';
-import type { Reducer } from '../reducer.js';
+import { opCode, type Reduce, type Reducer, reduceFor } from '../reducer.js';
 import type { CollectiveArray, CopiedArray, ReduceOp } from '../transport.js';
 
 /** Elements from which on WebAssembly and a copy are faster than a loop. */
 const WASM_FROM = 48;
+/** Elements that are combined at a time, where the result is copied. */
+const BLOCK = 4096;
 /** Up to these many elements a loop copies faster than a call of `set`. */
 const SHORT = 64;
 /** Views that are kept: models have few widths, programs that make them up have many. */
@@ -29,6 +30,12 @@ export class Contributions {
   readonly reduce: Reducer | null;
   readonly #room: CopiedArray;
   readonly #adder: Adder | null;
+  /** Of the views' type; read here, since to ask the arrays with each call takes longer than to add. */
+  readonly #reduce: Reduce | null;
+  readonly #first: number;
+  readonly #stride: number;
+  readonly #roomAt: number;
+  readonly #elementBytes: number;
   /** The beginnings of {@link views}, by member and length: making one takes as long as 8 KiB. */
   readonly #heads = new Map<number, CopiedArray>();
 
@@ -46,6 +53,12 @@ export class Contributions {
     this.reduce = reduce;
     this.#room = room;
     this.#adder = adder;
+    this.#reduce = reduce && reduceFor(reduce, views[0] as CollectiveArray);
+    this.#roomAt = room.byteOffset;
+    this.#elementBytes = room.BYTES_PER_ELEMENT;
+    this.#first = views[0].byteOffset;
+    this.#stride = views[views.length - 1].byteOffset - this.#first;
+    if (views.length > 1) this.#stride /= views.length - 1;
   }
 
   /** The same without the first `elements` of each. */
@@ -59,9 +72,12 @@ export class Contributions {
     return this.#head(this.views[member], member, length);
   }
 
-  /** Writes the combination of the first `count` elements of all to `out`. May spoil the views. */
-  combine(out: CollectiveArray, op: ReduceOp, count: number): void {
-    this.#combine(out, op === 'mean' ? 'sum' : op, count);
+  /**
+   * Writes the combination of the first `count` elements of all to `out`. May spoil the views.
+   * @param isHere whether `out` is in the memory of the views
+   */
+  combine(out: CollectiveArray, op: ReduceOp, count: number, isHere = false): void {
+    this.#combine(out, op === 'mean' ? 'sum' : op, count, isHere);
     if (op === 'mean') divide(out, this.views.length, count);
   }
 
@@ -70,21 +86,38 @@ export class Contributions {
     return this.#adder?.addOther(this, other, out, count) ?? false;
   }
 
-  #combine(out: CollectiveArray, op: Exclude<ReduceOp, 'mean'>, count: number): void {
-    const { reduce } = this;
+  #combine(
+    out: CollectiveArray,
+    op: Exclude<ReduceOp, 'mean'>,
+    count: number,
+    isHere: boolean,
+  ): void {
     const views = this.views as readonly CollectiveArray[];
-    const room = this.#room as CollectiveArray;
     if (op === 'sum' && this.#adder?.add(this, out, count)) return;
-    if (reduce !== null && count >= WASM_FROM && op !== 'product') {
+    if (this.#reduce !== null && count >= WASM_FROM && op !== 'product') {
       // If `out` is in the memory, too, nothing is left to copy.
-      const isHere = bufferOf(out) === bufferOf(room);
-      reduce(isHere ? out : room, views, op, 0, count);
-      if (!isHere) copy(out, 0, this.#head(room, views.length, count));
+      if (isHere) this.#reduceTo(this.#reduce, out.byteOffset, op, 0, count);
+      else this.#combineAside(this.#reduce, out, op, count);
     } else if (views.length === 2 && op === 'sum' && out instanceof Float64Array) {
       addPair(out, views[0] as Float64Array, views[1] as Float64Array, count);
     } else {
       reduceRanks(out, views, op, 0, count);
     }
+  }
+
+  /** Block by block, so that what is copied to `out` is still in the first-level cache. */
+  #combineAside(reduce: Reduce, out: CollectiveArray, op: ReduceOp, count: number): void {
+    for (let from = 0; from < count; from += BLOCK) {
+      const length = Math.min(BLOCK, count - from);
+      this.#reduceTo(reduce, this.#roomAt, op, from, length);
+      copy(out, from, this.#head(this.#room, this.views.length, length));
+    }
+  }
+
+  #reduceTo(reduce: Reduce, out: number, op: ReduceOp, from: number, count: number): void {
+    const size = this.#elementBytes;
+    const first = this.#first + from * size;
+    reduce(out, first, this.#stride, this.views.length, count * size, opCode(op));
   }
 
   #head(view: CopiedArray, place: number, length: number): CopiedArray {
