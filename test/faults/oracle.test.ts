@@ -78,6 +78,21 @@ describe('the oracle', () => {
     ]);
   });
 
+  test('complains of a launch that fails though no rank did, unless one was ended from outside', () => {
+    const error = { name: 'exit code 9', message: 'rank 1', rank: null };
+    const report = { completed: [0, 1, 2], error: null, errorIn: null, errorAt: 0 };
+    const ends = [0, 1].map((rank) => ({
+      report: { ...emptyReport(rank), ...report },
+      hung: false,
+      ended: false,
+    }));
+    const outcome = { ranks: ends, faultAt: 1000, launch: { error } };
+    expect(judge(planOf('none'), outcome).violations).toEqual([
+      'the launch failed without a rank that did: exit code 9: rank 1',
+    ]);
+    expect(judge(planOf('terminate running'), outcome).violations).toEqual([]);
+  });
+
   test('wants the rank that stands still to be blamed alone', () => {
     const error = { name: 'DeadlineError', message: 'rank 0 waited 1 s for rank 1, 2', rank: null };
     const [violation] = judge(planOf('stall', 1), outcomeOf({ error, errorAt: 2100 })).violations;
