@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** Milliseconds in which what is about to end may end. */
@@ -52,9 +52,15 @@ function processes(): number[] {
 }
 
 function files(): string[] {
-  return ['/dev/shm', tmpdir()].flatMap((folder) =>
+  const paths = ['/dev/shm', tmpdir()].flatMap((folder) =>
     readdirSync(folder).map((name) => join(folder, name)),
   );
+  return paths.filter((path) => !isSharedSession(path));
+}
+
+/** Open MPI's folder for all mpiruns of a user: two that end at once both leave it, empty. */
+function isSharedSession(path: string): boolean {
+  return basename(path).startsWith('ompi.') && readdirSync(path).length === 0;
 }
 
 function read(path: string): string {
