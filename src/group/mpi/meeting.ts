@@ -19,7 +19,6 @@ import type { Mpi } from './library/library.js';
 import type { Guest, Host, Lobby } from './lobby.js';
 import { MessageRounds } from './messages/message-rounds.js';
 import { tagOf } from './messages/persistent.js';
-import { NativeAdder } from './native-adder.js';
 import { ALIVE, type Telling } from './notices.js';
 import { makeWindow, openWindow, TICKET_WORDS, type WindowFile } from './window.js';
 
@@ -188,7 +187,7 @@ export class Meeting implements Connection, Host, Hosted {
       this.#rounds = new MessageRounds(mpi, channel, capacity, (isIdle) => this.#end(isIdle));
     } else {
       const capacity = capacityFor(IN_WINDOW, ranks.length);
-      const options = { ...place, capacity, adder: new NativeAdder(mpi, memory) };
+      const options = { ...place, capacity };
       this.#rounds = new SharedRounds(memory, options, () => {
         this.#end(true);
         memory.free();

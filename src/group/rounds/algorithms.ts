@@ -106,8 +106,6 @@ export function takeWhole(rounds: Rounds, call: Collective, { from, to }: Span):
   const count = to - from;
   if (kind === 'allReduce') {
     const target = count === output.length ? output : output.subarray(from, to);
-    const isInPlace = frames.members === 2 && op === 'sum' && output === input;
-    if (isInPlace && all.addOther(1 - frames.member, target as CollectiveArray, count)) return;
     all.combine(target as CollectiveArray, op, count);
   } else if (kind === 'allGather') {
     const { length } = input;

@@ -13,23 +13,11 @@ const SHORT = 64;
 /** Views that are kept: models have few widths, programs that make them up have many. */
 const MOST_VIEWS = 1024;
 
-/** Adds contributions faster than WebAssembly or a loop, with the bits of either. */
-export interface Adder {
-  /**
-   * Writes the sum of the first `count` elements to `out`. May spoil contributions.
-   * @returns false where it would be no faster, and nothing was done
-   */
-  add(all: Contributions, out: CollectiveArray, count: number): boolean;
-  /** The same of two members, where `out` holds this rank's numbers already. */
-  addOther(all: Contributions, other: number, out: CollectiveArray, count: number): boolean;
-}
-
 export class Contributions {
   readonly views: readonly CopiedArray[];
-  /** Combines them where they lie; null: by loops. */
-  readonly reduce: Reducer | null;
   readonly #room: CopiedArray;
-  readonly #adder: Adder | null;
+  /** Combines them where they lie; null: by loops. */
+  readonly #reducer: Reducer | null;
   /** Of the views' type; read here, since to ask the arrays with each call takes longer than to add. */
   readonly #reduce: Reduce | null;
   readonly #first: number;
@@ -41,19 +29,13 @@ export class Contributions {
 
   /**
    * @param room in the same memory, for a combination: one of `views`, or as long
-   * @param reduce may write up to 15 bytes past the end of a view
+   * @param reducer may write up to 15 bytes past the end of a view
    */
-  constructor(
-    views: readonly CopiedArray[],
-    room: CopiedArray,
-    reduce: Reducer | null,
-    adder: Adder | null,
-  ) {
+  constructor(views: readonly CopiedArray[], room: CopiedArray, reducer: Reducer | null) {
     this.views = views;
-    this.reduce = reduce;
     this.#room = room;
-    this.#adder = adder;
-    this.#reduce = reduce && reduceFor(reduce, views[0] as CollectiveArray);
+    this.#reducer = reducer;
+    this.#reduce = reducer && reduceFor(reducer, views[0] as CollectiveArray);
     this.#roomAt = room.byteOffset;
     this.#elementBytes = room.BYTES_PER_ELEMENT;
     this.#first = views[0].byteOffset;
@@ -64,7 +46,7 @@ export class Contributions {
   /** The same without the first `elements` of each. */
   from(elements: number): Contributions {
     const views = this.views.map((view) => view.subarray(elements));
-    return new Contributions(views, this.#room, this.reduce, this.#adder);
+    return new Contributions(views, this.#room, this.#reducer);
   }
 
   /** The first `length` elements of what `member` sent. */
@@ -81,11 +63,6 @@ export class Contributions {
     if (op === 'mean') divide(out, this.views.length, count);
   }
 
-  /** Adds what the other of two members sent to `out`; false where that is no faster. */
-  addOther(other: number, out: CollectiveArray, count: number): boolean {
-    return this.#adder?.addOther(this, other, out, count) ?? false;
-  }
-
   #combine(
     out: CollectiveArray,
     op: Exclude<ReduceOp, 'mean'>,
@@ -93,7 +70,6 @@ export class Contributions {
     isHere: boolean,
   ): void {
     const views = this.views as readonly CollectiveArray[];
-    if (op === 'sum' && this.#adder?.add(this, out, count)) return;
     if (this.#reduce !== null && count >= WASM_FROM && op !== 'product') {
       // If `out` is in the memory, too, nothing is left to copy.
       if (isHere) this.#reduceTo(this.#reduce, out.byteOffset, op, 0, count);

@@ -9,7 +9,7 @@
 
 import type { Reducer } from '../reducer.js';
 import type { CopiedArray } from '../transport.js';
-import { type Adder, Contributions } from './contributions.js';
+import { Contributions } from './contributions.js';
 import { ByKind, type Constructor } from './kinds.js';
 import { HEADER_BYTES, slotBytes } from './sizes.js';
 
@@ -33,8 +33,6 @@ export interface FrameOptions {
   readonly slots: 1 | 2;
   /** Bytes from one slot to the next. Default {@link slotBytes}. */
   readonly stride?: number;
-  /** A faster way to add than WebAssembly or a loop, if there is one. */
-  readonly adder?: Adder;
 }
 
 export class Frames {
@@ -65,7 +63,7 @@ export class Frames {
         // Once a round has arrived, nobody reads what this member sent in the one before; in a
         // rank's own memory all frames are its own by then.
         const room = slots === 1 ? views[0] : this.#viewsOf(kind, elementBytes, round + 1)[member];
-        return new Contributions(views, room, memory.reduce, options.adder ?? null);
+        return new Contributions(views, room, memory.reduce);
       });
     this.#even = kinds(0);
     this.#odd = slots === 1 ? this.#even : kinds(1);

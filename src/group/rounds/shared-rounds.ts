@@ -5,7 +5,7 @@
  */
 
 import type { CopiedArray } from '../transport.js';
-import { type Adder, type Contributions, copy } from './contributions.js';
+import { type Contributions, copy } from './contributions.js';
 import { type FrameMemory, Frames, CARRIER_WORD as ROUND } from './frames.js';
 import { partOf } from './parts.js';
 import type { Fate, PartRounds, Rounds } from './rounds.js';
@@ -15,7 +15,6 @@ export interface SharedOptions {
   readonly members: number;
   /** Bytes of payload that a frame can hold. */
   readonly capacity: number;
-  readonly adder?: Adder;
 }
 
 export class SharedRounds implements Rounds {

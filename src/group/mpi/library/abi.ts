@@ -10,8 +10,8 @@ export interface Abi {
   readonly name: string;
   readonly world: number;
   readonly byte: number;
+  /** MPI_DOUBLE and MPI_SUM serve the benchmark alone. */
   readonly double: number;
-  readonly float: number;
   readonly sum: number;
   readonly errorsReturn: number;
   /** MPI_STATUSES_IGNORE. */
@@ -26,8 +26,6 @@ export interface Abi {
   readonly handleBytes: 4 | 8;
   /** Bytes of the longest message that it sends at once, without asking the receiver first. */
   readonly pieceBytes: number;
-  /** Whether its MPI_Reduce_local is as fast as a compiled loop of SIMD. */
-  readonly sumsFast: boolean;
 }
 
 const MPICH: Abi = {
@@ -35,7 +33,6 @@ const MPICH: Abi = {
   world: 0x44000000,
   byte: 0x4c00010d,
   double: 0x4c00080b,
-  float: 0x4c00040a,
   sum: 0x58000003,
   errorsReturn: 0x54000001,
   statusesIgnore: 1,
@@ -45,8 +42,6 @@ const MPICH: Abi = {
   handleBytes: 4,
   // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 is the last.
   pieceBytes: 8240,
-  // Measured: 1.2 µs for 2049 float64, WebAssembly 0.4.
-  sumsFast: false,
 };
 
 const STANDARD: Abi = {
@@ -54,7 +49,6 @@ const STANDARD: Abi = {
   world: 0x101,
   byte: 0x247,
   double: 0x214,
-  float: 0x210,
   sum: 0x21,
   errorsReturn: 0x142,
   statusesIgnore: 0,
@@ -64,7 +58,6 @@ const STANDARD: Abi = {
   handleBytes: 8,
   // The library behind it may be either; this suits both.
   pieceBytes: 4040,
-  sumsFast: false,
 };
 
 function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
@@ -74,7 +67,6 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     world: at('comm_world'),
     byte: at('byte'),
     double: at('double'),
-    float: at('float'),
     sum: at('op_sum'),
     errorsReturn: at('errors_return'),
     statusesIgnore: 0,
@@ -84,7 +76,6 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
     handleBytes: 8,
     // The limit of its shared memory is 4096, less its headers. Measured: 4040 is fast, 4064 not.
     pieceBytes: 4040,
-    sumsFast: true,
   };
 }
 

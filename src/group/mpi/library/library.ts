@@ -25,7 +25,6 @@ const CALLS = {
   MPI_Test: 3,
   MPI_Iprobe: 5,
   MPI_Request_free: 1,
-  MPI_Reduce_local: 5,
   MPI_Error_string: 3,
   MPI_Get_library_version: 2,
 } as const;

@@ -14,7 +14,6 @@ import type { CopiedArray } from '../../transport.js';
 import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';
 import { alignUp, NativeMemory } from '../library/memory.js';
-import { NativeAdder } from '../native-adder.js';
 import { PersistentRequests, type Route } from './persistent.js';
 import { Requests } from './requests.js';
 
@@ -44,9 +43,8 @@ export class MessageRounds implements Rounds {
     this.#stride = alignUp(longest);
     this.#memory = createFrameMemory(mpi.koffi, members * this.#stride);
     this.#parts = new NativeMemory(mpi.koffi, members * this.#stride);
-    const adder = new NativeAdder(mpi, this.#memory);
     const stride = this.#stride;
-    this.frames = new Frames(this.#memory, { member, members, capacity, slots: 1, stride, adder });
+    this.frames = new Frames(this.#memory, { member, members, capacity, slots: 1, stride });
     this.parts = {
       capacity: capacity * members,
       send: (input) => this.#sendParts(input),
