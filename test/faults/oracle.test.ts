@@ -78,6 +78,19 @@ describe('the oracle', () => {
     ]);
   });
 
+  test('lets a rank that stood still end what the others had sent before they gave up', () => {
+    const [survivor, guilty] = [
+      outcomeOf({}).ranks[0],
+      { ...emptyReport(1), completed: [0, 1, 2] },
+    ];
+    const ranks = [survivor, { report: guilty, hung: false, ended: false }];
+    const outcome = { ...outcomeOf({}), ranks };
+    expect(judge(planOf('stall'), outcome).violations).toEqual([]);
+    expect(judge(planOf('throw'), outcome).violations).toContain(
+      'rank 1: call 1 ended well without rank 1',
+    );
+  });
+
   test('complains of a launch that fails though no rank did, unless one was ended from outside', () => {
     const error = { name: 'exit code 9', message: 'rank 1', rank: null };
     const report = { completed: [0, 1, 2], error: null, errorIn: null, errorAt: 0 };
