@@ -1,5 +1,6 @@
 /** Time to save a checkpoint: ranks are asked to end first, by a signal, and ended after the grace. */
 
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { launch } from 'syncbn/launch';
@@ -129,15 +130,19 @@ describe('launch', () => {
     { maxOldGenerationSizeMb: 1 },
     { maxOldGenerationSizeMb: 3, maxYoungGenerationSizeMb: 1 },
     { codeRangeSizeMb: 1 },
-  ])('ranks without the memory to start, %j, fail or run, and never neither', async (limits) => {
-    const script = scriptOf('export const main = () => "ran";');
-    const { done } = launch(script, { workerNum: 2, output: 'ignore', resourceLimits: limits });
-    const end = await done.then(
-      (results) => results.map(({ result }) => result),
-      (error) => error,
-    );
-    if (end instanceof Error) expect(end.message).toMatch(/^rank \d failed: /);
-    else expect(end).toEqual(['ran', 'ran']);
+  ])('ranks without the memory to start, %j, fail or run, and never neither', (limits) => {
+    const program = `import { launch } from 'syncbn/launch';
+      const options = { workerNum: 2, output: 'ignore', resourceLimits: ${JSON.stringify(limits)} };
+      const { done } = launch(new URL('./rank.mjs', import.meta.url), options);
+      const ends = done.then((all) => all.map(({ result }) => result).join(), (e) => e.message);
+      console.log(await ends);`;
+    const rank = 'export const main = () => "ran";';
+    const cwd = workspace({ 'a.mjs': program, 'rank.mjs': rank });
+    const ended = spawnSync(process.execPath, ['a.mjs'], { cwd, encoding: 'utf8' });
+    // From Node 24 on, V8 ends the whole process where a thread cannot have its memory.
+    if (ended.signal !== null)
+      expect(Number.parseInt(process.versions.node, 10)).toBeGreaterThan(23);
+    else expect(ended.stdout).toMatch(/^(rank \d failed: .+|ran,ran)\n/);
   });
 
   test('a rank that dies while it records its failure has failed all the same', async () => {
