@@ -34,7 +34,7 @@ if (options.save !== null) savePage(results, options.save);
 
 /** PyTorch, where it is asked for and there. */
 async function pythonFor({ compare, parts, python }: Arguments): Promise<Python | null> {
-  if (!compare || !parts.includes('peers')) return null;
+  if (!compare || !(parts.includes('peers') || parts.includes('gradients'))) return null;
   const found = await findPython(python);
   if (found === null) notes.push('PyTorch: not found (--python names a Python that has it)');
   return found;
@@ -60,7 +60,7 @@ async function measure(
       latencies.push(...(await measureLatencies(ranks, { compare, seconds, onLatency })));
     }
     if (parts.includes('gradients') && ranks > 1) {
-      gradients.push(await measureGradients(ranks, compare, seconds));
+      gradients.push(await measureGradients(ranks, compare, python, seconds));
       tell('gradients', ranks, 'ResNet-50');
     }
     if (parts.includes('peers') && compare) {

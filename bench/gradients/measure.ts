@@ -1,6 +1,7 @@
 /** Averages of a network's gradients, over threads and over MPI where that is asked for, in turns. */
 
 import { MPI_FAMILIES, startMpi } from '../collectives/mpi.js';
+import { type Python, startFlatAverage } from '../peers/pytorch.js';
 import type { Contestant } from '../turns/contestant.js';
 import { play, type Score } from '../turns/play.js';
 import { startThreads } from '../turns/threads.js';
@@ -19,6 +20,7 @@ export const THREADS = 'threads';
 export async function measureGradients(
   ranks: number,
   compare: boolean,
+  python: Python | null,
   seconds: number,
 ): Promise<GradientScores> {
   const script = new URL('./threads-rank.js', import.meta.url);
@@ -33,6 +35,7 @@ export async function measureGradients(
       const world = await startMpi(family, ranks, program);
       if (world !== null) contestants.push(world);
     }
+    if (python !== null) contestants.push(startFlatAverage(python, ranks));
     // Float32 of exact halves: a mean of 3 ranks is off by less than a unit in the last place.
     const scores = await play(contestants, task, seconds, 4e-6);
     const numbers = task.lengths.reduce((sum, length) => sum + length);

@@ -56,6 +56,14 @@ export async function findPython(path: string | undefined): Promise<Python | nul
   return null;
 }
 
+/** `ranks` processes with one thread each that average gradients, by bench/gradients/gloo.py. */
+export function startFlatAverage(python: Python, ranks: number): Contestant {
+  const meeting = join(makeFolder(), 'rendezvous');
+  const runs = Array.from({ length: ranks }, (_, rank) => [String(rank), String(ranks), meeting]);
+  const script = resolve('bench/gradients/gloo.py');
+  return start(`PyTorch ${python.version}, gloo`, python, runs, script);
+}
+
 /** One process with `ranks` threads that normalises the samples of all ranks. */
 export function startBatchNorm(python: Python, ranks: number): Contestant {
   const folder = makeFolder();
@@ -78,9 +86,14 @@ export function startGloo(python: Python, ranks: number): Contestant {
   );
 }
 
-function start(name: string, python: Python, runs: readonly string[][]): Contestant {
+function start(
+  name: string,
+  python: Python,
+  runs: readonly string[][],
+  script = SCRIPT,
+): Contestant {
   const children = runs.map((args) =>
-    spawn(python.path, [SCRIPT, ...args], { env: ENVIRONMENT, stdio: 'pipe' }),
+    spawn(python.path, [script, ...args], { env: ENVIRONMENT, stdio: 'pipe' }),
   );
   const links = children.map(
     (child) => new LineLink(child.stdout, child.stdin, lastWordsOf(child)),

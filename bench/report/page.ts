@@ -3,6 +3,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Results } from '../results.js';
+import { gradientPicture } from './gradients.js';
 import { comparisonPicture, layerPicture } from './pictures.js';
 import { toMarkdown } from './table.js';
 import { tablesOf } from './tables.js';
@@ -12,6 +13,11 @@ export function savePage(results: Results, folder: string): void {
   mkdirSync(folder, { recursive: true });
   const pictures = [
     { file: 'layers.svg', text: 'Layers over their limits', svg: layerPicture(results.layers) },
+    {
+      file: 'gradients.svg',
+      text: 'Averages of gradients over copies',
+      svg: gradientPicture(results.gradients),
+    },
     {
       file: 'peers.svg',
       text: 'Times as fast as peers',

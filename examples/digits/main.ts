@@ -12,8 +12,15 @@ import { resolve } from 'node:path';
 import { getGroupSize, getRank, init } from 'syncbn';
 import { DataError, type DigitSets } from './dataset.js';
 import { type Options, parseOptions } from './options.js';
-import { plansFor, type RunPlan, SPEED_BATCH, SPEED_STEPS, speedPlans } from './plans.js';
-import type { Run } from './run.js';
+import {
+  plansFor,
+  type RunPlan,
+  reproduciblePlans,
+  SPEED_BATCH,
+  SPEED_STEPS,
+  speedPlans,
+} from './plans.js';
+import { lastLosses, type Run } from './run.js';
 import type { TrainSettings } from './train.js';
 
 /** Ranks where nobody has started any. */
@@ -32,11 +39,11 @@ async function loadDigits({ data, seed, digits }: Options): Promise<DigitSets> {
 
 function settingsOf(
   { ranks, synchronized }: RunPlan,
-  { steps, seed, learningRate, batchSize }: Options,
+  { steps, seed, learningRate, batchSize, reproducible }: Options,
   digits: DigitSets,
 ): TrainSettings {
   return {
-    ...{ digits, ranks, synchronized, steps, seed, learningRate, batchSize },
+    ...{ digits, ranks, synchronized, steps, seed, learningRate, batchSize, reproducible },
     measureEvery: Math.max(1, Math.ceil(steps / 9)),
   };
 }
@@ -56,6 +63,7 @@ async function report(
 ): Promise<void> {
   const { formatTable } = await import('./table.js');
   console.log(formatTable(runs));
+  if (options.reproducible) console.log(lastLosses(runs));
   if (options.json !== undefined) writeFileSync(options.json, JSON.stringify({ runs, speeds }));
   if (options.chart !== undefined) {
     const { accuracyPicture } = await import('./pictures.js');
@@ -76,12 +84,14 @@ async function report(
 async function demo(options: Options): Promise<void> {
   await init();
   const launched = getGroupSize() > 1;
-  const plans = plansFor(launched ? getGroupSize() : THREADS, options.batchSize, options.only);
+  const { reproducible, batchSize, only } = options;
+  const size = launched ? getGroupSize() : THREADS;
+  const plans = reproducible ? reproduciblePlans(size, batchSize) : plansFor(size, batchSize, only);
   const digits = await loadDigits(options);
   const runs = await trainAll(plans, launched, (plan) => settingsOf(plan, options, digits));
   const most = launched ? getGroupSize() : availableParallelism();
   const speeds = await trainAll(
-    options.only === undefined ? speedPlans(most) : [],
+    reproducible || only !== undefined ? [] : speedPlans(most),
     launched,
     (plan) => speedSettingsOf(plan, options, digits),
   );

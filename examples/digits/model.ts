@@ -14,37 +14,60 @@ const FILTERS = [16, 32] as const;
 const UNITS = 64;
 /** Pixels along each side after two poolings. */
 const POOLED = SIDE / 4;
-const MOMENTUM = 0.9;
+/** Values of a sample that the dense layers get. */
+const FEATURES = POOLED * POOLED * FILTERS[1];
+export const MOMENTUM = 0.9;
+
+/** The parts between two normalisations, in their order: what they do with their parameters. */
+export const parts = {
+  conv1: (images: np.Array, { kernel }: { kernel: np.Array }) => convolve(images, kernel),
+  conv2: (x: np.Array, { kernel }: { kernel: np.Array }) => convolve(maxPool(nn.relu(x)), kernel),
+  dense1: (x: np.Array, { weight }: { weight: np.Array }) =>
+    np.dot(maxPool(nn.relu(x)).reshape([-1, FEATURES]), weight),
+  dense2: (x: np.Array, { weight, bias }: { weight: np.Array; bias: np.Array }) =>
+    np.dot(nn.relu(x), weight).add(bias),
+};
+
+export const PART_NAMES = Object.keys(parts) as (keyof typeof parts)[];
+
+/** Their initial parameters, drawn by `seed`. */
+export const initial = {
+  conv1: (seed: number) => ({ kernel: heNormal([3, 3, 1, FILTERS[0]], seed) }),
+  conv2: (seed: number) => ({ kernel: heNormal([3, 3, FILTERS[0], FILTERS[1]], seed + 1) }),
+  dense1: (seed: number) => ({ weight: heNormal([FEATURES, UNITS], seed + 2) }),
+  dense2: (seed: number) => ({
+    weight: heNormal([UNITS, CLASSES], seed + 3),
+    bias: np.zeros([CLASSES]),
+  }),
+};
+
+/** What each normalisation gets, of one sample: the channels last. */
+export const NORMALIZED = {
+  bn1: [SIDE, SIDE, FILTERS[0]],
+  bn2: [SIDE / 2, SIDE / 2, FILTERS[1]],
+  bn3: [UNITS],
+} as const;
+
+export type NormName = keyof typeof NORMALIZED;
 
 /**
  * The network of the ranks in `trainers`, which average its gradients, its initial values drawn by
  * `seed`. Statistics are those of the ranks in `peers`.
  */
 export function digitsNetwork(trainers: ProcessGroup, peers: ProcessGroup, seed: number) {
-  const norm = (channels: number, name: string) =>
-    new SyncBatchNorm(channels, { channelsLast: true, processGroup: peers, name });
-  const features = POOLED * POOLED * FILTERS[1];
+  const norm = (name: NormName) =>
+    new SyncBatchNorm(NORMALIZED[name].at(-1) as number, {
+      ...{ channelsLast: true, processGroup: peers, name },
+    });
   return network(
     {
-      conv1: stage(
-        () => ({ kernel: heNormal([3, 3, 1, FILTERS[0]], seed) }),
-        (images, { kernel }) => convolve(images, kernel),
-      ),
-      bn1: norm(FILTERS[0], 'bn1'),
-      conv2: stage(
-        () => ({ kernel: heNormal([3, 3, FILTERS[0], FILTERS[1]], seed + 1) }),
-        (x, { kernel }) => convolve(maxPool(nn.relu(x)), kernel),
-      ),
-      bn2: norm(FILTERS[1], 'bn2'),
-      dense1: stage(
-        () => ({ weight: heNormal([features, UNITS], seed + 2) }),
-        (x, { weight }) => np.dot(maxPool(nn.relu(x)).reshape([-1, features]), weight),
-      ),
-      bn3: norm(UNITS, 'bn3'),
-      dense2: stage(
-        () => ({ weight: heNormal([UNITS, CLASSES], seed + 3), bias: np.zeros([CLASSES]) }),
-        (x, { weight, bias }) => np.dot(nn.relu(x), weight).add(bias),
-      ),
+      conv1: stage(() => initial.conv1(seed), parts.conv1),
+      bn1: norm('bn1'),
+      conv2: stage(() => initial.conv2(seed), parts.conv2),
+      bn2: norm('bn2'),
+      dense1: stage(() => initial.dense1(seed), parts.dense1),
+      bn3: norm('bn3'),
+      dense2: stage(() => initial.dense2(seed), parts.dense2),
     },
     { loss: crossEntropy, processGroup: trainers, name: 'digits' },
   );
@@ -54,7 +77,7 @@ export type DigitsNetwork = ReturnType<typeof digitsNetwork>;
 export type DigitsParameters = ReturnType<DigitsNetwork['initialParameters']>;
 
 /** Mean over the samples of -log of the probability of each label. */
-function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
+export function crossEntropy(logits: np.Array, labels: np.Array): np.Array {
   const chosen = nn.logSoftmax(logits).mul(nn.oneHot(labels, CLASSES));
   return np.mean(np.sum(chosen, -1)).mul(-1);
 }

@@ -12,10 +12,14 @@ export interface Options {
   learningRate: number;
   batchSize: number;
   only?: RunKey;
+  reproducible: boolean;
   report: string;
   json?: string;
   chart?: string;
 }
+
+/** What exact sums cost, measured: docs/experiments.md. */
+const SLOWER = '3 times';
 
 /** The options of this process; ends it for `--help` and for what cannot be understood. */
 export function parseOptions(): Options {
@@ -29,6 +33,11 @@ export function parseOptions(): Options {
     .addOption(option('--learning-rate <x>', 'at its highest').argParser(positive).default(0.005))
     .addOption(option('--batch-size <n>', 'samples a step').argParser(integer(1)).default(8))
     .addOption(option('--only <run>', 'a single run (default: all)').choices(RUN_KEYS))
+    .option(
+      '--reproducible',
+      `the same bits on 1, 2 and 4 ranks: exact sums over samples, ${SLOWER} as slow`,
+      false,
+    )
     .option('--report <file>', 'page to write', 'report.html')
     .option('--json <file>', 'file for every loss and accuracy')
     .option('--chart <file>', 'SVG file for the accuracies')

@@ -41,6 +41,18 @@ export function plansFor(ranks: number, batchSize: number, only?: RunKey): RunPl
   return plans.filter(({ key }) => only === undefined || key === only);
 }
 
+/** The runs of `--reproducible`, on 1, 2 and 4 ranks, as far as `most` ranks and samples go. */
+export function reproduciblePlans(most: number, batchSize: number): RunPlan[] {
+  return [1, 2, 4]
+    .filter((ranks) => ranks <= Math.min(most, batchSize))
+    .map((ranks) => ({
+      key: 'synchronized',
+      name: `${ranks} ${ranks === 1 ? 'rank' : 'ranks'}, reproducible`,
+      ranks,
+      synchronized: true,
+    }));
+}
+
 /** Samples of one step in the runs that measure speed: enough for a rank to be busy with them. */
 export const SPEED_BATCH = 64;
 

@@ -88,3 +88,11 @@ function formatDifference(difference: number): string {
     ? difference.toExponential(1)
     : String(Number(difference.toPrecision(2)));
 }
+
+/** The loss of the last step of each run, with all its digits, and whether they are the same. */
+export function lastLosses(runs: readonly Run[]): string {
+  const losses = runs.map(({ losses: all }) => all.at(-1) ?? Number.NaN);
+  const lines = runs.map(({ name }, i) => `${name}: last loss ${losses[i]}`);
+  const isSame = losses.every((loss) => Object.is(loss, losses[0]));
+  return [...lines, isSame ? 'the same to the last bit' : 'NOT the same'].join('\n');
+}

@@ -5,7 +5,7 @@
 
 import { parentPort } from 'node:worker_threads';
 import { defaultDevice, init as initJax, numpy as np, tree } from '@jax-js/jax';
-import { createGroup, init } from 'syncbn';
+import { createGroup, init, type ProcessGroup } from 'syncbn';
 import { type DigitSets, type Digits, PIXELS, SIDE } from './dataset.js';
 import { type DigitsNetwork, type DigitsParameters, descend, digitsNetwork } from './model.js';
 import { ownSamples, rateOf, type Schedule, sampleOrder } from './schedule.js';
@@ -16,6 +16,8 @@ export interface TrainSettings extends Schedule {
   readonly ranks: number;
   /** Whether statistics are those of all ranks, or of each alone. */
   readonly synchronized: boolean;
+  /** Whether the bits must not depend on the number of ranks; see reproducible.ts. */
+  readonly reproducible: boolean;
   /** Steps between measurements of the accuracy, one of which follows the last step; null: none. */
   readonly measureEvery: number | null;
 }
@@ -48,6 +50,10 @@ export async function train(
   const alone = createGroup(`rank ${group.rank} alone`, [group.rank]);
   await initJax('wasm');
   defaultDevice('wasm');
+  if (settings.reproducible) {
+    await trainExactly(settings, group, onStep);
+    return;
+  }
   const model = digitsNetwork(group, synchronized ? group : alone, settings.seed);
   let parameters = model.initialParameters();
   let velocity = tree.map(
@@ -57,7 +63,7 @@ export async function train(
   const order = sampleOrder(digits.train.count, settings);
   for (let step = 0; step < steps; step++) {
     const samples = ownSamples(order, step, settings.batchSize, group);
-    const [images, labels] = batchOf(digits.train, samples);
+    const [images, labels] = arraysOf(pixelsOf(digits.train, samples));
     const { loss, gradients } = model.lossAndGradients(tree.ref(parameters), images, labels).wait();
     const rate = rateOf(step, settings);
     ({ parameters, velocity } = descend(parameters, velocity, gradients, np.array(rate)));
@@ -71,32 +77,74 @@ export async function train(
   model.dispose();
 }
 
+/** The same with exact sums. */
+async function trainExactly(
+  settings: TrainSettings,
+  group: ProcessGroup,
+  onStep: (message: StepMessage) => void | Promise<void>,
+): Promise<void> {
+  const { ReproducibleNetwork } = await import('./reproducible.js');
+  const { batchSize, digits, steps, seed } = settings;
+  const model = new ReproducibleNetwork(group, seed);
+  const order = sampleOrder(digits.train.count, settings);
+  for (let step = 0; step < steps; step++) {
+    const samples = ownSamples(order, step, batchSize, group);
+    const { pixels, chosen } = pixelsOf(digits.train, samples);
+    const loss = model.step(pixels, chosen, batchSize, rateOf(step, settings));
+    if (group.rank !== 0) continue;
+    const accuracy = isMeasured(step + 1, settings)
+      ? shareOfRight(digits.test, ({ pixels: images }, count) => model.classify(images, count))
+      : undefined;
+    await onStep({ step: step + 1, loss, ...(accuracy !== undefined && { accuracy }) });
+  }
+}
+
 function isMeasured(step: number, { steps, measureEvery }: TrainSettings): boolean {
   if (measureEvery === null) return false;
   return step === steps || step % measureEvery === 0;
 }
 
-/** Images, shape (n, 28, 28, 1) in [0, 1], and labels of some samples. */
-function batchOf({ images, labels }: Digits, samples: ArrayLike<number>): [np.Array, np.Array] {
+interface Batch {
+  /** Images one behind the other, in [0, 1]. */
+  readonly pixels: Float32Array<ArrayBuffer>;
+  readonly chosen: Int32Array<ArrayBuffer>;
+}
+
+/** Images and labels of some samples. */
+function pixelsOf({ images, labels }: Digits, samples: ArrayLike<number>): Batch {
   const pixels = new Float32Array(samples.length * PIXELS);
   for (let i = 0; i < samples.length; i++) {
     const image = images.subarray(samples[i] * PIXELS, (samples[i] + 1) * PIXELS);
     for (let p = 0; p < PIXELS; p++) pixels[i * PIXELS + p] = image[p] / 255;
   }
-  const chosen = Int32Array.from(samples, (sample) => labels[sample]);
-  return [np.array(pixels, { shape: [samples.length, SIDE, SIDE, 1] }), np.array(chosen)];
+  return { pixels, chosen: Int32Array.from(samples, (sample) => labels[sample]) };
+}
+
+/** Images, shape (n, 28, 28, 1), and labels as jax-js has them. */
+function arraysOf({ pixels, chosen }: Batch): [np.Array, np.Array] {
+  return [np.array(pixels, { shape: [chosen.length, SIDE, SIDE, 1] }), np.array(chosen)];
 }
 
 /** Share of the digits that the network tells right, by its running statistics. */
 function accuracyOf(model: DigitsNetwork, parameters: DigitsParameters, digits: Digits): number {
+  return shareOfRight(digits, (batch) => {
+    const [images, labels] = arraysOf(batch);
+    labels.dispose();
+    return np.argmax(model.predict(tree.ref(parameters), images), -1).dataSync();
+  });
+}
+
+/** @param classify the classes of some images */
+function shareOfRight(
+  digits: Digits,
+  classify: (batch: Batch, count: number) => ArrayLike<number>,
+): number {
   let right = 0;
   for (let first = 0; first < digits.count; first += TEST_BATCH) {
     const count = Math.min(TEST_BATCH, digits.count - first);
     const samples = Uint32Array.from({ length: count }, (_, i) => first + i);
-    const [images, labels] = batchOf(digits, samples);
-    labels.dispose();
-    const chosen = np.argmax(model.predict(tree.ref(parameters), images), -1).dataSync();
-    for (let i = 0; i < count; i++) if (chosen[i] === digits.labels[first + i]) right++;
+    const classes = classify(pixelsOf(digits, samples), count);
+    for (let i = 0; i < count; i++) if (classes[i] === digits.labels[first + i]) right++;
   }
   return right / digits.count;
 }

@@ -22,7 +22,7 @@ import { type Average, type Known, knowing } from './average-pass.js';
 import { type GradientHolder, gradientOf, type Target } from './targets.js';
 
 /** Columns that are summed at a time: their words stay in the cache. */
-const CHUNK = 8192;
+const CHUNK = 16_384;
 
 /** A target with a gradient for each of `rows` samples, or the one gradient of the rank. */
 export interface RowsTarget extends Target {
