@@ -1,7 +1,7 @@
 /** Per-channel scalars: the shift of the sums, their results, and the coefficients of maps. */
 
 import { Call } from './call';
-import { on, SIZE } from './lanes';
+import { on, SIZE, STORED, valueAt } from './lanes';
 
 /** Below these many values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
@@ -23,7 +23,12 @@ function parameterOf(pointer: usize, channel: usize, otherwise: f64): f64 {
  * within two standard deviations of 0 and subtracting it gains no digits.
  */
 function centerOf(mean: f64, invstd: f64): T {
-  return abs(mean * invstd) <= 2 ? <T>0 : <T>mean;
+  return abs(mean * invstd) <= 2 ? <T>0 : numberFrom(mean);
+}
+
+/** A number as T. Of NaN there is one, where results are cut to 16 bits: see narrowed in half.ts. */
+function numberFrom(value: f64): T {
+  return STORED === SIZE || value >= 0 || value < 0 ? <T>value : <T>NaN;
 }
 
 /** The coefficients of the channel that {@link setCoefficients} was called for last. */
@@ -41,17 +46,17 @@ export function setCoefficients<Gradient>(call: Call, channel: usize): void {
   const invstd = numberOf(call.invstd, channel);
   const s = invstd * parameterOf(call.weight, channel, 1);
   center = centerOf(mean, invstd);
-  scale = <T>s;
+  scale = numberFrom(s);
   // What center and scale lose of the mean goes into the offset.
   const lost = mean - <f64>center;
   if (on<Gradient>()) {
     // Without means both are 0, even where invstd is infinite.
     const k = call.meanDy === 0 ? 0 : numberOf(call.meanDyXhat, channel) * invstd * s;
     const level = call.meanDy === 0 ? 0 : numberOf(call.meanDy, channel) * s;
-    slope = <T>k;
-    offset = <T>(lost * k - level);
+    slope = numberFrom(k);
+    offset = numberFrom(lost * k - level);
   } else {
-    offset = <T>(parameterOf(call.bias, channel, 0) - lost * <f64>scale);
+    offset = numberFrom(parameterOf(call.bias, channel, 0) - lost * <f64>scale);
   }
 }
 
@@ -69,16 +74,16 @@ export function shiftOf<Gradient>(call: Call, channel: usize, x: usize, bytes: u
  * are summed sooner than looked at try 0 first: the sums themselves show whether that was right.
  */
 function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
-  const count = bytes / SIZE;
+  const count = bytes / STORED;
   if (rows * count >= FEW && rows * count < MANY) return 0;
   // Vectors with one value in all lanes: scalar minima of WebAssembly take four times as long.
   let sum = i64x2.splat(0);
-  let low = v128.load_splat<T>(x);
+  let low = v128.splat<T>(valueAt(x));
   let high = low;
   for (let i: usize = 0; i < 8; i++) {
     // Rows upwards, places within them in another order.
     const place = (((i * 10) & 14) + 1) * count;
-    const value = v128.load_splat<T>(x + ((i * rows) >> 3) * stride + (place >> 4) * SIZE);
+    const value = v128.splat<T>(valueAt(x + ((i * rows) >> 3) * stride + (place >> 4) * STORED));
     sum = v128.add<T>(sum, value);
     low = v128.pmin<T>(low, value);
     high = v128.pmax<T>(high, value);
@@ -99,12 +104,12 @@ function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T 
   if (centerOf(mean, numberOf(call.invstd, channel)) !== 0) return <T>mean;
   const rows = call.rows;
   const stride = call.stride;
-  const count = bytes / SIZE;
-  const middle = x + (rows >> 1) * stride + (count >> 1) * SIZE;
-  const a = abs(<f64>load<T>(x + (count >> 2) * SIZE) - mean);
-  const b = abs(<f64>load<T>(x + (count - 1 - (count >> 2)) * SIZE) - mean);
-  const c = abs(<f64>load<T>(middle) - mean);
-  const d = abs(<f64>load<T>(x + (rows - 1) * stride + (count >> 1) * SIZE) - mean);
+  const count = bytes / STORED;
+  const middle = x + (rows >> 1) * stride + (count >> 1) * STORED;
+  const a = abs(<f64>valueAt(x + (count >> 2) * STORED) - mean);
+  const b = abs(<f64>valueAt(x + (count - 1 - (count >> 2)) * STORED) - mean);
+  const c = abs(<f64>valueAt(middle) - mean);
+  const d = abs(<f64>valueAt(x + (rows - 1) * stride + (count >> 1) * STORED) - mean);
   return abs(mean) <= 4 * max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
 }
 
@@ -160,13 +165,13 @@ export function putGradientSums(
 
 /** Sum of (a - aCenter) * (b - bCenter) over a channel in float64, of a alone where b is 0; slow. */
 function exactSum(call: Call, a: usize, aCenter: f64, b: usize, bCenter: f64): f64 {
-  const bytes = call.values * SIZE;
+  const bytes = call.values * STORED;
   let sum: f64 = 0;
   for (let r: usize = 0; r < call.rows; r++) {
     const start = r * call.stride;
-    for (let at = start; at < start + bytes; at += SIZE) {
-      const factor = b === 0 ? 1 : <f64>load<T>(b + at) - bCenter;
-      sum += (<f64>load<T>(a + at) - aCenter) * factor;
+    for (let at = start; at < start + bytes; at += STORED) {
+      const factor = b === 0 ? 1 : <f64>valueAt(b + at) - bCenter;
+      sum += (<f64>valueAt(a + at) - aCenter) * factor;
     }
   }
   return sum;

@@ -5,5 +5,4 @@
 
 export { planeAtoms, rowAtoms } from './atoms';
 export { addAtoms, boundAtoms } from './exact';
-export { scratch } from './scratch';
 export { valueBounds, valueWords } from './values';

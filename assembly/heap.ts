@@ -9,3 +9,18 @@ export function allocate(bytes: usize): usize {
 export function release(pointer: usize): void {
   heap.free(pointer);
 }
+
+let start: usize = 0;
+let size: usize = 0;
+
+/** The memory that kernels of all builds keep between calls, one user at a time; grown as needed. */
+export function scratch(bytes: usize): usize {
+  if (bytes > size) {
+    // The old one stays until there is a new one.
+    const old = start;
+    start = heap.alloc(bytes);
+    if (old !== 0) heap.free(old);
+    size = bytes;
+  }
+  return start;
+}

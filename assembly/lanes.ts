@@ -5,11 +5,19 @@
  * TypeScript that formatters can read.
  */
 
-/** Bytes of an element. */
+import { isHalf, narrowed, widened } from './half';
+
+/** Bytes of a number. */
 export const SIZE: usize = sizeof<T>();
 
-/** Bytes that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
-export const TURN: usize = 64;
+/** Bytes of an element of a tensor: half of them where it has 16 bits. */
+export const STORED: usize = sizeof<E>();
+
+/** Bytes of the elements of one vector. */
+export const WIDTH: usize = (16 / SIZE) * STORED;
+
+/** Those that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
+export const TURN: usize = 4 * WIDTH;
 
 /** Flags of generic kernels, such as Near: channels near 0, whose shift or center is 0. */
 export type On = i32;
@@ -79,19 +87,78 @@ export function addTo(p: usize, v: v128): void {
   v128.store(p, f64x2.add(v128.load(p), v));
 }
 
-/** One value into lane 0, zeros behind it. */
+/** Bytes of elements, of so many bytes of numbers. */
+export function storedBytes(bytes: usize): usize {
+  return STORED === SIZE ? bytes : bytes >> 1;
+}
+
+/** Vector 0 of a turn at `p`, as numbers. */
+export function load0(p: usize): v128 {
+  return isHalf() ? widened(v128.load_ext<u16>(p)) : v128.load(p);
+}
+
+/** Vector 1. */
+export function load1(p: usize): v128 {
+  return isHalf() ? widened(v128.load_ext<u16>(p, 8)) : v128.load(p, 16);
+}
+
+/** Vector 2. */
+export function load2(p: usize): v128 {
+  return isHalf() ? widened(v128.load_ext<u16>(p, 16)) : v128.load(p, 32);
+}
+
+/** Vector 3. */
+export function load3(p: usize): v128 {
+  return isHalf() ? widened(v128.load_ext<u16>(p, 24)) : v128.load(p, 48);
+}
+
+/** One element into lane 0, zeros behind it. */
 export function loadOne(p: usize): v128 {
+  if (isHalf()) return widened(i32x4(<i32>load<u16>(p), 0, 0, 0));
   return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
+}
+
+/** One element. */
+export function valueAt(p: usize): T {
+  return isHalf() ? v128.extract_lane<T>(loadOne(p), 0) : load<T>(p);
+}
+
+/** Numbers as vector 0 of the elements at `p`. */
+export function store0(p: usize, v: v128): void {
+  if (isHalf()) v128.store64_lane(p, narrowed(v, v), 0);
+  else v128.store(p, v);
+}
+
+/** Numbers as vectors 0 and 1. */
+export function store01(p: usize, a: v128, b: v128): void {
+  if (isHalf()) {
+    v128.store(p, narrowed(a, b));
+  } else {
+    v128.store(p, a);
+    v128.store(p, b, 16);
+  }
+}
+
+/** Numbers as vectors 2 and 3. */
+export function store23(p: usize, a: v128, b: v128): void {
+  if (isHalf()) {
+    v128.store(p, narrowed(a, b), 16);
+  } else {
+    v128.store(p, a, 32);
+    v128.store(p, b, 48);
+  }
 }
 
 /** Lane 0 to memory. */
 export function storeOne(p: usize, v: v128): void {
-  if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
+  if (isHalf()) v128.store16_lane(p, narrowed(v, v), 0);
+  else if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
   else v128.store32_lane(p, v, 0);
 }
 
-/** Ones in the last `bytes` (0 to 16) of a vector, zeros before them. */
-export function lastBytes(bytes: usize): v128 {
+/** Ones in the numbers of the last `bytes` bytes (0 to WIDTH) of elements, zeros before them. */
+export function lastLanes(stored: usize): v128 {
+  const bytes = STORED === SIZE ? stored : stored << 1;
   const place = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
   return i8x16.ge_s(place, i8x16.splat(<i8>(16 - bytes)));
 }

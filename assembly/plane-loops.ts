@@ -7,13 +7,18 @@ import {
   addTo,
   depthOf,
   differ,
-  lastBytes,
+  lastLanes,
+  load0,
+  load1,
+  load2,
+  load3,
   madd,
   on,
   productOf,
   promote,
   sumOf,
   TURN,
+  WIDTH,
 } from './lanes';
 
 /** Bytes of a channel's record. */
@@ -23,7 +28,7 @@ export const SUM: usize = 16;
 export const PRODUCTS: usize = 32;
 
 /** Bytes of a plane until sums over several planes are promoted: chains in which every turn adds. */
-export const CHAIN: usize = 16 * 16;
+export const CHAIN: usize = 16 * WIDTH;
 
 /** Begins the record of a channel. */
 export function begin(record: usize, shift: T): void {
@@ -60,17 +65,17 @@ export function planeSums<Gradient, Near, Atom>(
     let chain = min(turns, depthOf<Near>());
     turns -= chain;
     do {
-      const d0 = differ<Near>(v128.load(x, 0), shift);
-      const d1 = differ<Near>(v128.load(x, 16), shift);
-      const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
-      const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+      const d0 = differ<Near>(load0(x), shift);
+      const d1 = differ<Near>(load1(x), shift);
+      const g0 = on<Gradient>() ? load0(dy) : d0;
+      const g1 = on<Gradient>() ? load1(dy) : d1;
       s0 = v128.add<T>(s0, v128.add<T>(g0, g1));
       q0 = madd(d0, g0, q0);
       q1 = madd(d1, g1, q1);
-      const d2 = differ<Near>(v128.load(x, 32), shift);
-      const d3 = differ<Near>(v128.load(x, 48), shift);
-      const g2 = on<Gradient>() ? v128.load(dy, 32) : d2;
-      const g3 = on<Gradient>() ? v128.load(dy, 48) : d3;
+      const d2 = differ<Near>(load2(x), shift);
+      const d3 = differ<Near>(load3(x), shift);
+      const g2 = on<Gradient>() ? load2(dy) : d2;
+      const g3 = on<Gradient>() ? load3(dy) : d3;
       s1 = v128.add<T>(s1, v128.add<T>(g2, g3));
       q2 = madd(d2, g2, q2);
       q3 = madd(d3, g3, q3);
@@ -84,28 +89,28 @@ export function planeSums<Gradient, Near, Atom>(
     }
   }
   const tail = plane % TURN;
-  if (tail & 32) {
-    const d0 = differ<Near>(v128.load(x, 0), shift);
-    const d1 = differ<Near>(v128.load(x, 16), shift);
-    const g0 = on<Gradient>() ? v128.load(dy, 0) : d0;
-    const g1 = on<Gradient>() ? v128.load(dy, 16) : d1;
+  if (tail & (2 * WIDTH)) {
+    const d0 = differ<Near>(load0(x), shift);
+    const d1 = differ<Near>(load1(x), shift);
+    const g0 = on<Gradient>() ? load0(dy) : d0;
+    const g1 = on<Gradient>() ? load1(dy) : d1;
     s0 = v128.add<T>(s0, g0);
     s1 = v128.add<T>(s1, g1);
     q0 = madd(d0, g0, q0);
     q1 = madd(d1, g1, q1);
   }
-  if (tail & 16) {
-    const d2 = differ<Near>(v128.load(x + (tail & 32)), shift);
-    const g2 = on<Gradient>() ? v128.load(dy + (tail & 32)) : d2;
+  if (tail & WIDTH) {
+    const d2 = differ<Near>(load0(x + (tail & (2 * WIDTH))), shift);
+    const g2 = on<Gradient>() ? load0(dy + (tail & (2 * WIDTH))) : d2;
     s0 = v128.add<T>(s0, g2);
     q2 = madd(d2, g2, q2);
   }
-  if (tail & 15) {
+  if (tail & (WIDTH - 1)) {
     // The last vector of the plane: lanes that were counted already are masked, in both factors
     // (0 * infinity would be NaN).
-    const mask = lastBytes(tail & 15);
-    const d3 = v128.and(differ<Near>(v128.load(x + tail - 16), shift), mask);
-    const g3 = on<Gradient>() ? v128.and(v128.load(dy + tail - 16), mask) : d3;
+    const mask = lastLanes(tail & (WIDTH - 1));
+    const d3 = v128.and(differ<Near>(load0(x + tail - WIDTH), shift), mask);
+    const g3 = on<Gradient>() ? v128.and(load0(dy + tail - WIDTH), mask) : d3;
     s1 = v128.add<T>(s1, g3);
     q3 = madd(d3, g3, q3);
   }
@@ -138,18 +143,18 @@ export function smallSums<Gradient, K>(
   let p1 = p0 + stride;
   let p2 = four ? p1 + stride : p0;
   let p3 = four ? p2 + stride : p0;
-  const whole = x + (plane & ~15);
+  const whole = x + (plane & ~(WIDTH - 1));
   for (;;) {
     for (const end = min(whole, p0 + CHAIN); p0 < end; ) {
-      const d0 = v128.load(p0);
-      const d1 = v128.load(p1);
-      const g0 = on<Gradient>() ? v128.load(p0 + delta) : d0;
-      const g1 = on<Gradient>() ? v128.load(p1 + delta) : d1;
+      const d0 = load0(p0);
+      const d1 = load0(p1);
+      const g0 = on<Gradient>() ? load0(p0 + delta) : d0;
+      const g1 = on<Gradient>() ? load0(p1 + delta) : d1;
       if (four) {
-        const d2 = v128.load(p2);
-        const d3 = v128.load(p3);
-        const g2 = on<Gradient>() ? v128.load(p2 + delta) : d2;
-        const g3 = on<Gradient>() ? v128.load(p3 + delta) : d3;
+        const d2 = load0(p2);
+        const d3 = load0(p3);
+        const g2 = on<Gradient>() ? load0(p2 + delta) : d2;
+        const g3 = on<Gradient>() ? load0(p3 + delta) : d3;
         sum = v128.add<T>(sum, sumOf(g0, g1, g2, g3));
         const all = v128.add<T>(productOf(d0, g0, d1, g1), productOf(d2, g2, d3, g3));
         products = v128.add<T>(products, all);
@@ -157,34 +162,34 @@ export function smallSums<Gradient, K>(
         sum = v128.add<T>(sum, v128.add<T>(g0, g1));
         products = v128.add<T>(products, productOf(d0, g0, d1, g1));
       }
-      p0 += 16;
-      p1 += 16;
-      p2 += 16;
-      p3 += 16;
+      p0 += WIDTH;
+      p1 += WIDTH;
+      p2 += WIDTH;
+      p3 += WIDTH;
     }
     if (p0 >= whole) break;
     addTo(record + SUM, promote(sum));
     addTo(record + PRODUCTS, promote(products));
     sum = products = i64x2.splat(0);
   }
-  const rest = plane & 15;
+  const rest = plane & (WIDTH - 1);
   if (rest) {
     // The last vectors of the planes: lanes that were counted already are masked, see above.
-    const mask = lastBytes(rest);
-    const back = rest - 16;
+    const mask = lastLanes(rest);
+    const back = rest - WIDTH;
     if (on<Gradient>()) {
       for (let k = sizeof<K>(); k > 0; k--) {
-        const d = v128.and(v128.load(p0 + back), mask);
-        const g = v128.and(v128.load(p0 + back + delta), mask);
+        const d = v128.and(load0(p0 + back), mask);
+        const g = v128.and(load0(p0 + back + delta), mask);
         sum = v128.add<T>(sum, g);
         products = madd(d, g, products);
         p0 += stride;
       }
     } else {
-      const d0 = v128.and(v128.load(p0 + back), mask);
-      const d1 = v128.and(v128.load(p1 + back), mask);
-      const d2 = four ? v128.and(v128.load(p2 + back), mask) : d0;
-      const d3 = four ? v128.and(v128.load(p3 + back), mask) : d0;
+      const d0 = v128.and(load0(p0 + back), mask);
+      const d1 = v128.and(load0(p1 + back), mask);
+      const d2 = four ? v128.and(load0(p2 + back), mask) : d0;
+      const d3 = four ? v128.and(load0(p3 + back), mask) : d0;
       const low = productOf(d0, d0, d1, d1);
       sum = v128.add<T>(sum, four ? sumOf(d0, d1, d2, d3) : v128.add<T>(d0, d1));
       products = v128.add<T>(products, four ? v128.add<T>(low, productOf(d2, d2, d3, d3)) : low);

@@ -5,7 +5,22 @@
 
 import { Call } from './call';
 import { center, offset, scale, setCoefficients, slope } from './channel';
-import { differ, hasNear, madd, nmadd, Off, On, on, SIZE, TURN } from './lanes';
+import {
+  differ,
+  hasNear,
+  load0,
+  madd,
+  nmadd,
+  Off,
+  On,
+  on,
+  STORED,
+  store0,
+  store01,
+  store23,
+  TURN,
+  WIDTH,
+} from './lanes';
 import { scratch } from './scratch';
 
 /** Bytes of a channel's record: its coefficients. */
@@ -17,8 +32,8 @@ const SLOPE: usize = 48;
 
 /** y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
-  const d = differ<Near>(v128.load(x), c);
-  return on<Gradient>() ? nmadd(d, k, madd(v128.load(dy), s, o)) : madd(d, s, o);
+  const d = differ<Near>(load0(x), c);
+  return on<Gradient>() ? nmadd(d, k, madd(load0(dy), s, o)) : madd(d, s, o);
 }
 
 /** One plane. Near: the center is 0. */
@@ -34,30 +49,33 @@ function mapPlane<Gradient, Near>(
   const o = v128.load(record, OFFSET);
   const k = on<Gradient>() ? v128.load(record, SLOPE) : o;
   // The last whole vector, over those before it; read first: the output may be an input.
-  const end = out + plane - 16;
-  const last = map<Gradient, Near>(dy + plane - 16, x + plane - 16, c, s, o, k);
+  const back = plane - WIDTH;
+  const end = out + back;
+  const last = map<Gradient, Near>(dy + back, x + back, c, s, o, k);
   for (const turns = x + (plane & ~(TURN - 1)); x < turns; ) {
-    v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k), 0);
-    v128.store(out, map<Gradient, Near>(dy + 16, x + 16, c, s, o, k), 16);
-    v128.store(out, map<Gradient, Near>(dy + 32, x + 32, c, s, o, k), 32);
-    v128.store(out, map<Gradient, Near>(dy + 48, x + 48, c, s, o, k), 48);
+    const v0 = map<Gradient, Near>(dy, x, c, s, o, k);
+    const v1 = map<Gradient, Near>(dy + WIDTH, x + WIDTH, c, s, o, k);
+    store01(out, v0, v1);
+    const v2 = map<Gradient, Near>(dy + 2 * WIDTH, x + 2 * WIDTH, c, s, o, k);
+    const v3 = map<Gradient, Near>(dy + 3 * WIDTH, x + 3 * WIDTH, c, s, o, k);
+    store23(out, v2, v3);
     out += TURN;
     if (on<Gradient>()) dy += TURN;
     x += TURN;
   }
-  if (plane & 32) {
-    v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k), 0);
-    v128.store(out, map<Gradient, Near>(dy + 16, x + 16, c, s, o, k), 16);
-    out += 32;
-    if (on<Gradient>()) dy += 32;
-    x += 32;
+  if (plane & (2 * WIDTH)) {
+    const v0 = map<Gradient, Near>(dy, x, c, s, o, k);
+    store01(out, v0, map<Gradient, Near>(dy + WIDTH, x + WIDTH, c, s, o, k));
+    out += 2 * WIDTH;
+    if (on<Gradient>()) dy += 2 * WIDTH;
+    x += 2 * WIDTH;
   }
-  if (plane & 16) v128.store(out, map<Gradient, Near>(dy, x, c, s, o, k));
-  if (plane & 15) v128.store(end, last);
+  if (plane & WIDTH) store0(out, map<Gradient, Near>(dy, x, c, s, o, k));
+  if (plane & (WIDTH - 1)) store0(end, last);
 }
 
 function mapPlanes<Gradient>(call: Call): void {
-  const plane = call.values * SIZE;
+  const plane = call.values * STORED;
   const records = scratch(call.channels * RECORD);
   const end = records + call.channels * RECORD;
   for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {

@@ -8,7 +8,7 @@
 
 import { Call } from './call';
 import { put, putExactMoments, putGradientSums, shiftOf, sound } from './channel';
-import { hasNear, Off, On, on, pairSum, SIZE } from './lanes';
+import { hasNear, Off, On, on, pairSum, STORED, WIDTH } from './lanes';
 import { begin, CHAIN, PRODUCTS, planeSums, RECORD, SHIFT, SUM, smallSums } from './plane-loops';
 import { scratch } from './scratch';
 
@@ -25,7 +25,7 @@ function isSmall(plane: usize): bool {
 
 /** Whether moments of four planes at once, chain by chain, are faster than each by itself. */
 function isMedium(plane: usize): bool {
-  return sizeof<T>() === 4 && plane < 1024 && (plane & 15) === 0;
+  return sizeof<T>() === 4 && plane < 64 * WIDTH && (plane & (WIDTH - 1)) === 0;
 }
 
 /** The planes of K samples from byte `at` on, channel by channel. */
@@ -49,7 +49,7 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
 
 /** Sums all planes; returns the channels' records. */
 function sumPlanes<Gradient>(call: Call): usize {
-  const plane = call.values * SIZE;
+  const plane = call.values * STORED;
   const samples = call.rows;
   const stride = call.stride;
   const records = scratch(call.channels * RECORD);
@@ -83,7 +83,7 @@ function sumPlanes<Gradient>(call: Call): usize {
 
 /** Writes mean and M2 of each channel. */
 export function planeMoments(call: Call): void {
-  const plane = call.values * SIZE;
+  const plane = call.values * STORED;
   const count = <f64>call.rows * <f64>call.values;
   let record = sumPlanes<Off>(call);
   for (let c: usize = 0, x = call.x; c < call.channels; c++, x += plane, record += RECORD) {
@@ -109,7 +109,7 @@ export function planeMoments(call: Call): void {
 
 /** Writes sum(dy) and sum(dy * xhat) of each channel. */
 export function planeGradientSums(call: Call): void {
-  const plane = call.values * SIZE;
+  const plane = call.values * STORED;
   let record = sumPlanes<On>(call);
   for (let c: usize = 0; c < call.channels; c++, record += RECORD) {
     const sum = pairSum(record + SUM);

@@ -5,7 +5,22 @@
 
 import { Call } from './call';
 import { center, offset, scale, setCoefficients, slope } from './channel';
-import { hasNear, loadOne, madd, nmadd, Off, On, on, SIZE, storeOne } from './lanes';
+import {
+  hasNear,
+  load0,
+  loadOne,
+  madd,
+  nmadd,
+  Off,
+  On,
+  on,
+  SIZE,
+  STORED,
+  store0,
+  storedBytes,
+  storeOne,
+  WIDTH,
+} from './lanes';
 import {
   channelsOfRun,
   foldArrays,
@@ -46,9 +61,9 @@ function mapVector<Gradient, Near>(
   o: v128,
   k: v128,
 ): void {
-  const x = v128.load(p);
+  const x = load0(p);
   const d = on<Near>() ? x : v128.sub<T>(x, v128.load(at, CENTER));
-  v128.store(q, mapped<Gradient>(on<Gradient>() ? v128.load(g) : x, d, s, o, k));
+  store0(q, mapped<Gradient>(on<Gradient>() ? load0(g) : x, d, s, o, k));
 }
 
 /** A line of one row. */
@@ -71,9 +86,9 @@ function mapLine<Gradient, Near>(
   k3: v128,
 ): void {
   mapVector<Gradient, Near>(at, q, g, p, s0, o0, k0);
-  mapVector<Gradient, Near>(at + 16, q + 16, g + 16, p + 16, s1, o1, k1);
-  mapVector<Gradient, Near>(at + 32, q + 32, g + 32, p + 32, s2, o2, k2);
-  mapVector<Gradient, Near>(at + 48, q + 48, g + 48, p + 48, s3, o3, k3);
+  mapVector<Gradient, Near>(at + 16, q + WIDTH, g + WIDTH, p + WIDTH, s1, o1, k1);
+  mapVector<Gradient, Near>(at + 32, q + 2 * WIDTH, g + 2 * WIDTH, p + 2 * WIDTH, s2, o2, k2);
+  mapVector<Gradient, Near>(at + 48, q + 3 * WIDTH, g + 3 * WIDTH, p + 3 * WIDTH, s3, o3, k3);
 }
 
 /** The lines from `from` to `to` of four rows, `gap` bytes apart. */
@@ -100,9 +115,10 @@ function mapLines<Gradient, Near>(
     const s3 = v128.load(at + 48, SCALE);
     const o3 = v128.load(at + 48, OFFSET);
     const k3 = slopesAt<Gradient>(at + 48);
-    let q = out + p;
-    let g = dy + p;
-    let a = x + p;
+    const stored = storedBytes(p);
+    let q = out + stored;
+    let g = dy + stored;
+    let a = x + stored;
     mapLine<Gradient, Near>(at, q, g, a, s0, o0, k0, s1, o1, k1, s2, o2, k2, s3, o3, k3);
     for (let left = 3; left > 0; left--) {
       q += gap;
@@ -153,7 +169,7 @@ function mapRest<Gradient>(
     const s = v128.load(c, SCALE);
     const o = v128.load(c, OFFSET);
     const k = slopesAt<Gradient>(c);
-    for (let r: usize = 0, at = p; r < rows; r++, at += stride) {
+    for (let r: usize = 0, at = storedBytes(p); r < rows; r++, at += stride) {
       mapVector<Gradient, Off>(c, out + at, dy + at, x + at, s, o, k);
     }
   }
@@ -163,7 +179,7 @@ function mapRest<Gradient>(
     const s = v128.load(c, SCALE);
     const o = v128.load(c, OFFSET);
     const k = slopesAt<Gradient>(c);
-    for (let r: usize = 0, at = p; r < rows; r++, at += stride) {
+    for (let r: usize = 0, at = storedBytes(p); r < rows; r++, at += stride) {
       const value = loadOne(x + at);
       const g = on<Gradient>() ? loadOne(dy + at) : value;
       storeOne(out + at, mapped<Gradient>(g, v128.sub<T>(value, m), s, o, k));
@@ -218,7 +234,7 @@ function mapRows<Gradient>(call: Call): void {
     const rest = rows % fold;
     foldArrays(arrays, on<Gradient>() ? 4 : 3, width, fold);
     if (hasNear()) markKinds(arrays, arrays + CENTER, width * fold);
-    const start = first * repeat * SIZE;
+    const start = first * repeat * STORED;
     const out = call.out + start;
     const dy = call.dy + start;
     const x = call.x + start;

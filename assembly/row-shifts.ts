@@ -2,7 +2,7 @@
 
 import { Call } from './call';
 import { shiftOf } from './channel';
-import { on, SIZE } from './lanes';
+import { load0, load1, load2, load3, on, SIZE, STORED, storedBytes, TURN } from './lanes';
 import { LINE, spread } from './rows';
 
 /** Puts shiftOf of one vector of positions, from the sum and the bounds of 16 of `rows` rows. */
@@ -21,11 +21,11 @@ function putShift(at: usize, sum: v128, low: v128, high: v128, rows: usize): voi
  */
 function shiftMoments(shift: usize, x: usize, rows: usize, stride: usize, width: usize): void {
   const end = shift + width;
-  for (; shift < end; shift += LINE, x += LINE) {
-    let s0 = v128.load(x);
-    let s1 = v128.load(x, 16);
-    let s2 = v128.load(x, 32);
-    let s3 = v128.load(x, 48);
+  for (; shift < end; shift += LINE, x += TURN) {
+    let s0 = load0(x);
+    let s1 = load1(x);
+    let s2 = load2(x);
+    let s3 = load3(x);
     let l0 = s0;
     let l1 = s1;
     let l2 = s2;
@@ -36,10 +36,10 @@ function shiftMoments(shift: usize, x: usize, rows: usize, stride: usize, width:
     let h3 = s3;
     for (let i: usize = 1; i < 16; i++) {
       const row = x + ((i * rows) >> 4) * stride;
-      const a = v128.load(row);
-      const b = v128.load(row, 16);
-      const c = v128.load(row, 32);
-      const d = v128.load(row, 48);
+      const a = load0(row);
+      const b = load1(row);
+      const c = load2(row);
+      const d = load3(row);
       s0 = v128.add<T>(s0, a);
       s1 = v128.add<T>(s1, b);
       s2 = v128.add<T>(s2, c);
@@ -84,7 +84,7 @@ function shiftGradients(
     const far = v128.abs<T>(v128.mul<T>(m, narrow(invstd)));
     let most = v128.splat<T>(0);
     for (let i: usize = 0; i < 4; i++) {
-      const value = v128.load(x + p + ((i * rows) >> 2) * stride);
+      const value = load0(x + storedBytes(p) + ((i * rows) >> 2) * stride);
       most = v128.max<T>(most, v128.abs<T>(v128.sub<T>(value, m)));
     }
     const near = v128.and(
@@ -101,8 +101,8 @@ function shiftGradients(
 export function putShifts<Gradient>(call: Call, shift: usize, first: usize, channels: usize): void {
   const rows = call.rows;
   const stride = call.stride;
-  const bytes = call.values * SIZE;
-  const width = channels * bytes;
+  const bytes = call.values * STORED;
+  const width = channels * call.values * SIZE;
   const x = call.x + first * bytes;
   if (call.values > 1) {
     for (let c: usize = 0; c < channels; c++) {

@@ -5,7 +5,21 @@
 
 import { Call } from './call';
 import { put, putExactMoments, putGradientSums, sound } from './channel';
-import { differ, hasNear, madd, Off, On, on, productOf, SIZE, sumOf } from './lanes';
+import {
+  differ,
+  hasNear,
+  load0,
+  madd,
+  Off,
+  On,
+  on,
+  productOf,
+  SIZE,
+  STORED,
+  storedBytes,
+  sumOf,
+  WIDTH,
+} from './lanes';
 import { putShifts } from './row-shifts';
 import {
   channelsOfRun,
@@ -44,14 +58,14 @@ function addVectors<Gradient, Near>(
   g3: usize,
 ): void {
   const shift = on<Near>() ? i64x2.splat(0) : v128.load(at, SHIFT);
-  const d0 = differ<Near>(v128.load(p0), shift);
-  const d1 = differ<Near>(v128.load(p1), shift);
-  const d2 = differ<Near>(v128.load(p2), shift);
-  const d3 = differ<Near>(v128.load(p3), shift);
-  const e0 = on<Gradient>() ? v128.load(g0) : d0;
-  const e1 = on<Gradient>() ? v128.load(g1) : d1;
-  const e2 = on<Gradient>() ? v128.load(g2) : d2;
-  const e3 = on<Gradient>() ? v128.load(g3) : d3;
+  const d0 = differ<Near>(load0(p0), shift);
+  const d1 = differ<Near>(load0(p1), shift);
+  const d2 = differ<Near>(load0(p2), shift);
+  const d3 = differ<Near>(load0(p3), shift);
+  const e0 = on<Gradient>() ? load0(g0) : d0;
+  const e1 = on<Gradient>() ? load0(g1) : d1;
+  const e2 = on<Gradient>() ? load0(g2) : d2;
+  const e3 = on<Gradient>() ? load0(g3) : d3;
   v128.store(at, v128.add<T>(v128.load(at, SUMS), sumOf(e0, e1, e2, e3)), SUMS);
   const products = v128.add<T>(productOf(d0, e0, d1, e1), productOf(d2, e2, d3, e3));
   v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), products), PRODUCTS);
@@ -74,47 +88,48 @@ function addLines<Gradient, Near>(
   const dy3 = dy2 + gap;
   for (let p = from; p < to; p += LINE) {
     const at = arrays + p;
-    const a = x + p;
-    const b = x1 + p;
-    const c = x2 + p;
-    const d = x3 + p;
-    const e = dy + p;
-    const f = dy1 + p;
-    const g = dy2 + p;
-    const h = dy3 + p;
+    const q = storedBytes(p);
+    const a = x + q;
+    const b = x1 + q;
+    const c = x2 + q;
+    const d = x3 + q;
+    const e = dy + q;
+    const f = dy1 + q;
+    const g = dy2 + q;
+    const h = dy3 + q;
     addVectors<Gradient, Near>(at, a, b, c, d, e, f, g, h);
     addVectors<Gradient, Near>(
       at + 16,
-      a + 16,
-      b + 16,
-      c + 16,
-      d + 16,
-      e + 16,
-      f + 16,
-      g + 16,
-      h + 16,
+      a + WIDTH,
+      b + WIDTH,
+      c + WIDTH,
+      d + WIDTH,
+      e + WIDTH,
+      f + WIDTH,
+      g + WIDTH,
+      h + WIDTH,
     );
     addVectors<Gradient, Near>(
       at + 32,
-      a + 32,
-      b + 32,
-      c + 32,
-      d + 32,
-      e + 32,
-      f + 32,
-      g + 32,
-      h + 32,
+      a + 2 * WIDTH,
+      b + 2 * WIDTH,
+      c + 2 * WIDTH,
+      d + 2 * WIDTH,
+      e + 2 * WIDTH,
+      f + 2 * WIDTH,
+      g + 2 * WIDTH,
+      h + 2 * WIDTH,
     );
     addVectors<Gradient, Near>(
       at + 48,
-      a + 48,
-      b + 48,
-      c + 48,
-      d + 48,
-      e + 48,
-      f + 48,
-      g + 48,
-      h + 48,
+      a + 3 * WIDTH,
+      b + 3 * WIDTH,
+      c + 3 * WIDTH,
+      d + 3 * WIDTH,
+      e + 3 * WIDTH,
+      f + 3 * WIDTH,
+      g + 3 * WIDTH,
+      h + 3 * WIDTH,
     );
   }
 }
@@ -137,12 +152,12 @@ function addFour<Gradient>(arrays: usize, dy: usize, x: usize, gap: usize, width
 /** The same for one row. */
 function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): void {
   const end = arrays + width;
-  for (let at = arrays; at < end; at += 16, x += 16) {
-    const d = v128.sub<T>(v128.load(x), v128.load(at, SHIFT));
-    const g = on<Gradient>() ? v128.load(dy) : d;
+  for (let at = arrays; at < end; at += 16, x += WIDTH) {
+    const d = v128.sub<T>(load0(x), v128.load(at, SHIFT));
+    const g = on<Gradient>() ? load0(dy) : d;
     v128.store(at, v128.add<T>(v128.load(at, SUMS), g), SUMS);
     v128.store(at, madd(d, g, v128.load(at, PRODUCTS)), PRODUCTS);
-    if (on<Gradient>()) dy += 16;
+    if (on<Gradient>()) dy += WIDTH;
   }
 }
 
@@ -188,7 +203,7 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
   const stride = call.stride;
   const repeat = call.values;
   const width = channels * repeat * SIZE;
-  const start = first * repeat * SIZE;
+  const start = first * repeat * STORED;
   const fold = foldOf(rows, stride, width, repeat);
   const rest = rows % fold;
   foldArrays(arrays + SHIFT, 1, width, fold);
@@ -223,7 +238,7 @@ function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: 
       const delta = sum * share;
       put(call, first + c, <f64>shift + delta, squares - sum * delta);
     } else if (last) {
-      putExactMoments(call, first + c, call.x + (first + c) * bytes);
+      putExactMoments(call, first + c, call.x + (first + c) * storedBytes(bytes));
     } else {
       good = false;
     }
@@ -265,7 +280,14 @@ export function rowGradientSums(call: Call): void {
     for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
       const products = load<f64>(total + 8 * channels);
       const shift = load<T>(arrays + c * bytes, SHIFT);
-      putGradientSums(call, first + c, (first + c) * bytes, shift, load<f64>(total), products);
+      putGradientSums(
+        call,
+        first + c,
+        (first + c) * storedBytes(bytes),
+        shift,
+        load<f64>(total),
+        products,
+      );
     }
   }
 }

@@ -8,7 +8,7 @@
  * arrays once. Positions past the last are read (the heap pads its arrays), never used or written.
  */
 
-import { addTo, promote, SIZE } from './lanes';
+import { addTo, promote, SIZE, storedBytes } from './lanes';
 
 /** Bytes of the positions that are done at a time, at most. */
 export const RUN: usize = 4096;
@@ -65,7 +65,7 @@ export function foursOfChunk(stride: usize): usize {
  * it can be, so that these longer rows are whole vectors.
  */
 export function foldOf(rows: usize, stride: usize, width: usize, repeat: usize): usize {
-  if (repeat !== 1 || stride !== width) return 1;
+  if (repeat !== 1 || stride !== storedBytes(width)) return 1;
   const fold = min(SHORT / width, rows >> 2);
   return fold > 4 ? fold & ~3 : max(1, fold);
 }

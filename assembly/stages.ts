@@ -4,4 +4,3 @@ export { planeInputGradient, planeNormalize } from './plane-map';
 export { planeGradientSums, planeMoments } from './plane-sums';
 export { rowInputGradient, rowNormalize } from './row-map';
 export { rowGradientSums, rowMoments } from './row-sums';
-export { scratch } from './scratch';

@@ -102,12 +102,14 @@ function write(path: string, binaries: Record<string, Buffer>): void {
 }
 
 mkdirSync('build', { recursive: true });
-// The stages of assembly/ are written for an element type T, which a build chooses.
-const float32 = ['--use', 'T=f32', '--runtime', 'stub'];
-const float64 = ['--use', 'T=f64', '--runtime', 'stub'];
+// The stages of assembly/ are written for the types T and E of element.d.ts, which a build chooses.
+const typed = (T: string, E = T) => ['--use', `T=${T}`, '--use', `E=${E}`, '--runtime', 'stub'];
+const [float32, float64] = [typed('f32'), typed('f64')];
 const base = await compile('index', 'base', ['--runtime', 'minimal']);
 const baseline = await compile('stages', 'baseline', float32);
 const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'relaxed-simd']);
+const float16 = await compile('half-stages', 'float16', typed('f32', 'i16'));
+const bfloat16 = await compile('half-stages', 'bfloat16', typed('f32', 'u16'));
 const exact32 = await compile('exact-stages', 'exact32', float32);
 const stages64 = await compile('stages', 'stages64', float64);
 const exact64 = await compile('exact-stages', 'exact64', float64);
@@ -117,12 +119,23 @@ const reduceOwn = await compile('sums', 'reduce-own', ['--runtime', 'stub'], fal
 await compile('limits', 'limits');
 // The two kinds of one source side by side, where gzip sees what they share.
 write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
-write('src/kernels/wasm/generated/types.ts', { float64: stages64 });
+write('src/kernels/wasm/generated/types.ts', { float64: stages64, float16, bfloat16 });
 write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
 write('src/kernels/wasm/generated/mask.ts', { mask });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
-const sizes = Object.entries({ base, baseline, relaxed, stages64, exact32, exact64, mask, reduce });
+const sizes = Object.entries({
+  base,
+  baseline,
+  relaxed,
+  stages64,
+  float16,
+  bfloat16,
+  exact32,
+  exact64,
+  mask,
+  reduce,
+});
 console.log(
   `WebAssembly: ${sizes.map(([name, { length }]) => `${name} ${length} bytes`).join(', ')}`,
 );

@@ -3,6 +3,7 @@
  *
  * float16 is IEEE 754 binary16, bfloat16 the upper half of binary32. Both are stored as bit
  * patterns in a Uint16Array (Node 20 has no Float16Array) and rounded to nearest, ties to even.
+ * Where the engine has Float16Array, it is another view of the same bytes.
  */
 
 import { show } from './show.js';
@@ -49,6 +50,23 @@ export function computeDType(dtype: DType): ComputeDType {
 /** Zeroed storage in the type that `dtype` is computed in. */
 export function allocateFloats(dtype: DType, length: number): FloatArray {
   return dtype === 'float64' ? new Float64Array(length) : new Float32Array(length);
+}
+
+/** A `Float16Array`, which TypeScript's libraries of ES2024 do not have. */
+type Float16View = ArrayLike<number> & ArrayBufferView;
+
+type Float16Class = new (buffer: ArrayBufferLike, at: number, length: number) => Float16View;
+
+/** `Float16Array`, where the engine has it. */
+export function float16Class(): Float16Class | undefined {
+  return (globalThis as { Float16Array?: Float16Class }).Float16Array;
+}
+
+/** The bit patterns of a `Float16Array`, over its bytes; null for anything else. */
+export function float16Bits(source: ArrayLike<number>): Uint16Array | null {
+  const kind = float16Class();
+  if (kind === undefined || !(source instanceof kind)) return null;
+  return new Uint16Array(source.buffer, source.byteOffset, source.length);
 }
 
 const float32 = new Float32Array(1);

@@ -5,7 +5,7 @@
  * `samples` x `plane` x `channels` (channels last), row major.
  */
 
-import type { ComputeDType } from './dtype.js';
+import type { DType } from './dtype.js';
 import type { Mask } from './mask.js';
 
 /** An array's shape as the kernels see it. All sizes are element counts. */
@@ -17,7 +17,7 @@ export interface Layout {
   readonly plane: number;
   readonly channelsLast: boolean;
   /** Element type, by name: two bytes do not tell float16 from bfloat16. */
-  readonly dtype: ComputeDType;
+  readonly dtype: DType;
   /** Samples and positions that count; default: all. */
   readonly mask?: Mask | null;
 }
@@ -39,7 +39,7 @@ export function countPerChannel(layout: Layout): number {
 export function layoutOf(
   shape: readonly number[],
   channelsLast: boolean,
-  dtype: ComputeDType,
+  dtype: DType,
   mask: Mask | null = null,
 ): Layout {
   const channelAxis = channelsLast ? shape.length - 1 : 1;

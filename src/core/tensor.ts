@@ -7,6 +7,8 @@ import {
   checkDType,
   type DType,
   type FloatArray,
+  float16Bits,
+  float16Class,
   narrow,
   type TensorData,
   widen,
@@ -102,20 +104,19 @@ export class Tensor {
    * A tensor of `shape` with the numbers of `source`, rounded to `dtype`.
    *
    * A typed array that already stores `dtype` is wrapped, not copied; for the 16-bit types a
-   * `Uint16Array` is taken as bit patterns.
+   * `Uint16Array` is taken as bit patterns. A `Float16Array` is wrapped as float16.
    * @param source numbers, row major
    * @param shape default: one axis
-   * @param dtype default: float64 for a `Float64Array`, otherwise float32
+   * @param dtype default: float64 for a `Float64Array`, float16 for a `Float16Array`, else float32
    */
   static from(source: NumberSource, shape?: readonly number[], dtype?: DType): Tensor {
     const isList = typeof source === 'object' && source !== null && !isHollow(source);
     if (!isList || typeof source.length !== 'number') {
       throw new TypeError(`Tensor.from: expected an array of numbers, got ${show(source)}`);
     }
-    const kind = checkDType(
-      dtype ?? (source instanceof Float64Array ? 'float64' : 'float32'),
-      'Tensor.from',
-    );
+    const bits = float16Bits(source);
+    const own = source instanceof Float64Array ? 'float64' : bits === null ? 'float32' : 'float16';
+    const kind = checkDType(dtype ?? own, 'Tensor.from');
     const { length } = source;
     const sizes = checkShape(shape ?? [length], 'Tensor.from');
     if (sizeOf(sizes) !== length) {
@@ -123,6 +124,7 @@ export class Tensor {
         `Tensor.from: shape ${formatShape(sizes)} holds ${sizeOf(sizes)} elements, the source has ${length}`,
       );
     }
+    if (bits !== null && kind === 'float16') return new Tensor(bits, sizes, kind);
     if (source.constructor === allocate(kind, 0).constructor) {
       return new Tensor(source as unknown as TensorData, sizes, kind);
     }
@@ -180,6 +182,22 @@ export class Tensor {
   /** The elements as numbers: `data` itself, or a float32 copy for the 16-bit types. */
   toFloats(): FloatArray {
     return widen(this.data, this.dtype);
+  }
+
+  /**
+   * The elements of a float16 tensor as a `Float16Array` over the same bytes.
+   * @throws RangeError for another type; Error where the engine has no `Float16Array`
+   */
+  toFloat16Array(): ArrayLike<number> & ArrayBufferView {
+    if (this.dtype !== 'float16') {
+      throw new RangeError(
+        `Tensor: toFloat16Array is of float16 tensors, this one is ${this.dtype}`,
+      );
+    }
+    const View = float16Class();
+    if (View === undefined) throw new Error('Tensor: this engine has no Float16Array');
+    const { buffer, byteOffset, length } = this.data;
+    return new View(buffer, byteOffset, length);
   }
 
   /** A tensor of its own with the same elements, rounded to `dtype` where given. */

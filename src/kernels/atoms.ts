@@ -7,6 +7,7 @@
  * last), in numbers of the element type: this file repeats them for engines without WebAssembly.
  */
 
+import { computeDType, type FloatArray, widen } from '../core/dtype.js';
 import { wordsOf } from '../core/exact-sum.js';
 import type { Layout } from '../core/layout.js';
 import type { ExactSums, ExactTerms } from './kernels.js';
@@ -17,7 +18,7 @@ const VECTOR = 16;
 
 /** Whether each value of `layout` is a term of its own. */
 export function isValues({ plane, dtype }: Layout): boolean {
-  return plane * (dtype === 'float32' ? 4 : 8) < VECTOR;
+  return plane * (dtype === 'float64' ? 8 : 4) < VECTOR;
 }
 
 /** A pair of numbers of a plane or value: dy or d = x - shift, and d; read by index. */
@@ -25,6 +26,9 @@ interface Reader {
   readonly factor: (index: number) => number;
   readonly difference: (index: number) => number;
 }
+
+/** Terms as numbers. */
+type Numbers = Record<'x', FloatArray> & Record<'dy', FloatArray | null>;
 
 type Round = (value: number) => number;
 
@@ -150,7 +154,7 @@ const LEAST_PRODUCT = 7e-43;
 
 const exact: Round = (value) => value;
 
-function readerOf({ x, dy }: ExactTerms, shift: number, r: Round, layout: Layout): Reader {
+function readerOf({ x, dy }: Numbers, shift: number, r: Round, layout: Layout): Reader {
   const all = (i: number) => r(x[i] - shift);
   const counts = dy === null || layout.mask?.zero ? counterOf(layout) : null;
   const difference = counts === null ? all : (i: number) => (counts(i) ? all(i) : 0);
@@ -172,16 +176,20 @@ function counterOf({
 }
 
 /** The exact sums of any arrays, one number at a time. */
-export function exactSums(terms: ExactTerms, layout: Layout): ExactSums {
-  const { channels, plane, channelsLast, dtype } = layout;
+export function exactSums(given: ExactTerms, layout: Layout): ExactSums {
+  const { channels, plane, channelsLast } = layout;
+  const dtype = computeDType(layout.dtype);
+  const x = widen(given.x, layout.dtype);
+  const dy = given.dy && widen(given.dy, layout.dtype);
+  const terms = { ...given, x, dy };
   const lanes = dtype === 'float32' ? 4 : 2;
   const r: Round = dtype === 'float32' && !terms.precise ? Math.fround : exact;
   const single = isValues(layout);
   const columns: number[][] = Array.from({ length: 2 * channels }, () => []);
   const bounds = new Float64Array(2 * channels);
   for (let c = 0; c < channels; c++) {
-    const given = terms.shift === null ? 0 : terms.shift[c];
-    const shift = terms.precise ? given : dtype === 'float32' ? Math.fround(given) : given;
+    const exactly = terms.shift === null ? 0 : terms.shift[c];
+    const shift = terms.precise || dtype === 'float64' ? exactly : Math.fround(exactly);
     const read = readerOf(terms, shift, r, layout);
     const add = (sum: number, product: number, bound: number) => {
       columns[c].push(sum);

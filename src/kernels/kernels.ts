@@ -5,7 +5,8 @@
  *
  * - A stage takes a run of channels [from, to), so that a caller can work block by block.
  * - `x`, `y`, `dy` and `dx` have samples * channels * plane elements of the layout's `dtype`; y
- *   may be x, and dx may be dy or x. weight and bias are float32 or float64, of any layout.
+ *   may be x, and dx may be dy or x. Of float16 and bfloat16 they are bit patterns, computed as
+ *   float32; results are rounded to nearest, ties to even. weight and bias are float32 or float64, of any layout.
  * - Per-channel arrays are indexed by the channel itself, and as long as the layout has channels.
  * - All arrays may be of any origin. Those from `allocate` are used in place; others are copied in
  *   and out by pieces. Nothing is kept of an array after a call.
@@ -15,7 +16,7 @@
  *   the statistics. With `zero` these places have no outputs: y and dx are 0, and dy is not read.
  */
 
-import type { ComputeDType, FloatArray } from '../core/dtype.js';
+import type { ComputeDType, DType, FloatArray, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 
 /** A run of channels: `from` is the first, `to` the one past the last. */
@@ -45,9 +46,9 @@ export interface GradientSums {
 
 /** What is summed exactly: d = x - shift and d * d, or with dy, dy and dy * d. */
 export interface ExactTerms {
-  readonly x: FloatArray;
-  readonly dy: FloatArray | null;
-  /** Rounded to the element type; must not depend on the split. Null: 0. */
+  readonly x: TensorData;
+  readonly dy: TensorData | null;
+  /** Rounded to the type that is computed in; must not depend on the split. Null: 0. */
   readonly shift: Float64Array | null;
   /** Float64 throughout, and slow, for what float32 products can not hold. */
   readonly precise: boolean;
@@ -79,9 +80,10 @@ export interface Kernels {
   allocate(dtype: 'float32', length: number): Float32Array;
   allocate(dtype: 'float64', length: number): Float64Array;
   allocate(dtype: ComputeDType, length: number): FloatArray;
+  allocate(dtype: DType, length: number): TensorData;
 
   /** Gives back an array of `allocate`, which must not be used any more. Others: no effect. */
-  release(array: FloatArray): void;
+  release(array: TensorData): void;
 
   /**
    * Takes the memory that calls with up to `channels` channels need beside their arrays, for good.
@@ -103,15 +105,15 @@ export interface Kernels {
   moments(
     mean: Float64Array,
     m2: Float64Array,
-    x: FloatArray,
+    x: TensorData,
     layout: Layout,
     range: ChannelRange,
   ): number;
 
   /** Writes y = (x - mean) * invstd * weight + bias. */
   normalize(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     by: Normalization,
     layout: Layout,
     range: ChannelRange,
@@ -120,8 +122,8 @@ export interface Kernels {
   /** Writes sum(dy) and sum(dy * xhat) of each channel. */
   gradientSums(
     sums: GradientSums,
-    dy: FloatArray,
-    x: FloatArray,
+    dy: TensorData,
+    x: TensorData,
     by: Normalization,
     layout: Layout,
     range: ChannelRange,
@@ -133,9 +135,9 @@ export interface Kernels {
    * (then dx = weight * invstd * dy).
    */
   inputGradient(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
+    dx: TensorData,
+    dy: TensorData,
+    x: TensorData,
     by: Normalization,
     means: GradientSums | null,
     layout: Layout,

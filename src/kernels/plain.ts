@@ -4,7 +4,16 @@
  * Normalization" (2015), and of docs/derivation.md for the gradient.
  */
 
-import { allocateFloats, type ComputeDType, type FloatArray } from '../core/dtype.js';
+import {
+  allocate as allocateOrdinary,
+  type ComputeDType,
+  type DType,
+  type FloatArray,
+  type TensorData,
+  toBfloat16,
+  toFloat16,
+  widen,
+} from '../core/dtype.js';
 import { countPerChannel, type Layout } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
 import { loadedAtInit } from '../core/ready.js';
@@ -16,24 +25,25 @@ const atoms = loadedAtInit(() => import('./atoms.js'));
 function moments(
   mean: Float64Array,
   m2: Float64Array,
-  x: FloatArray,
+  x: TensorData,
   layout: Layout,
   { from, to }: ChannelRange,
 ): number {
   const count = countPerChannel(layout);
+  const values = widen(x, layout.dtype);
   const places = layout.mask?.places ?? null;
   for (let c = from; c < to; c++) {
     let sum = 0;
     forEachPlane(layout, c, (start, end, stride, place) => {
       for (let i = start, p = place; i < end; i += stride, p++) {
-        if (places === null || places[p] !== 0) sum += x[i];
+        if (places === null || places[p] !== 0) sum += values[i];
       }
     });
     const center = count === 0 ? 0 : sum / count;
     let squares = 0;
     forEachPlane(layout, c, (start, end, stride, place) => {
       for (let i = start, p = place; i < end; i += stride, p++) {
-        if (places === null || places[p] !== 0) squares += (x[i] - center) ** 2;
+        if (places === null || places[p] !== 0) squares += (values[i] - center) ** 2;
       }
     });
     mean[c] = center;
@@ -43,34 +53,39 @@ function moments(
 }
 
 function normalize(
-  y: FloatArray,
-  x: FloatArray,
+  y: TensorData,
+  x: TensorData,
   { mean, invstd, weight, bias }: Normalization,
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
   const places = placesOfZeros(layout);
+  const values = widen(x, layout.dtype);
+  const results = resultsFor(y, values);
   for (let c = from; c < to; c++) {
     const center = mean[c];
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
     const shift = bias === null ? 0 : bias[c];
     forEachPlane(layout, c, (start, end, stride, place) => {
       for (let i = start, p = place; i < end; i += stride, p++) {
-        y[i] = places === null || places[p] !== 0 ? (x[i] - center) * scale + shift : 0;
+        results[i] = places === null || places[p] !== 0 ? (values[i] - center) * scale + shift : 0;
       }
     });
   }
+  store(results, y, layout, { from, to });
 }
 
 function gradientSums(
   sums: GradientSums,
-  dy: FloatArray,
-  x: FloatArray,
+  dy: TensorData,
+  x: TensorData,
   { mean, invstd }: Normalization,
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
   const places = placesOfZeros(layout);
+  const values = widen(x, layout.dtype);
+  const gradients = widen(dy, layout.dtype);
   for (let c = from; c < to; c++) {
     const center = mean[c];
     let sumDy = 0;
@@ -78,8 +93,8 @@ function gradientSums(
     forEachPlane(layout, c, (start, end, stride, place) => {
       for (let i = start, p = place; i < end; i += stride, p++) {
         if (places !== null && places[p] === 0) continue;
-        sumDy += dy[i];
-        sumDyX += dy[i] * (x[i] - center);
+        sumDy += gradients[i];
+        sumDyX += gradients[i] * (values[i] - center);
       }
     });
     sums.dy[c] = sumDy;
@@ -88,15 +103,18 @@ function gradientSums(
 }
 
 function inputGradient(
-  dx: FloatArray,
-  dy: FloatArray,
-  x: FloatArray,
+  dx: TensorData,
+  dy: TensorData,
+  x: TensorData,
   { mean, invstd, weight }: Normalization,
   means: GradientSums | null,
   layout: Layout,
   { from, to }: ChannelRange,
 ): void {
   const { mask } = layout;
+  const values = widen(x, layout.dtype);
+  const gradients = widen(dy, layout.dtype);
+  const results = resultsFor(dx, values);
   for (let c = from; c < to; c++) {
     const center = mean[c];
     const scale = invstd[c] * (weight === null ? 1 : weight[c]);
@@ -104,9 +122,31 @@ function inputGradient(
     const slope = means === null ? 0 : means.dyXhat[c] * invstd[c];
     forEachPlane(layout, c, (start, end, stride, place) => {
       for (let i = start, p = place; i < end; i += stride, p++) {
-        if (mask != null && mask.places[p] === 0) dx[i] = mask.zero ? 0 : dy[i] * scale;
-        else dx[i] = (dy[i] - meanDy - (x[i] - center) * slope) * scale;
+        if (mask != null && mask.places[p] === 0) results[i] = mask.zero ? 0 : gradients[i] * scale;
+        else results[i] = (gradients[i] - meanDy - (values[i] - center) * slope) * scale;
       }
+    });
+  }
+  store(results, dx, layout, { from, to });
+}
+
+/** Where numbers go that `target` will hold: itself, or an array of float32. */
+function resultsFor(target: TensorData, values: FloatArray): FloatArray {
+  return target instanceof Uint16Array ? new Float32Array(values.length) : target;
+}
+
+/** Rounds what the channels of `range` have to 16 bits. */
+function store(
+  results: FloatArray,
+  target: TensorData,
+  layout: Layout,
+  { from, to }: ChannelRange,
+): void {
+  if (results === target) return;
+  const encode = layout.dtype === 'bfloat16' ? toBfloat16 : toFloat16;
+  for (let c = from; c < to; c++) {
+    forEachPlane(layout, c, (start, end, stride) => {
+      for (let i = start; i < end; i += stride) target[i] = encode(results[i]);
     });
   }
 }
@@ -120,8 +160,9 @@ function placesOfZeros({ mask }: Layout): Uint8Array | null {
 function allocate(dtype: 'float32', length: number): Float32Array;
 function allocate(dtype: 'float64', length: number): Float64Array;
 function allocate(dtype: ComputeDType, length: number): FloatArray;
-function allocate(dtype: ComputeDType, length: number): FloatArray {
-  return allocateFloats(dtype, length);
+function allocate(dtype: DType, length: number): TensorData;
+function allocate(dtype: DType, length: number): TensorData {
+  return allocateOrdinary(dtype, length);
 }
 
 function mergeMoments(

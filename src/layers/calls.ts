@@ -1,6 +1,6 @@
 /** A forward and a backward call once their arguments are checked, up to the first collective. */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { TensorData } from '../core/dtype.js';
 import { type Layout, layoutOf } from '../core/layout.js';
 import { checkOptionNames } from '../core/options.js';
 import { Tensor } from '../core/tensor.js';
@@ -9,7 +9,7 @@ import { checkBoolean } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
 import { maskFor } from './mask-option.js';
 import { checkGradient, checkInput } from './pass-checks.js';
-import { checkOut, floatsFor, overlaps } from './results.js';
+import { checkOut, overlaps } from './results.js';
 import type { BatchNormSetup } from './setup.js';
 import type { Affine, Saved } from './synchronization.js';
 
@@ -17,8 +17,8 @@ import type { Affine, Saved } from './synchronization.js';
 export interface ForwardCall {
   readonly x: Tensor;
   readonly out: Tensor;
-  readonly y: FloatArray;
-  readonly values: FloatArray;
+  readonly y: TensorData;
+  readonly values: TensorData;
   readonly layout: Layout;
   readonly affine: Affine;
 }
@@ -28,8 +28,8 @@ export interface BackwardCall {
   readonly context: ForwardContext;
   readonly saved: Saved;
   readonly out: Tensor;
-  readonly values: FloatArray;
-  readonly dx: FloatArray;
+  readonly values: TensorData;
+  readonly dx: TensorData;
   readonly accumulate: boolean;
 }
 
@@ -41,7 +41,7 @@ export function prepareForward(
   training: boolean,
   setup: BatchNormSetup,
 ): ForwardCall {
-  const { label, channelsLast, dtype } = setup;
+  const { label, channelsLast } = setup;
   checkOptionNames(options, FORWARD_OPTIONS, label);
   const { out: given, track = true } = options;
   if (track !== true) checkBoolean(track, `${label}: track`);
@@ -52,8 +52,8 @@ export function prepareForward(
   }
   const out = checkOut(given, x, apart ? [] : [x], label);
   const mask = maskFor(options, x.shape, channelsLast, label);
-  const layout = layoutOf(x.shape, channelsLast, dtype, mask);
-  return { x, out, y: floatsFor(out), values: x.toFloats(), layout, affine: affineOf(setup) };
+  const layout = layoutOf(x.shape, channelsLast, x.dtype, mask);
+  return { x, out, y: out.data, values: x.data, layout, affine: affineOf(setup) };
 }
 
 const FORWARD_OPTIONS = ['out', 'track', 'mask', 'maskedOutput'];
@@ -78,6 +78,6 @@ export function prepareBackward(
   const saved = checkGradient(dy, context, layer, label);
   const { input } = context as ForwardContext;
   const out = checkOut(given, dy, [dy, input], label);
-  const [values, dx] = [dy.toFloats(), floatsFor(out)];
+  const [values, dx] = [dy.data, out.data];
   return { context: context as ForwardContext, saved, out, values, dx, accumulate };
 }

@@ -1,6 +1,6 @@
 /** What the passes of a layer take beside tensors, and what a forward call hands to its backward call. */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { TensorData } from '../core/dtype.js';
 import type { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
@@ -43,8 +43,8 @@ export class ForwardContext {
   /** Null once the backward call has used it, and where y was written over x. */
   saved: Saved | null;
   readonly input: Tensor;
-  /** The input's elements as kernels read them. */
-  readonly x: FloatArray;
+  /** The input's elements. */
+  readonly x: TensorData;
   /** Ranks that the backward call meets; null: none. */
   readonly group: ProcessGroup | null;
   /** Of the input's bits, in the checked mode; else null. */
@@ -57,7 +57,7 @@ export class ForwardContext {
   constructor(
     saved: Saved,
     input: Tensor,
-    x: FloatArray,
+    x: TensorData,
     layer: object,
     training: boolean,
     digest: number | null = null,

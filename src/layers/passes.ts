@@ -18,7 +18,7 @@ import {
   type Forwarded,
   type ForwardOptions,
 } from './context.js';
-import { fillGradient, overlaps, storeFloats } from './results.js';
+import { fillGradient, overlaps } from './results.js';
 import type { RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup } from './setup.js';
 import type { StateDict } from './state-dict.js';
@@ -148,8 +148,7 @@ export class Passes {
     );
   }
 
-  #finishForward({ x, out, y, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
-    storeFloats(y, out);
+  #finishForward({ x, out, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
     const digest = digestIfChecked(x);
     const context = new ForwardContext(saved, x, values, this.#owner, training, digest);
     if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
@@ -184,9 +183,8 @@ export class Passes {
     );
   }
 
-  #finishBackward({ context, out, dx, accumulate }: BackwardCall, sums: GradientSums): Tensor {
+  #finishBackward({ context, out, accumulate }: BackwardCall, sums: GradientSums): Tensor {
     context.saved = null;
-    storeFloats(dx, out);
     const { weight, bias } = this.#setup;
     fillGradient(weight, sums.dyXhat, accumulate);
     fillGradient(bias, sums.dy, accumulate);

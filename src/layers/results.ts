@@ -1,6 +1,5 @@
 /** Where the results of a layer's passes go: new tensors or given ones, and parameters' gradients. */
 
-import { allocateFloats, type FloatArray, narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import type { Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
@@ -44,15 +43,6 @@ export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
     // Last, since asking for it takes longest.
     bufferOf(a) === bufferOf(b)
   );
-}
-
-/** Where kernels write what `out` will hold: its own elements, or numbers to be narrowed. */
-export function floatsFor(out: Tensor): FloatArray {
-  return out.data instanceof Uint16Array ? allocateFloats(out.dtype, out.size) : out.data;
-}
-
-export function storeFloats(values: FloatArray, out: Tensor): void {
-  if (values !== out.data) narrow(values, out.data, out.dtype);
 }
 
 export function fillGradient(

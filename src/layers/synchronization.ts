@@ -20,7 +20,7 @@
  *   no rank waits for one that gave up.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { FloatArray, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import { after, finished, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
@@ -73,7 +73,7 @@ export class Synchronization {
   /**
    * Writes y = (x - mean) * invstd * weight + bias with the statistics of the group's batch, which
    * the running statistics learn. Blocks until the ranks have met.
-   * @param y as x, samples * channels * plane elements of one type; may be of any origin. May be
+   * @param y as x, samples * channels * plane elements of the layout's type; may be of any origin. May be
    *   longer when a rank brings no samples of its own: what is past them is left alone
    * @param weight of `affine`, copied for the backward call, as are the statistics
    * @returns what `backward` needs; it holds no array of the caller's
@@ -81,8 +81,8 @@ export class Synchronization {
    *   `leastCount`, and by `onNonFinite: 'throw'`; when memory is exhausted, see `reserve`
    */
   forward(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     layout: Layout,
     affine: Affine,
     group: ProcessGroup,
@@ -100,8 +100,8 @@ export class Synchronization {
 
   /** The same as a pass, for `startInTurn`. */
   forwardPass(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     layout: Layout,
     affine: Affine,
     group: ProcessGroup,
@@ -117,8 +117,8 @@ export class Synchronization {
 
   /** What is left when the ranks have met. */
   #normalize(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     layout: Layout,
     affine: Affine,
     group: ProcessGroup,
@@ -132,8 +132,8 @@ export class Synchronization {
 
   /** The same with a given mean and variance; sends nothing, and nothing learns. y may be x. */
   forwardBy(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     layout: Layout,
     affine: Affine,
     mean: FloatArray,
@@ -153,7 +153,7 @@ export class Synchronization {
    * @returns the LOCAL sums of dy (the gradient of bias) and dy * xhat (of weight), valid until the
    *   next pass
    */
-  backward(dx: FloatArray, dy: FloatArray, x: FloatArray, saved: Saved): GradientSums {
+  backward(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved): GradientSums {
     const scope = this.#scope(saved.group ?? soloGroup, NO_OPTIONS);
     const sums = runNow(new BackwardPass(dx, dy, x, saved, scope));
     this.release(saved);
@@ -161,7 +161,7 @@ export class Synchronization {
   }
 
   /** The same as a pass, for `startInTurn`. */
-  backwardPass(dx: FloatArray, dy: FloatArray, x: FloatArray, saved: Saved): Pass<GradientSums> {
+  backwardPass(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved): Pass<GradientSums> {
     const pass = new BackwardPass(
       dx,
       dy,

@@ -12,15 +12,13 @@ import { keptByViews, unpin } from './memory/views.js';
  * nothing refers to it any more, views that were cut by `data.subarray` included. A loop that never
  * waits for anything should not rely on that: collecting takes a turn of the event loop. Whoever
  * asks for `data.buffer` keeps the memory until `dispose()`.
- * The 16-bit types, which kernels do not compute in, lie in ordinary memory.
  * @param dtype default float32
  * @throws RangeError when memory is exhausted: it says what was asked for and what there is
  */
 export function allocateTensor(shape: readonly number[], dtype: DType = 'float32'): Tensor {
   checkDType(dtype, 'allocateTensor');
   // Checks the shape before anything is allocated for it.
-  const ordinary = dtype === 'float16' || dtype === 'bfloat16';
-  if (ordinary || !Array.isArray(shape) || !shape.every(isSize)) return Tensor.zeros(shape, dtype);
+  if (!Array.isArray(shape) || !shape.every(isSize)) return Tensor.zeros(shape, dtype);
   const kernels = currentKernels();
   const data = keptByViews(kernels.allocate(dtype, sizeOf(shape)));
   return new Tensor(data, shape, dtype, () => {

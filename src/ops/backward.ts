@@ -8,7 +8,7 @@
  * nothing.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
@@ -39,9 +39,9 @@ export interface Saved {
  */
 export class BackwardPass implements Pass<GradientSums> {
   readonly result: GradientSums;
-  readonly #dx: FloatArray;
-  readonly #dy: FloatArray;
-  readonly #x: FloatArray;
+  readonly #dx: TensorData;
+  readonly #dy: TensorData;
+  readonly #x: TensorData;
   readonly #layout: Layout;
   readonly #step: number;
   readonly #by: Normalization;
@@ -50,7 +50,7 @@ export class BackwardPass implements Pass<GradientSums> {
   readonly #group: MeansOfGroup | null;
   #block: ChannelRange = { from: 0, to: 0 };
 
-  constructor(dx: FloatArray, dy: FloatArray, x: FloatArray, saved: Saved, scope: Scope) {
+  constructor(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved, scope: Scope) {
     const { statistics, layout, group } = saved;
     const { mean, invstd, weight, count, channelsPerBlock } = statistics;
     const sums = scratch(scope.kernels, 'sums', 2 * layout.channels);

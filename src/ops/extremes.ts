@@ -4,7 +4,7 @@
  * whose arithmetic is float64, do these channels; the others never notice.
  */
 
-import type { ComputeDType, FloatArray } from '../core/dtype.js';
+import type { DType, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
 import type { ChannelRange } from '../kernels/kernels.js';
@@ -18,8 +18,8 @@ export const LEAST_EPS = 1e-37;
 const LEAST_VARIANCE = 1e-30;
 
 /** Computes the moments of channels again whose squares may have underflowed, in float64. */
-export function sumTinyAgain({ mean, m2, count }: Moments, x: FloatArray, layout: Layout): void {
-  if (layout.dtype !== 'float32') return;
+export function sumTinyAgain({ mean, m2, count }: Moments, x: TensorData, layout: Layout): void {
+  if (layout.dtype === 'float64') return;
   for (let c = 0; c < m2.length; c++) {
     if (m2[c] > count * LEAST_VARIANCE || Number.isNaN(m2[c])) continue;
     plainKernels.moments(mean, m2, x, layout, { from: c, to: c + 1 });
@@ -27,13 +27,13 @@ export function sumTinyAgain({ mean, m2, count }: Moments, x: FloatArray, layout
 }
 
 /** The largest 1 / deviation that the kernels take, and its inverse the least. */
-const MOST = { float32: 1e15, float64: 1e140 };
+const MOST = { float16: 1e15, bfloat16: 1e15, float32: 1e15, float64: 1e140 };
 
 /** The channels, in order; null, as nearly always: there are none. */
 export function extremesOf(
   invstd: Float64Array,
   eps: number,
-  dtype: ComputeDType,
+  dtype: DType,
 ): readonly number[] | null {
   const most = MOST[dtype];
   const least = 1 / most;

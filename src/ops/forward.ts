@@ -3,7 +3,7 @@
  * The layer looks at the statistics in between. docs/algorithms.md tells it in prose.
  */
 
-import type { FloatArray } from '../core/dtype.js';
+import type { FloatArray, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
 import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
@@ -16,7 +16,7 @@ import type { Affine, Scope } from './scope.js';
 /** Writes count, mean and M2 of the group's batch, bitwise the same on all its ranks. */
 export function batchStatistics(
   statistics: Statistics,
-  x: FloatArray,
+  x: TensorData,
   layout: Layout,
   scope: Scope,
 ): Pass<Statistics> {
@@ -40,8 +40,8 @@ export function batchStatistics(
 
 /** Writes y = (x - mean) * invstd * weight + bias by the statistics of a batch; y may be x. */
 export function normalizeBatch(
-  y: FloatArray,
-  x: FloatArray,
+  y: TensorData,
+  x: TensorData,
   statistics: Statistics,
   affine: Affine,
   layout: Layout,
@@ -55,8 +55,8 @@ export function normalizeBatch(
 
 /** The same by a given mean and variance. */
 export function normalizeBy(
-  y: FloatArray,
-  x: FloatArray,
+  y: TensorData,
+  x: TensorData,
   mean: FloatArray,
   variance: FloatArray,
   statistics: Statistics,
@@ -72,8 +72,8 @@ export function normalizeBy(
 }
 
 function normalize(
-  y: FloatArray,
-  x: FloatArray,
+  y: TensorData,
+  x: TensorData,
   statistics: Statistics,
   { weight, bias, eps }: Affine,
   layout: Layout,

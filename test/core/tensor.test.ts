@@ -106,6 +106,31 @@ describe('Tensor.from', () => {
     expect(fortieth).toBe(dtype === 'float64' ? 1 + 2 ** -40 : 1);
   });
 
+  it('is another view of a Float16Array, where the engine has it', () => {
+    const engine = globalThis as { Float16Array?: unknown };
+    const real = engine.Float16Array;
+    // Node 20 has none: bit patterns stand for its numbers.
+    const View = (real ?? class Float16Array extends Uint16Array {}) as typeof Uint16Array;
+    engine.Float16Array = View;
+    try {
+      const given = new View(3).fill(1);
+      const tensor = Tensor.from(given, [3, 1]);
+      expect([tensor.dtype, tensor.shape]).toEqual(['float16', [3, 1]]);
+      expect(tensor.data).toBeInstanceOf(Uint16Array);
+      expect(tensor.data.buffer).toBe(given.buffer);
+      const view = tensor.toFloat16Array();
+      expect(view).toBeInstanceOf(View);
+      expect([view.buffer, view.length]).toEqual([given.buffer, 3]);
+      expect(Tensor.from(given, [3], 'float32').dtype).toBe('float32');
+      expect(() => Tensor.zeros([1]).toFloat16Array()).toThrow(RangeError);
+      delete engine.Float16Array;
+      expect(() => tensor.toFloat16Array()).toThrow('this engine has no Float16Array');
+    } finally {
+      if (real === undefined) delete engine.Float16Array;
+      else engine.Float16Array = real;
+    }
+  });
+
   it('wraps an array that stores the type already, and copies any other', () => {
     const bits = Uint16Array.of(0x3c00, 0xc000);
     expect(Tensor.from(bits, [2], 'float16').data).toBe(bits);

@@ -1,7 +1,7 @@
 /** Inputs and outputs of the kernels for the tests, and their float64 oracle: the plain kernels. */
 
 import { expect } from 'vitest';
-import type { ComputeDType, FloatArray } from '../../src/core/dtype.js';
+import { type ComputeDType, computeDType, type FloatArray } from '../../src/core/dtype.js';
 import { countPerChannel, type Layout } from '../../src/core/layout.js';
 import type { ChannelRange, Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
@@ -40,7 +40,8 @@ export function makeCase(
   mean = 0.3,
   std = 1,
 ): Case {
-  const { samples, channels, plane, dtype } = layout;
+  const { samples, channels, plane } = layout;
+  const dtype = computeDType(layout.dtype);
   const random = seeded(samples * 7919 + channels * 31 + plane);
   const tensor = () => source(kernels, dtype, samples * channels * plane);
   const perChannel = () => source(kernels, 'float64', channels) as Float64Array;

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { init, release } from 'syncbn';
 import { describe, expect, test } from 'vitest';
-import type { FloatArray } from '../../src/core/dtype.js';
+import { computeDType, type FloatArray } from '../../src/core/dtype.js';
 import { valuesOfWords } from '../../src/core/exact-sum.js';
 import type { Layout } from '../../src/core/layout.js';
 import { type Mask, maskOf } from '../../src/core/mask.js';
@@ -52,7 +52,7 @@ function begin(whole: Whole, samples: number[], [kernels, source]: [Kernels, Sou
   const { x, dy, layout } = whole;
   const size = layout.channels * layout.plane;
   const take = (array: FloatArray) => {
-    const taken = source(kernels, layout.dtype, samples.length * size);
+    const taken = source(kernels, computeDType(layout.dtype), samples.length * size);
     samples.forEach((n, i) => {
       taken.set(array.subarray(n * size, (n + 1) * size), i * size);
     });
@@ -129,7 +129,7 @@ describe('exact sums', () => {
       const { samples, channels, plane, dtype } = layout;
       const orders = among([0, 4, 30]);
       const fill = () => {
-        const array = foreign(plainKernels, dtype, samples * channels * plane);
+        const array = foreign(plainKernels, computeDType(dtype), samples * channels * plane);
         return array.map(() => anyNumber(random, orders));
       };
       const shift = random() < 0.5 ? null : new Float64Array(channels).map(() => random() - 0.5);

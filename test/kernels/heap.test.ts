@@ -7,7 +7,6 @@ import { WasmKernels } from '../../src/kernels/wasm/kernels.js';
 import { seeded } from './arrays.js';
 import { all, foreign, makeCase, own, runStages } from './cases.js';
 
-// For the build with relaxed SIMD, which has scratch memory of its own.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
 const make = (maxPages?: number) =>

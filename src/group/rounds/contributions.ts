@@ -16,8 +16,8 @@ const MOST_VIEWS = 1024;
 export class Contributions {
   readonly views: readonly CopiedArray[];
   readonly #room: CopiedArray;
-  /** Combines them where they lie; null: by loops. */
-  readonly #reducer: Reducer | null;
+  /** What combines the views in their memory; null: there is no WebAssembly for it. */
+  readonly reducer: Reducer | null;
   /** Of the views' type; read here, since to ask the arrays with each call takes longer than to add. */
   readonly #reduce: Reduce | null;
   readonly #first: number;
@@ -34,7 +34,7 @@ export class Contributions {
   constructor(views: readonly CopiedArray[], room: CopiedArray, reducer: Reducer | null) {
     this.views = views;
     this.#room = room;
-    this.#reducer = reducer;
+    this.reducer = reducer;
     this.#reduce = reducer && reduceFor(reducer, views[0] as CollectiveArray);
     this.#roomAt = room.byteOffset;
     this.#elementBytes = room.BYTES_PER_ELEMENT;
@@ -46,7 +46,7 @@ export class Contributions {
   /** The same without the first `elements` of each. */
   from(elements: number): Contributions {
     const views = this.views.map((view) => view.subarray(elements));
-    return new Contributions(views, this.#room, this.#reducer);
+    return new Contributions(views, this.#room, this.reducer);
   }
 
   /** The first `length` elements of what `member` sent. */

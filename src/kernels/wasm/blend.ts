@@ -7,7 +7,7 @@ import type { Engine } from './engine.js';
 import { frequent, mask } from './generated/mask.js';
 import type { Piece } from './pieces.js';
 import type { Staging } from './staging.js';
-import { BYTES } from './variant.js';
+import { numberBytes } from './variant.js';
 
 /** Where a piece lies in its arrays and in the mask. */
 export type Place = Pick<Piece, 'channel' | 'channels' | 'rows' | 'values' | 'place' | 'places'>;
@@ -38,8 +38,8 @@ export class Blend {
     from: number,
   ): void {
     const whole = layout.mask!.places;
-    const bytes = BYTES[layout.dtype];
-    const staged = this.#staging.mask(bytes);
+    const bytes = numberBytes(layout.dtype);
+    const staged = this.#staging.mask(layout.dtype);
     // Whole rows are a run of the mask, too.
     const [runs, length] = values === places ? [1, rows * values] : [rows, values];
     for (let i = 0; i < runs; i++) {

@@ -81,7 +81,7 @@ export interface Engine {
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
   release(pointer: number): void;
-  /** Takes the kernels' scratch memory, once for each build; throws as `allocate`. */
+  /** Takes the kernels' scratch memory, once for all builds; throws as `allocate`. */
   reserveScratch(bytes: number): void;
 }
 
@@ -173,21 +173,15 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
   const withRelaxed = decode(relaxed, frequent);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
-  const imports = { scratch: { allocate, release } };
-  const users: WebAssembly.Exports[] = [];
-  let reserved = 0;
-  /** Another build, with scratch memory for as many channels as the others. */
-  const add = (binary: Uint8Array<ArrayBuffer>) => {
-    const exports = instantiate(binary, imports);
-    if ('scratch' in exports) {
-      if (reserved > 0) (exports.scratch as (bytes: number) => number)(reserved);
-      users.push(exports);
-    }
-    return exports;
-  };
+  const scratch = common.scratch as (bytes: number) => number;
+  const add = (binary: Uint8Array<ArrayBuffer>) => instantiate(binary, { scratch: { scratch } });
   const variants = (binary: Uint8Array<ArrayBuffer>) => {
     const exports = add(binary);
-    return { plane: stagesOf(exports, 'plane', call), row: stagesOf(exports, 'row', call) };
+    return {
+      ...exports,
+      plane: stagesOf(exports, 'plane', call),
+      row: stagesOf(exports, 'row', call),
+    };
   };
   const exact = new Map<number, ExactStages>();
   return {
@@ -209,8 +203,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
       return stages;
     },
     reserveScratch(bytes) {
-      for (const { scratch } of users) (scratch as (bytes: number) => number)(bytes);
-      reserved = Math.max(reserved, bytes);
+      scratch(bytes);
     },
   };
 }

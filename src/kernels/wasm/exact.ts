@@ -5,6 +5,7 @@
  */
 
 import { decode } from '../../core/binary-text.js';
+import type { DType } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
@@ -12,8 +13,9 @@ import { Blend, type Place } from './blend.js';
 import type { Engine, ExactStages } from './engine.js';
 import { exact32, exact64, frequent } from './generated/exact.js';
 import type { Heap } from './heap.js';
-import { maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
-import { BYTES } from './variant.js';
+import { isHalf, maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
+import { kernelsOf } from './types.js';
+import { numberBytes } from './variant.js';
 
 /** Part of the arrays: what a stage is told. */
 interface Part {
@@ -46,11 +48,11 @@ export class Exact {
     const { samples, plane, channels, channelsLast } = layout;
     // Positions are channels, or the values of a short plane one by one.
     const repeat = isValues(layout) && !channelsLast ? plane : 1;
-    const width = channels * repeat * BYTES[layout.dtype];
-    const fits = isValues(layout) ? width : plane * BYTES[layout.dtype];
+    const width = channels * repeat * numberBytes(layout.dtype);
+    const fits = isValues(layout) ? width : plane * numberBytes(layout.dtype);
     const isMasked = masks(terms, layout);
-    const foreign = isMasked || !this.#owns(terms);
-    const bytes = BYTES[layout.dtype];
+    const foreign = isMasked || isHalf(layout.dtype) || !this.#owns(terms);
+    const bytes = numberBytes(layout.dtype);
     const tooLarge = foreign && fits > capacityOf(terms, layout) * bytes;
     if (terms.precise || samples * plane === 0 || tooLarge || (isMasked && repeat > 1)) {
       return plainExactSums(terms, layout);
@@ -123,6 +125,11 @@ export class Exact {
     return this.#heap.owns(x) && (dy === null || this.#heap.owns(dy));
   }
 
+  /** Whether the terms are read where they lie. */
+  #isDirect(terms: ExactTerms, layout: Layout): boolean {
+    return !masks(terms, layout) && !isHalf(layout.dtype) && this.#owns(terms);
+  }
+
   /** Memory for one call: that of the last one, if it is over and large enough. @throws RangeError */
   #take(length: number): Float64Array {
     const spare = this.#spare;
@@ -143,8 +150,8 @@ export class Exact {
   *#planes(terms: ExactTerms, layout: Layout): Generator<Part> {
     const { samples, plane, channels, channelsLast, dtype } = layout;
     const { x, dy } = terms;
-    const bytes = BYTES[dtype];
-    if (!masks(terms, layout) && this.#owns(terms)) {
+    const bytes = numberBytes(dtype);
+    if (this.#isDirect(terms, layout)) {
       const stride = channels * (channelsLast ? 1 : plane) * bytes;
       const at = { x: x.byteOffset, dy: dy === null ? 0 : dy.byteOffset };
       yield { ...at, channels, rows: samples, stride, sample: 0, channel: 0 };
@@ -157,7 +164,7 @@ export class Exact {
         const k = Math.min(most, channels - channel);
         const start = sample * channels * plane + channel * values;
         const copy = (index: number, array: ExactTerms['x']) =>
-          this.#copy(index, array, start, rows, channels * values, k * values);
+          this.#copy(index, array, start, rows, channels * values, k * values, dtype);
         const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
         const place = { channel, rows, values, place: sample * plane, places: values };
         this.#replace(at, terms, layout, { ...place, channels: k });
@@ -169,14 +176,16 @@ export class Exact {
   /** The arrays in rows of `width` values. */
   *#rows(terms: ExactTerms, layout: Layout, width: number): Generator<Part> {
     const { x, dy } = terms;
-    const bytes = BYTES[layout.dtype];
+    const bytes = numberBytes(layout.dtype);
     const rows = x.length / width;
-    const isOwn = !masks(terms, layout) && this.#owns(terms);
+    const isOwn = this.#isDirect(terms, layout);
     const most = isOwn ? rows : Math.floor(capacityOf(terms, layout) / width);
     for (let row = 0; row < rows; row += most) {
       const k = Math.min(most, rows - row);
       const copy = (index: number, array: ExactTerms['x']) =>
-        isOwn ? array.byteOffset : this.#copy(index, array, row * width, 1, 0, k * width);
+        isOwn
+          ? array.byteOffset
+          : this.#copy(index, array, row * width, 1, 0, k * width, layout.dtype);
       const at = { x: copy(0, x), dy: dy === null ? 0 : copy(1, dy) };
       const place = { channel: 0, channels: width, values: 1, place: row, places: 1 };
       this.#replace(at, terms, layout, { ...place, rows: k });
@@ -189,9 +198,13 @@ export class Exact {
     if (!masks(terms, layout)) return;
     this.#blend ??= new Blend(this.#engine, this.#staging);
     const { channels, dtype } = layout;
-    const zeros = this.#staging.channel(SLOTS.weight, channels, BYTES[dtype]).fill(0, 0, channels);
+    const zeros = this.#staging
+      .channel(SLOTS.weight, channels, numberBytes(dtype))
+      .fill(0, 0, channels);
     if (at.dy !== 0) this.#blend.run(at.dy, at.dy, 0, zeros, zeros, place, layout, 0);
-    const shifts = this.#staging.channel(SLOTS.bias, channels, BYTES[dtype]).fill(0, 0, channels);
+    const shifts = this.#staging
+      .channel(SLOTS.bias, channels, numberBytes(dtype))
+      .fill(0, 0, channels);
     if (terms.shift !== null) shifts.set(terms.shift);
     this.#blend.run(at.x, at.x, 0, zeros, shifts, place, layout, 0);
   }
@@ -204,21 +217,26 @@ export class Exact {
     rows: number,
     stride: number,
     width: number,
+    dtype: DType,
   ): number {
-    const staged = this.#staging.tensor(index, array);
+    const half = isHalf(dtype);
+    const staged = half ? this.#staging.halves(index, dtype) : this.#staging.tensor(index, array);
     const [count, length] = stride === width ? [1, rows * width] : [rows, width];
     for (let row = 0; row < count; row++) {
       const from = start + row * stride;
       staged.set(array.subarray(from, from + length), row * length);
     }
-    return staged.byteOffset;
+    const pointer = this.#staging.pointer(index);
+    if (half) kernelsOf(dtype, this.#engine).widen(pointer, staged.byteOffset, rows * width);
+    return pointer;
   }
 }
 
 /** Elements of a piece in a staging array. */
 function capacityOf(terms: ExactTerms, layout: Layout): number {
-  const bytes = BYTES[layout.dtype];
-  return masks(terms, layout) ? maskedCapacity(bytes) : STAGING_BYTES / bytes;
+  const { dtype } = layout;
+  const shared = isHalf(dtype) || masks(terms, layout);
+  return shared ? maskedCapacity(dtype) : STAGING_BYTES / numberBytes(dtype);
 }
 
 /** Whether the terms are those of a mask alone: dy of all places counts where they have outputs. */

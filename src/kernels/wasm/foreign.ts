@@ -4,15 +4,15 @@
  * Results go out through the array that their input came in by.
  */
 
-import type { ComputeDType, FloatArray } from '../../core/dtype.js';
+import type { DType, TensorData } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import type { Stages } from './engine.js';
 import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
 import { PARTS, STAGING_BYTES, type Staging } from './staging.js';
-import { BYTES } from './variant.js';
+import { BYTES, numberBytes } from './variant.js';
 
 /** Chooses the kernels for `rows` rows with `values` values to a channel. */
-export type Choose = (rows: number, values: number, dtype: ComputeDType) => Stages;
+export type Choose = (rows: number, values: number, dtype: DType) => Stages;
 
 export class Foreign {
   readonly #staging: Staging;
@@ -23,7 +23,7 @@ export class Foreign {
     this.#choose = choose;
   }
 
-  moments(mean: number, m2: number, x: FloatArray, layout: Layout, from: number, to: number): void {
+  moments(mean: number, m2: number, x: TensorData, layout: Layout, from: number, to: number): void {
     const bytes = BYTES[layout.dtype];
     const partMean = this.#staging.channel(PARTS[0], to - from, 8);
     const partM2 = this.#staging.channel(PARTS[1], to - from, 8);
@@ -52,8 +52,8 @@ export class Foreign {
   }
 
   normalize(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     mean: number,
     invstd: number,
     weight: number,
@@ -72,8 +72,8 @@ export class Foreign {
         at,
         mean + first * 8,
         invstd + first * 8,
-        weight && weight + first * bytes,
-        bias && bias + first * bytes,
+        weight && weight + first * numberBytes(layout.dtype),
+        bias && bias + first * numberBytes(layout.dtype),
         channels,
         rows,
         width * bytes,
@@ -86,8 +86,8 @@ export class Foreign {
   gradientSums(
     sumDy: number,
     sumDyXhat: number,
-    dy: FloatArray,
-    x: FloatArray,
+    dy: TensorData,
+    x: TensorData,
     mean: number,
     invstd: number,
     layout: Layout,
@@ -125,9 +125,9 @@ export class Foreign {
 
   /** `parameters`: pointers to mean, invstd, weight, meanDy and meanDyXhat. */
   inputGradient(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
+    dx: TensorData,
+    dy: TensorData,
+    x: TensorData,
     parameters: readonly [number, number, number, number, number],
     layout: Layout,
     from: number,
@@ -146,7 +146,7 @@ export class Foreign {
         xAt,
         mean + first * 8,
         invstd + first * 8,
-        weight && weight + first * bytes,
+        weight && weight + first * numberBytes(layout.dtype),
         meanDy && meanDy + first * 8,
         meanDyXhat && meanDyXhat + first * 8,
         channels,
@@ -163,7 +163,7 @@ export class Foreign {
   }
 
   /** Copies a piece into staging array `index`; its pointer. */
-  #load(index: number, array: FloatArray, piece: Piece): number {
+  #load(index: number, array: TensorData, piece: Piece): number {
     const staged = this.#staging.tensor(index, array);
     copyIn(staged, array, piece);
     return staged.byteOffset;

@@ -3,9 +3,17 @@
  * the array is collected; a view stays valid while the memory grows.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { DType, TensorData } from '../../core/dtype.js';
 import { bufferOf } from '../../core/typed-arrays.js';
 import { type Engine, PAGE } from './engine.js';
+import { BYTES } from './variant.js';
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+};
 
 /** Kernels read whole vectors: up to these many bytes behind an array. */
 const PADDING = 64;
@@ -53,10 +61,10 @@ function ballastOf(bytes: number): ArrayBuffer | null {
 
 export class Heap {
   readonly #engine: Engine;
-  readonly #blocks = new WeakMap<FloatArray, Block>();
+  readonly #blocks = new WeakMap<TensorData, Block>();
   readonly #collected = new FinalizationRegistry<Block>((block) => this.#free(block));
   /** Arrays that are known to lie in the memory: asking for their buffer takes 10 ns. */
-  readonly #owned = new WeakSet<FloatArray>();
+  readonly #owned = new WeakSet<TensorData>();
   /** Every buffer that the memory ever had: each growth makes a new, longer one. */
   readonly #buffers = new WeakSet<object>();
   #buffer: ArrayBufferLike;
@@ -91,7 +99,7 @@ export class Heap {
   }
 
   /** Whether `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
-  owns(array: FloatArray): boolean {
+  owns(array: TensorData): boolean {
     if (this.#owned.has(array)) return true;
     const buffer = bufferOf(array);
     const owned = buffer === this.#buffer || this.#buffers.has(buffer);
@@ -105,8 +113,8 @@ export class Heap {
   }
 
   /** A zeroed array. @throws RangeError when there is no room for it */
-  allocate(dtype: 'float32' | 'float64', length: number): FloatArray {
-    const bytes = length * (dtype === 'float32' ? 4 : 8);
+  allocate(dtype: DType, length: number): TensorData {
+    const bytes = length * BYTES[dtype];
     // Room for any color: places of equal arrays stay interchangeable.
     const room = bytes + PADDING + (bytes < LARGE ? 0 : (COLORS - 1) * COLOR_BYTES);
     const take = () => this.#engine.allocate(room);
@@ -114,10 +122,7 @@ export class Heap {
     const color = bytes < LARGE ? 0 : this.#large++ % COLORS;
     const at = pointer + color * COLOR_BYTES;
     const buffer = this.#current();
-    const array =
-      dtype === 'float32'
-        ? new Float32Array(buffer, at, length)
-        : new Float64Array(buffer, at, length);
+    const array = new ARRAYS[dtype](buffer as ArrayBuffer, at, length);
     array.fill(0);
     const block = { pointer, bytes, ballast: ballastOf(bytes) };
     this.#bytesInUse += bytes;
@@ -127,7 +132,7 @@ export class Heap {
   }
 
   /** Gives back an array of `allocate`; once is enough, and other arrays are left alone. */
-  release(array: FloatArray): void {
+  release(array: TensorData): void {
     const block = this.#blocks.get(array);
     if (block === undefined) return;
     this.#blocks.delete(array);

@@ -3,7 +3,7 @@
  * memory go in by pointer, all others through staging arrays (foreign.ts). After `reserve` no call allocates.
  */
 
-import type { ComputeDType, FloatArray } from '../../core/dtype.js';
+import type { ComputeDType, DType, FloatArray, TensorData } from '../../core/dtype.js';
 import { countPerChannel, type Layout, valuesPerChannel } from '../../core/layout.js';
 import { loadedAtInit } from '../../core/ready.js';
 import type {
@@ -16,13 +16,13 @@ import type {
 } from '../kernels.js';
 import { plainKernels } from '../plain.js';
 import { ChannelStatistics } from './channel-statistics.js';
-import type { Engine, Stages, Variants } from './engine.js';
+import type { Engine, Stages } from './engine.js';
 import type { Exact } from './exact.js';
 import { type Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { Masked } from './masked.js';
 import { SLOTS, Staging } from './staging.js';
-import { BYTES, byRows, channelsPerBlock, rowsOf } from './variant.js';
+import { BYTES, byRows, channelsPerBlock, numberBytes, rowsOf } from './variant.js';
 
 const exact = loadedAtInit(() => import('./exact.js'));
 const masked = loadedAtInit(() => import('./masked.js'));
@@ -34,7 +34,6 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly #staging: Staging;
   readonly #foreign: Foreign;
   readonly #choose: Choose;
-  readonly #variants: Partial<Record<ComputeDType, Variants>>;
   #masked: Masked | null = null;
   #exact: Exact | null = null;
 
@@ -42,7 +41,6 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     super(new Heap(engine), engine.statistics);
     this.name = engine.relaxed ? 'wasm-relaxed' : 'wasm';
     this.#engine = engine;
-    this.#variants = { float32: engine.stages };
     this.#staging = new Staging(this.heap);
     this.#choose = (rows, values, dtype) => this.#stages(rows, values, dtype);
     this.#foreign = new Foreign(this.#staging, this.#choose);
@@ -51,11 +49,12 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   allocate(dtype: 'float32', length: number): Float32Array;
   allocate(dtype: 'float64', length: number): Float64Array;
   allocate(dtype: ComputeDType, length: number): FloatArray;
-  allocate(dtype: ComputeDType, length: number): FloatArray {
+  allocate(dtype: DType, length: number): TensorData;
+  allocate(dtype: DType, length: number): TensorData {
     return this.heap.allocate(dtype, length);
   }
 
-  release(array: FloatArray): void {
+  release(array: TensorData): void {
     this.heap.release(array);
   }
 
@@ -71,7 +70,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   moments(
     mean: Float64Array,
     m2: Float64Array,
-    x: FloatArray,
+    x: TensorData,
     layout: Layout,
     { from, to }: ChannelRange,
   ): number {
@@ -104,8 +103,8 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   }
 
   normalize(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     by: Normalization,
     layout: Layout,
     { from, to }: ChannelRange,
@@ -119,8 +118,8 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     const bytes = BYTES[layout.dtype];
     const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
     const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
-    const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
-    const bias = staging.input(SLOTS.bias, by.bias, from, to, bytes);
+    const weight = staging.input(SLOTS.weight, by.weight, from, to, numberBytes(layout.dtype));
+    const bias = staging.input(SLOTS.bias, by.bias, from, to, numberBytes(layout.dtype));
     if (layout.mask?.zero) {
       this.#underMask().normalize(y, x, [mean, invstd, weight, bias], layout, from, to);
     } else if (this.heap.owns(x) && this.heap.owns(y)) {
@@ -146,8 +145,8 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
 
   gradientSums(
     sums: GradientSums,
-    dy: FloatArray,
-    x: FloatArray,
+    dy: TensorData,
+    x: TensorData,
     by: Normalization,
     layout: Layout,
     { from, to }: ChannelRange,
@@ -193,9 +192,9 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   }
 
   inputGradient(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
+    dx: TensorData,
+    dy: TensorData,
+    x: TensorData,
     by: Normalization,
     means: GradientSums | null,
     layout: Layout,
@@ -210,7 +209,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     const bytes = BYTES[layout.dtype];
     const mean = staging.input(SLOTS.mean, by.mean, from, to, 8);
     const invstd = staging.input(SLOTS.invstd, by.invstd, from, to, 8);
-    const weight = staging.input(SLOTS.weight, by.weight, from, to, bytes);
+    const weight = staging.input(SLOTS.weight, by.weight, from, to, numberBytes(layout.dtype));
     const meanDy = staging.input(SLOTS.meanDy, means?.dy ?? null, from, to, 8);
     const meanDyXhat = staging.input(SLOTS.meanDyXhat, means?.dyXhat ?? null, from, to, 8);
     const parameters = [mean, invstd, weight, meanDy, meanDyXhat] as const;
@@ -258,12 +257,9 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   }
 
   /** The kernels for `rows` rows with `values` values to a channel. */
-  #stages(rows: number, values: number, dtype: ComputeDType): Stages {
-    let variants = this.#variants[dtype];
-    if (variants === undefined) {
-      variants = types().variantsOf(dtype, this.#engine);
-      this.#variants[dtype] = variants;
-    }
-    return byRows(rows, values, BYTES[dtype]) ? variants.row : variants.plane;
+  #stages(rows: number, values: number, dtype: DType): Stages {
+    const { row, plane } =
+      dtype === 'float32' ? this.#engine.stages : types().kernelsOf(dtype, this.#engine);
+    return byRows(rows, values, numberBytes(dtype)) ? row : plane;
   }
 }

@@ -3,7 +3,7 @@
  * count are replaced, so that the other kernels need not know of them. Arguments as in foreign.ts.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import { computeDType, type FloatArray, type TensorData } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import { isSound } from '../../core/moments.js';
 import { Blend } from './blend.js';
@@ -11,16 +11,19 @@ import type { Engine } from './engine.js';
 import type { Choose } from './foreign.js';
 import type { Heap } from './heap.js';
 import { copyIn, copyOut, isRun, type Piece, piecesOf } from './pieces.js';
-import { maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
-import { BYTES } from './variant.js';
+import { isHalf, maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
+import { kernelsOf } from './types.js';
+import { numberBytes } from './variant.js';
 
 export class Masked {
+  readonly #engine: Engine;
   readonly #heap: Heap;
   readonly #staging: Staging;
   readonly #choose: Choose;
   readonly #blend: Blend;
 
   constructor(engine: Engine, heap: Heap, staging: Staging, choose: Choose) {
+    this.#engine = engine;
     this.#heap = heap;
     this.#staging = staging;
     this.#choose = choose;
@@ -35,7 +38,7 @@ export class Masked {
   moments(
     mean: number,
     m2: number,
-    x: FloatArray,
+    x: TensorData,
     layout: Layout,
     from: number,
     to: number,
@@ -45,7 +48,8 @@ export class Masked {
     const sums = this.#staging.view(mean, to - from);
     const squares = this.#staging.view(m2, to - from);
     const shifts = this.#filled(SLOTS.weight, layout, from, to, 0);
-    const sound = (sum: number, c: number) => isSound(count, sum, squares[c], shifts[c], dtype);
+    const sound = (sum: number, c: number) =>
+      isSound(count, sum, squares[c], shifts[c], computeDType(dtype));
     this.#sum(sums, squares, x, layout, from, to, shifts);
     if (!sums.every(sound)) {
       for (let c = 0; c < sums.length; c++) {
@@ -68,21 +72,21 @@ export class Masked {
   #sum(
     sums: Float64Array,
     squares: Float64Array,
-    x: FloatArray,
+    x: TensorData,
     layout: Layout,
     from: number,
     to: number,
     shifts: FloatArray,
   ): void {
-    const bytes = BYTES[layout.dtype];
+    const bytes = numberBytes(layout.dtype);
     const zeros = this.#filled(SLOTS.bias, layout, from, to, 0);
     const mean = this.#staging.channel(SLOTS.mean, to - from, 8).fill(0, 0, to - from);
     const invstd = this.#staging.channel(SLOTS.invstd, to - from, 8).fill(1, 0, to - from);
-    const d = this.#staging.tensor(1, x).byteOffset;
+    const d = this.#staging.pointer(1);
     this.#sumPieces(sums, squares, layout, from, to, (piece, first, second) => {
       const { channels, rows, width, values } = piece;
-      this.#blend.run(d, this.#in(0, x, piece), 0, shifts, zeros, piece, layout, from);
-      this.#choose(rows, values, layout.dtype).gradientSums(
+      this.#blend.run(d, this.#in(0, x, piece, layout), 0, shifts, zeros, piece, layout, from);
+      this.#choose(rows, values, computeDType(layout.dtype)).gradientSums(
         ...[first, second, d, d, mean.byteOffset, invstd.byteOffset],
         ...[channels, rows, width * bytes, values],
       );
@@ -93,24 +97,24 @@ export class Masked {
   gradientSums(
     sumDy: number,
     sumDyXhat: number,
-    dy: FloatArray,
-    x: FloatArray,
+    dy: TensorData,
+    x: TensorData,
     mean: number,
     invstd: number,
     layout: Layout,
     from: number,
     to: number,
   ): void {
-    const bytes = BYTES[layout.dtype];
+    const bytes = numberBytes(layout.dtype);
     const zeros = this.#filled(SLOTS.bias, layout, from, to, 0);
-    const [g, d] = [0, 1].map((index) => this.#staging.tensor(index, x).byteOffset);
+    const [g, d] = [0, 1].map((index) => this.#staging.pointer(index));
     const [sums, products] = [sumDy, sumDyXhat].map((at) => this.#staging.view(at, to - from));
     this.#sumPieces(sums, products, layout, from, to, (piece, first, second) => {
       const { channels, rows, width, values } = piece;
-      this.#blend.run(g, this.#in(0, dy, piece), 0, zeros, zeros, piece, layout, from);
-      this.#blend.run(d, this.#in(1, x, piece), 0, zeros, zeros, piece, layout, from);
+      this.#blend.run(g, this.#in(0, dy, piece, layout), 0, zeros, zeros, piece, layout, from);
+      this.#blend.run(d, this.#in(1, x, piece, layout), 0, zeros, zeros, piece, layout, from);
       const skipped = 8 * (piece.channel - from);
-      this.#choose(rows, values, layout.dtype).gradientSums(
+      this.#choose(rows, values, computeDType(layout.dtype)).gradientSums(
         ...[first, second, g, d, mean + skipped, invstd + skipped],
         ...[channels, rows, width * bytes, values],
       );
@@ -119,21 +123,21 @@ export class Masked {
 
   /** Writes y, and 0 where the mask does not count. */
   normalize(
-    y: FloatArray,
-    x: FloatArray,
+    y: TensorData,
+    x: TensorData,
     parameters: readonly [mean: number, invstd: number, weight: number, bias: number],
     layout: Layout,
     from: number,
     to: number,
   ): void {
-    const bytes = BYTES[layout.dtype];
+    const bytes = numberBytes(layout.dtype);
     const zeros = this.#filled(SLOTS.out0, layout, from, to, 0);
-    const whole = this.#staging.tensor(1, x).byteOffset;
+    const whole = this.#staging.pointer(1);
     for (const piece of this.#pieces(layout, from, to)) {
       const { channels, rows, width, values } = piece;
-      const at = this.#in(0, x, piece);
+      const at = this.#in(0, x, piece, layout);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, bytes]);
-      this.#choose(rows, values, layout.dtype).normalize(
+      this.#choose(rows, values, computeDType(layout.dtype)).normalize(
         ...[whole, at, ...own, channels, rows, width * bytes, values],
       );
       this.#put(y, whole, 0, zeros, zeros, piece, layout, from);
@@ -145,26 +149,26 @@ export class Masked {
    * @param scaleOf weight * invstd of a channel, or 0
    */
   inputGradient(
-    dx: FloatArray,
-    dy: FloatArray,
-    x: FloatArray,
+    dx: TensorData,
+    dy: TensorData,
+    x: TensorData,
     parameters: readonly number[],
     scaleOf: (channel: number) => number,
     layout: Layout,
     from: number,
     to: number,
   ): void {
-    const bytes = BYTES[layout.dtype];
+    const bytes = numberBytes(layout.dtype);
     const zeros = this.#filled(SLOTS.out0, layout, from, to, 0);
     const fills = this.#filled(SLOTS.out1, layout, from, to, 0);
     for (let c = from; c < to; c++) fills[c - from] = scaleOf(c);
-    const whole = this.#staging.tensor(1, x).byteOffset;
+    const whole = this.#staging.pointer(1);
     for (const piece of this.#pieces(layout, from, to)) {
       const { channels, rows, width, values } = piece;
-      const dyAt = this.#in(0, dy, piece);
-      const xAt = this.#in(1, x, piece);
+      const dyAt = this.#in(0, dy, piece, layout);
+      const xAt = this.#in(1, x, piece, layout);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, 8, 8]);
-      this.#choose(rows, values, layout.dtype).inputGradient(
+      this.#choose(rows, values, computeDType(layout.dtype)).inputGradient(
         ...[whole, dyAt, xAt, ...own, channels, rows, width * bytes, values],
       );
       this.#put(dx, whole, layout.mask!.zero ? 0 : dyAt, zeros, fills, piece, layout, from);
@@ -172,7 +176,7 @@ export class Masked {
   }
 
   #pieces(layout: Layout, from: number, to: number): Generator<Piece> {
-    return piecesOf(layout, { from, to }, maskedCapacity(BYTES[layout.dtype]));
+    return piecesOf(layout, { from, to }, maskedCapacity(layout.dtype));
   }
 
   /** Adds up what `sum` writes for each piece. */
@@ -198,23 +202,28 @@ export class Masked {
 
   /** A number of the element type for each channel. */
   #filled(slot: number, layout: Layout, from: number, to: number, value: number): FloatArray {
-    const array = this.#staging.channel(slot, to - from, BYTES[layout.dtype]);
+    const array = this.#staging.channel(slot, to - from, numberBytes(layout.dtype));
     return array.subarray(0, to - from).fill(value);
   }
 
-  /** Pointer to a piece: where it lies, if it is a run of the kernels' memory, or copied in. */
-  #in(index: number, array: FloatArray, piece: Piece): number {
-    if (this.#heap.owns(array) && isRun(piece)) {
-      return array.byteOffset + piece.start * array.BYTES_PER_ELEMENT;
+  /** Pointer to a piece's numbers: where they lie, if that is a run of the kernels' memory, or copied. */
+  #in(index: number, array: TensorData, piece: Piece, { dtype }: Layout): number {
+    const direct = this.#direct(array, piece);
+    if (!isHalf(dtype)) {
+      if (direct !== 0) return direct;
+      copyIn(this.#staging.tensor(index, array), array, piece);
+    } else {
+      const halves = this.#staging.halves(index, dtype);
+      if (direct === 0) copyIn(halves, array, piece);
+      const { widen } = kernelsOf(dtype, this.#engine);
+      widen(this.#staging.pointer(index), direct || halves.byteOffset, piece.rows * piece.width);
     }
-    const staged = this.#staging.tensor(index, array);
-    copyIn(staged, array, piece);
-    return staged.byteOffset;
+    return this.#staging.pointer(index);
   }
 
   /** Writes a piece of a result: a where the mask counts, else b * fills. */
   #put(
-    target: FloatArray,
+    target: TensorData,
     a: number,
     b: number,
     zeros: FloatArray,
@@ -223,13 +232,25 @@ export class Masked {
     layout: Layout,
     from: number,
   ): void {
-    const direct = this.#heap.owns(target) && isRun(piece);
-    const staged = this.#staging.tensor(0, target);
-    const at = direct
-      ? target.byteOffset + piece.start * target.BYTES_PER_ELEMENT
-      : staged.byteOffset;
+    const { dtype } = layout;
+    const direct = this.#direct(target, piece);
+    const staged = this.#staging.pointer(0);
+    const at = isHalf(dtype) ? staged : direct || staged;
     this.#blend.run(at, a, b, zeros, fills, piece, layout, from);
-    if (!direct) copyOut(target, staged, piece);
+    if (!isHalf(dtype)) {
+      if (direct === 0) copyOut(target, this.#staging.tensor(0, target), piece);
+      return;
+    }
+    const halves = this.#staging.halves(0, dtype);
+    const { narrow } = kernelsOf(dtype, this.#engine);
+    narrow(direct || halves.byteOffset, staged, piece.rows * piece.width);
+    if (direct === 0) copyOut(target, halves, piece);
+  }
+
+  /** Where a piece lies, if it is a run of the kernels' memory; else 0. */
+  #direct(array: TensorData, piece: Piece): number {
+    if (!this.#heap.owns(array) || !isRun(piece)) return 0;
+    return array.byteOffset + piece.start * array.BYTES_PER_ELEMENT;
   }
 }
 

@@ -1,6 +1,6 @@
 /** Cuts a run of channels into pieces that fit a staging array, and copies them in and out. */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { TensorData } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import type { ChannelRange } from '../kernels.js';
 import { rowsOf } from './variant.js';
@@ -64,7 +64,7 @@ export function isRun({ rows, width, stride }: Piece): boolean {
 }
 
 /** Copies a piece of `array` into `staged`. */
-export function copyIn(staged: FloatArray, array: FloatArray, piece: Piece): void {
+export function copyIn(staged: TensorData, array: TensorData, piece: Piece): void {
   const { rows, start, stride, width } = piece;
   // Rows of all channels lie one after another: one copy, not one for each pixel.
   if (isRun(piece)) {
@@ -78,7 +78,7 @@ export function copyIn(staged: FloatArray, array: FloatArray, piece: Piece): voi
 }
 
 /** Copies a piece out of `staged`. */
-export function copyOut(array: FloatArray, staged: FloatArray, piece: Piece): void {
+export function copyOut(array: TensorData, staged: TensorData, piece: Piece): void {
   const { rows, start, stride, width } = piece;
   if (isRun(piece)) {
     array.set(staged.subarray(0, rows * width), start);

@@ -3,15 +3,21 @@
  * per-channel argument, and two for x and dy, whose result goes out through the same one.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { DType, FloatArray, TensorData } from '../../core/dtype.js';
 import type { Heap } from './heap.js';
+import { numberBytes } from './variant.js';
 
 /** Bytes of an array for tensors: what stays in the cache on its way. */
 export const STAGING_BYTES = 128 << 10;
 
-/** Values of `bytes` bytes that an array holds beside a mask of as many. */
-export function maskedCapacity(bytes: number): number {
-  return Math.floor(STAGING_BYTES / (bytes + 1) / 64) * 64;
+/** Numbers of a piece that an array holds beside a mask of as many, and elements of 16 bits. */
+export function maskedCapacity(dtype: DType): number {
+  const bytes = numberBytes(dtype) + 1 + (isHalf(dtype) ? 2 : 0);
+  return Math.floor(STAGING_BYTES / bytes / 64) * 64;
+}
+
+export function isHalf(dtype: DType): boolean {
+  return dtype === 'float16' || dtype === 'bfloat16';
 }
 
 /** Per-channel arguments of a call, and their places. */
@@ -52,18 +58,32 @@ export class Staging {
   }
 
   /** Array `index` (0 or 1) for values of the type of `like`. */
-  tensor(index: number, like: FloatArray): FloatArray {
+  tensor<T extends TensorData>(index: number, like: T): T;
+  tensor(index: number, like: TensorData): TensorData {
     const staged = this.#tensor(index);
-    return like instanceof Float32Array
-      ? staged
-      : new Float64Array(staged.buffer, staged.byteOffset, STAGING_BYTES / 8);
+    if (like instanceof Float32Array) return staged;
+    const { buffer, byteOffset } = staged;
+    if (like instanceof Uint16Array) return new Uint16Array(buffer, byteOffset, STAGING_BYTES / 2);
+    return new Float64Array(buffer, byteOffset, STAGING_BYTES / 8);
   }
 
-  /** The mask of a piece, behind the values of array 1: up to `maskedCapacity` of them. */
-  mask(bytes: number): Uint8Array {
+  /** Pointer to array `index`. */
+  pointer(index: number): number {
+    return this.#tensor(index).byteOffset;
+  }
+
+  /** The mask of a piece, behind the numbers of array 1 and room for elements of 16 bits. */
+  mask(dtype: DType): Uint8Array {
     const { buffer, byteOffset } = this.#tensor(1);
-    const capacity = maskedCapacity(bytes);
-    return new Uint8Array(buffer, byteOffset + capacity * bytes, capacity);
+    const capacity = maskedCapacity(dtype);
+    return new Uint8Array(buffer, byteOffset + STAGING_BYTES - capacity, capacity);
+  }
+
+  /** Elements of 16 bits of a piece whose numbers are in array `index`. */
+  halves(index: number, dtype: DType): Uint16Array {
+    const { buffer, byteOffset } = this.#tensor(index);
+    const capacity = maskedCapacity(dtype);
+    return new Uint16Array(buffer, byteOffset + 4 * capacity, capacity);
   }
 
   /** The `length` float64 at `pointer`. */

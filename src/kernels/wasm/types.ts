@@ -1,12 +1,27 @@
-/** The stages of element types beside float32; loaded apart. */
+/** The kernels of element types beside float32; loaded apart. */
 
 import { decode } from '../../core/binary-text.js';
-import type { ComputeDType } from '../../core/dtype.js';
+import type { DType } from '../../core/dtype.js';
 import type { Engine, Variants } from './engine.js';
-import { float64, frequent } from './generated/types.js';
+import { bfloat16, float16, float64, frequent } from './generated/types.js';
 
-const TEXTS: Partial<Record<ComputeDType, string>> = { float64 };
+type Other = Exclude<DType, 'float32'>;
 
-export function variantsOf(dtype: ComputeDType, engine: Engine): Variants {
-  return engine.variants(decode(TEXTS[dtype]!, frequent));
+const TEXTS: Record<Other, string> = { float64, float16, bfloat16 };
+
+/** What a build has: its stages, and for 16 bits elements as float32 and back. */
+export interface TypeKernels extends Variants {
+  /** `count` elements from one pointer to another. */
+  widen(target: number, source: number, count: number): void;
+  narrow(target: number, source: number, count: number): void;
+}
+
+const made = new WeakMap<Engine, Partial<Record<Other, TypeKernels>>>();
+
+export function kernelsOf(dtype: DType, engine: Engine): TypeKernels {
+  const own = made.get(engine) ?? {};
+  made.set(engine, own);
+  const type = dtype as Other;
+  own[type] ??= engine.variants(decode(TEXTS[type], frequent)) as unknown as TypeKernels;
+  return own[type];
 }

@@ -8,11 +8,16 @@
  * | row | channels last, and (N, C) | the same | none: strips of channels lose 2 to 6 times |
  */
 
-import type { ComputeDType } from '../../core/dtype.js';
+import type { DType } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 
 /** Bytes of an element. */
-export const BYTES: Record<ComputeDType, 4 | 8> = { float32: 4, float64: 8 };
+export const BYTES: Record<DType, 2 | 4 | 8> = { float32: 4, float64: 8, float16: 2, bfloat16: 2 };
+
+/** Bytes of the numbers that elements are computed as, and of weights. */
+export function numberBytes(dtype: DType): 4 | 8 {
+  return dtype === 'float64' ? 8 : 4;
+}
 
 /** An array as rows: `rows` of them, each channel with `values` side by side in a row. */
 export interface Rows {
@@ -59,7 +64,7 @@ export function channelsPerBlock(layout: Layout): number {
   const channelBytes = Math.max(1, samples * plane * bytes);
   if (channels * channelBytes <= WHOLE_BYTES) return Math.max(1, channels);
   let fit = Math.max(1, Math.floor(BLOCK_BYTES / channelBytes));
-  if (!byRows(samples, plane, bytes)) {
+  if (!byRows(samples, plane, numberBytes(layout.dtype))) {
     const run = Math.floor(RUN_BYTES / (plane * bytes));
     fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
   }

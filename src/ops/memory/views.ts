@@ -9,17 +9,17 @@
  * comparisons (deepStrictEqual) and names.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import type { TensorData } from '../../core/dtype.js';
 import { AnyArray, bufferOf } from '../../core/typed-arrays.js';
 
 /** The array that a view was cut from. */
-const sources = new WeakMap<FloatArray, FloatArray>();
+const sources = new WeakMap<TensorData, TensorData>();
 /** Arrays whose buffer was asked for. */
-const pinned = new Set<FloatArray>();
+const pinned = new Set<TensorData>();
 
 const cut = (AnyArray.prototype as unknown as Float32Array).subarray;
 
-const PROPERTIES: PropertyDescriptorMap & ThisType<FloatArray> = {
+const PROPERTIES: PropertyDescriptorMap & ThisType<TensorData> = {
   subarray: {
     value(begin?: number, end?: number) {
       const view = cut.call(this, begin, end);
@@ -38,18 +38,18 @@ const PROPERTIES: PropertyDescriptorMap & ThisType<FloatArray> = {
   },
 };
 
-function sourceOf(view: FloatArray): FloatArray {
+function sourceOf(view: TensorData): TensorData {
   const source = sources.get(view);
   return source === undefined ? view : sourceOf(source);
 }
 
 /** `array`, kept by what a program cuts from it. Arrays with a buffer of their own need nothing. */
-export function keptByViews<T extends FloatArray>(array: T): T {
+export function keptByViews<T extends TensorData>(array: T): T {
   if (bufferOf(array).byteLength === array.byteLength) return array;
   return Object.defineProperties(array, PROPERTIES);
 }
 
 /** Ends that: the array's memory is given back. */
-export function unpin(array: FloatArray): void {
+export function unpin(array: TensorData): void {
   pinned.delete(array);
 }

@@ -4,7 +4,7 @@
  * the units that follow from it. See merge.ts, and core/exact-sum.ts for the sums.
  */
 
-import type { FloatArray } from '../../core/dtype.js';
+import { computeDType, type TensorData } from '../../core/dtype.js';
 import { valuesOfWords } from '../../core/exact-sum.js';
 import { countPerChannel, type Layout } from '../../core/layout.js';
 import { isSound } from '../../core/moments.js';
@@ -85,14 +85,14 @@ const TRIES = 3;
 /** The moments of the group's batch, from sums of x - shift and of its square. */
 export class ExactMoments implements Pass<Statistics> {
   readonly result: Statistics;
-  readonly #x: FloatArray;
+  readonly #x: TensorData;
   readonly #layout: Layout;
   readonly #meeting: ExactMeeting;
   #shift: Float64Array | null = null;
   #try = 0;
   #stage = 0;
 
-  constructor(statistics: Statistics, x: FloatArray, layout: Layout, scope: Scope) {
+  constructor(statistics: Statistics, x: TensorData, layout: Layout, scope: Scope) {
     this.result = statistics;
     this.#x = x;
     this.#layout = layout;
@@ -139,7 +139,7 @@ export class ExactMoments implements Pass<Statistics> {
       const shift = this.#shift === null ? 0 : this.#shift[c];
       mean[c] = shift + delta;
       m2[c] = squares - sum * delta;
-      if (!isSound(count, sum, squares, shift, dtype)) good = false;
+      if (!isSound(count, sum, squares, shift, computeDType(dtype))) good = false;
     }
     if (!good) this.#shift = mean.map((m) => (Number.isFinite(m) ? rounded(m, this.#layout) : 0));
     return good;
@@ -160,8 +160,8 @@ export class ExactMeans implements MeansOfGroup {
   /** @param sums get this rank's own sums, or the group's, as the scope says */
   constructor(
     sums: GradientSums,
-    dy: FloatArray,
-    x: FloatArray,
+    dy: TensorData,
+    x: TensorData,
     statistics: Statistics,
     layout: Layout,
     scope: Scope,
@@ -229,5 +229,5 @@ function allFinite(values: Float64Array): boolean {
 }
 
 function rounded(value: number, { dtype }: Layout): number {
-  return dtype === 'float32' ? Math.fround(value) : value;
+  return dtype === 'float64' ? value : Math.fround(value);
 }
