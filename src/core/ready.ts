@@ -26,7 +26,11 @@ export function loadedAtInit<T>(load: () => Promise<T>): Loaded<T> {
   return Object.assign(get, { ifThere: () => loaded });
 }
 
-/** All of it is loaded. */
+/** All of it is loaded, and what the modules that were loaded ask for in their turn. */
 export async function ready(): Promise<void> {
-  await Promise.all(loads.map((load) => load()));
+  for (let from = 0; from < loads.length; ) {
+    const news = loads.slice(from);
+    from = loads.length;
+    await Promise.all(news.map((load) => load()));
+  }
 }
