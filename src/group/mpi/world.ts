@@ -125,8 +125,14 @@ export class MpiWorld implements World, Ending {
     this.#tellAll(exitCode);
     for (const group of this.#groups.keys()) group.close('has ended: its world was left');
     const { gone } = this.#lobby;
+    const hasFailed = () => this.#lobby.failedRank >= 0;
     const areGone = () => gone.size === this.size - 1 && this.#lobby.isIdle;
-    this.#waiting.blockUntil(areGone, Number.POSITIVE_INFINITY);
+    this.#waiting.blockUntil(() => hasFailed() || areGone(), Number.POSITIVE_INFINITY);
+    if (hasFailed()) {
+      // It ends all ranks, and does not come to MPI_Finalize, which would wait for it without end.
+      this.#rest.sleep(DEFERENCE_MS);
+      return;
+    }
     // What is still to come in at MPI_Finalize, UCX complains of on standard output.
     drain(this.#mpi, this.#comm, this.#waiting, PARTING_MS);
     if (this.quit !== null) sayFinalized();

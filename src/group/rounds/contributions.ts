@@ -15,9 +15,9 @@ const MOST_VIEWS = 1024;
 
 export class Contributions {
   readonly views: readonly CopiedArray[];
+  /** Combines them where they lie; null: by loops. */
+  readonly reduce: Reducer | null;
   readonly #room: CopiedArray;
-  /** What combines the views in their memory; null: there is no WebAssembly for it. */
-  readonly reducer: Reducer | null;
   /** Of the views' type; read here, since to ask the arrays with each call takes longer than to add. */
   readonly #reduce: Reduce | null;
   readonly #first: number;
@@ -29,13 +29,13 @@ export class Contributions {
 
   /**
    * @param room in the same memory, for a combination: one of `views`, or as long
-   * @param reducer may write up to 15 bytes past the end of a view
+   * @param reduce may write up to 15 bytes past the end of a view
    */
-  constructor(views: readonly CopiedArray[], room: CopiedArray, reducer: Reducer | null) {
+  constructor(views: readonly CopiedArray[], room: CopiedArray, reduce: Reducer | null) {
     this.views = views;
     this.#room = room;
-    this.reducer = reducer;
-    this.#reduce = reducer && reduceFor(reducer, views[0] as CollectiveArray);
+    this.reduce = reduce;
+    this.#reduce = reduce && reduceFor(reduce, views[0] as CollectiveArray);
     this.#roomAt = room.byteOffset;
     this.#elementBytes = room.BYTES_PER_ELEMENT;
     this.#first = views[0].byteOffset;
@@ -46,7 +46,7 @@ export class Contributions {
   /** The same without the first `elements` of each. */
   from(elements: number): Contributions {
     const views = this.views.map((view) => view.subarray(elements));
-    return new Contributions(views, this.#room, this.reducer);
+    return new Contributions(views, this.#room, this.reduce);
   }
 
   /** The first `length` elements of what `member` sent. */

@@ -72,10 +72,10 @@ class Pieces {
   average(out: FloatArray, at: number): void {
     if (out.length === 0) return;
     const { frames } = this.#exchange.rounds;
-    const { views, reducer } = frames.contributions(this.#like);
+    const { views, reduce } = frames.contributions(this.#like);
     const slots = (views as readonly FloatArray[]).map((view) => view.subarray(at));
     const { weights, divisor } = this.#exchange.call.by as Weights;
-    if (reducer === null) {
+    if (reduce === null) {
       averageRanks(out, slots, weights, divisor);
       return;
     }
@@ -84,7 +84,7 @@ class Pieces {
     const end = place.byteOffset + place.byteLength - weights.byteLength;
     const here = new Float64Array(place.buffer, end, weights.length);
     here.set(weights);
-    reducer.average(out, slots, here, divisor);
+    reduce.average(out, slots, here, divisor);
   }
 }
 
