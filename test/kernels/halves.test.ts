@@ -143,7 +143,9 @@ describe.each(HALVES)('%s', (dtype) => {
       (kind) => {
         const layouts = [false, true]
           .flatMap((channelsLast) => layoutsOf(channelsLast, 'float32'))
-          .filter(({ samples, channels, plane }) => samples * channels * plane <= 2500);
+          .filter(({ samples, channels, plane }) => samples * channels * plane <= 1500)
+          // Under a mask the kernels of float32 run over what was widened: fewer will do.
+          .filter((_, i) => kind === 'none' || i % 3 === 0);
         for (const bare of layouts) {
           const { samples, channels, plane } = bare;
           const random = seeded(samples * 31 + channels * 7 + plane);
