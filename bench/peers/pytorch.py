@@ -2,6 +2,7 @@
 
     pytorch.py batch_norm THREADS
     pytorch.py gloo RANK RANKS RENDEZVOUS_FILE
+    pytorch.py average RANK RANKS RENDEZVOUS_FILE
 
 Answers requests, lines of JSON, as turns/protocol.ts says. A task names the folder where the
 inputs are, raw float32, and where the results go, which the asking side checks against float64.
@@ -134,42 +135,82 @@ class Player:
 
     def turn(self, work, calls, samples):
         run = self.layer.forward if work == "forward" else self.layer.training
-        times = []
-        # The contestant before has left its own data in the cache: the first does not count.
-        for sample in range(-1, samples):
-            # Before the clock starts only: at its end gloo's barrier would cost more than a pass.
-            if self.synchronized:
-                dist.barrier()
-            start = time.perf_counter()
-            for _ in range(calls):
-                run()
-            if sample >= 0:
-                times.append((time.perf_counter() - start) * 1e6 / calls)
-        return {"times": times}
+        return {"times": times_of(run, calls, samples, self.synchronized)}
 
-    def answer(self, request):
-        if request["ask"] == "prepare":
-            return self.prepare(request["task"])
-        return self.turn(request["work"], request["calls"], request["samples"])
+
+class Averager:
+    """A flat average of gradients: copied together, one all-reduce, scaled and copied back."""
+
+    def __init__(self, rank, ranks):
+        self.rank = rank
+        self.ranks = ranks
+        self.gradients = []
+
+    @staticmethod
+    def values(rank, array, length):
+        """Halves, whose means are exact on 2, 4 and 8 ranks; gradients/task.ts has the same."""
+        return ((torch.arange(length) * 7 + array * 3 + rank * 13) % 101 - 50).float() / 2
+
+    def prepare(self, task):
+        self.gradients = [self.values(self.rank, a, n) for a, n in enumerate(task["lengths"])]
+        self.average()
+        error = 0.0
+        for a, gradient in enumerate(self.gradients):
+            every = [self.values(rank, a, len(gradient)) for rank in range(self.ranks)]
+            error = max(error, (gradient - sum(every) / self.ranks).abs().max().item())
+        return {"errors": {"gloo": error}}
+
+    def average(self):
+        flat = torch.cat(self.gradients)
+        dist.all_reduce(flat)
+        flat /= self.ranks
+        at = 0
+        for gradient in self.gradients:
+            gradient.copy_(flat[at : at + len(gradient)])
+            at += len(gradient)
+
+    def turn(self, _work, calls, samples):
+        return {"times": times_of(self.average, calls, samples, True)}
+
+
+def times_of(run, calls, samples, meets):
+    times = []
+    # The contestant before has left its own data in the cache: the first does not count.
+    for sample in range(-1, samples):
+        # Before the clock starts only: at its end gloo's barrier would cost more than a pass.
+        if meets:
+            dist.barrier()
+        start = time.perf_counter()
+        for _ in range(calls):
+            run()
+        if sample >= 0:
+            times.append((time.perf_counter() - start) * 1e6 / calls)
+    return times
+
+
+def answer(player, request):
+    if request["ask"] == "prepare":
+        return player.prepare(request["task"])
+    return player.turn(request["work"], request["calls"], request["samples"])
 
 
 def main():
     kind, *rest = sys.argv[1:]
-    if kind == "gloo":
+    if kind != "batch_norm":
         rank, ranks, rendezvous = int(rest[0]), int(rest[1]), rest[2]
         torch.set_num_threads(1)
         dist.init_process_group("gloo", f"file://{rendezvous}", rank=rank, world_size=ranks)
-        player = Player(rank, True)
+        player = Player(rank, True) if kind == "gloo" else Averager(rank, ranks)
     else:
         torch.set_num_threads(int(rest[0]))
         player = Player(0, False)
     for line in sys.stdin:
         try:
-            reply = player.answer(json.loads(line))
+            reply = answer(player, json.loads(line))
         except Exception:
             reply = {"failure": traceback.format_exc()}
         print(json.dumps(reply), flush=True)
-    if kind == "gloo":
+    if kind != "batch_norm":
         dist.destroy_process_group()
 
 

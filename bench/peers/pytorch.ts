@@ -56,12 +56,12 @@ export async function findPython(path: string | undefined): Promise<Python | nul
   return null;
 }
 
-/** `ranks` processes with one thread each that average gradients, by bench/gradients/gloo.py. */
+/** `ranks` processes with one thread each that average gradients. */
 export function startFlatAverage(python: Python, ranks: number): Contestant {
   const meeting = join(makeFolder(), 'rendezvous');
-  const runs = Array.from({ length: ranks }, (_, rank) => [String(rank), String(ranks), meeting]);
-  const script = resolve('bench/gradients/gloo.py');
-  return start(`PyTorch ${python.version}, gloo`, python, runs, script);
+  const every = Array.from({ length: ranks }, (_, rank) => rank);
+  const runs = every.map((rank) => ['average', String(rank), String(ranks), meeting]);
+  return start(`PyTorch ${python.version}, gloo`, python, runs);
 }
 
 /** One process with `ranks` threads that normalises the samples of all ranks. */
@@ -86,14 +86,9 @@ export function startGloo(python: Python, ranks: number): Contestant {
   );
 }
 
-function start(
-  name: string,
-  python: Python,
-  runs: readonly string[][],
-  script = SCRIPT,
-): Contestant {
+function start(name: string, python: Python, runs: readonly string[][]): Contestant {
   const children = runs.map((args) =>
-    spawn(python.path, [script, ...args], { env: ENVIRONMENT, stdio: 'pipe' }),
+    spawn(python.path, [SCRIPT, ...args], { env: ENVIRONMENT, stdio: 'pipe' }),
   );
   const links = children.map(
     (child) => new LineLink(child.stdout, child.stdin, lastWordsOf(child)),
