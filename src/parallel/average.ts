@@ -8,7 +8,6 @@ import { isChecked } from '../core/check-mode.js';
 import { narrow, widen } from '../core/dtype.js';
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
-import { loadedAtInit } from '../core/ready.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
 import { Agreement } from '../group/agreement.js';
@@ -17,6 +16,7 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { GroupLike } from '../group/world.js';
 import { averagePass } from './average-pass.js';
+import { exactPass, putAverage, rowsOf } from './exact-pass.js';
 import { describeTargets, type GradientHolder, gradientOf, type Target } from './targets.js';
 
 export type { GradientHolder } from './targets.js';
@@ -47,9 +47,6 @@ export interface AverageOptions {
 }
 
 const AVERAGE = 'averageGradients';
-/** Few programs need exact sums: `init` loads them. */
-const exactly = loadedAtInit(() => import('./exact-pass.js'));
-
 const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
 
 /** Averages gradients. */
@@ -65,9 +62,7 @@ export function gradientPass(
     const weights = weightsOf(options);
     const { reproducible } = options;
     const targets = list.map((holder) =>
-      reproducible
-        ? exactly().rowsOf(holder, AVERAGE)
-        : { ...gradientOf(holder, AVERAGE), rows: 1 },
+      reproducible ? rowsOf(holder, AVERAGE) : { ...gradientOf(holder, AVERAGE), rows: 1 },
     );
     return { list, targets, reproducible, ...weights };
   };
@@ -79,8 +74,8 @@ export function gradientPass(
   const all = { group, own, total, label };
   if (reproducible) {
     const exact = () =>
-      after(exactly().exactPass(targets, optional, all), () => {
-        for (const [i, holder] of list.entries()) exactly().putAverage(holder, targets[i]);
+      after(exactPass(targets, optional, all), () => {
+        for (const [i, holder] of list.entries()) putAverage(holder, targets[i]);
       });
     return before(isChecked() && group.size > 1 ? agreementOf(list, group) : null, exact);
   }
