@@ -2,7 +2,7 @@
 
 import { init as initJax, numpy as np, tree } from '@jax-js/jax';
 import { type AnySyncBatchNorm, init, isInitialized, release, SyncBatchNorm } from 'syncbn';
-import { broadcastTree, network, stage, type Tree } from 'syncbn/jax';
+import { again, broadcastTree, network, stage, type Tree } from 'syncbn/jax';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { StepReport, StepScript } from '../ranks/run-jax.js';
@@ -44,7 +44,19 @@ describe('network refuses', () => {
         return network({ a: layer, b: layer }, { loss });
       },
       RangeError,
-      /'a' and 'b' are one layer/,
+      /'a' and 'b' are one layer; write again\('a'\) for 'b' to run it twice/,
+    ],
+    [
+      'to run again what is not there',
+      () => network({ a: bn(), b: again('aa') }, { loss }),
+      RangeError,
+      /'b' runs 'aa' again, and before it are a; did you mean 'a'\?/,
+    ],
+    [
+      'to run again what comes later',
+      () => network({ b: again('a'), a: bn() }, { loss }),
+      RangeError,
+      /'b' runs 'a' again, and before it are none/,
     ],
     [
       'float64 layers',

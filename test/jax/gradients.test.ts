@@ -24,16 +24,20 @@ const TOLERANCE = 2e-6;
 interface Expected {
   loss: number;
   gradients: Float32Array[];
+  /** Of the batch. */
+  inputs: Float32Array;
 }
 
 /** `valueAndGrad` of the uncut network on samples 0 to `count`. */
 function uncut(model: TestModel, count: number): Expected {
   const [x, labels] = samples(model.shape, 0, count);
   const parameters = model.cut().initialParameters();
-  const both = jit(valueAndGrad((p: Tree, a: np.Array, b: np.Array) => model.uncut(p, a, b)));
-  const [loss, gradients] = both(parameters, x, labels);
+  const run = ({ p, a }: { p: Tree; a: np.Array }, b: np.Array) => model.uncut(p, a, b);
+  const both = jit(valueAndGrad(run));
+  const [loss, gradients] = both({ p: parameters, a: x }, labels);
   both.dispose();
-  return { loss: loss.item(), gradients: valuesOf(gradients) };
+  const [inputs] = valuesOf(gradients.a);
+  return { loss: loss.item(), gradients: valuesOf(gradients.p), inputs };
 }
 
 function valuesOf(arrays: Tree): Float32Array[] {
@@ -70,10 +74,12 @@ function runSteps(sizes: readonly number[], script: Omit<StepScript, 'from' | 't
 
 const SPLITS = [[8], [4, 4], [7, 1], [0, 8], [3, 3, 2], [4, 0, 4], [2, 2, 2, 2], [0, 5, 0, 3]];
 
-describe.each(['mlp', 'cnn', 'sequence'] as const)('%s', (name) => {
+describe.each(['mlp', 'cnn', 'sequence', 'siamese'] as const)('%s', (name) => {
   const expected = () => uncut(models[name], 8);
 
-  test.each(SPLITS.map((sizes) => ({ sizes })))(
+  // What differs in the siamese network does not depend on the split.
+  const splits = name === 'siamese' ? [[8], [3, 3, 2], [0, 8]] : SPLITS;
+  test.each(splits.map((sizes) => ({ sizes })))(
     'agrees with the uncut network for samples split into $sizes',
     async ({ sizes }) => {
       const { loss, gradients } = expected();
@@ -84,6 +90,23 @@ describe.each(['mlp', 'cnn', 'sequence'] as const)('%s', (name) => {
         expectClose([report.loss], [loss], 1e-6);
         expectGradients(report.gradients, gradients);
       }
+    },
+  );
+
+  test.each([[[8]], [[3, 0, 5]]])(
+    'gives the gradients of the batch, too, for samples split into %j',
+    async (sizes) => {
+      const { gradients, inputs } = expected();
+      const reports = await runSteps(sizes, {
+        ...{ model: name, how: 'wait', steps: 2, inputGradients: true },
+      });
+      const parts = reports.map((report) => report.inputs!);
+      expect(parts.map(({ length }) => length)).toEqual(
+        sizes.map((size) => (size * inputs.length) / 8),
+      );
+      expectGradients([Float32Array.from(parts.flatMap((part) => [...part]))], [inputs]);
+      expectGradients(reports[0].gradients, gradients);
+      expect(reports.map(({ leaked }) => leaked)).toEqual(sizes.map(() => 0));
     },
   );
 
@@ -173,5 +196,5 @@ function twoBlocks(size: number): Expected {
   };
   const mean = (p: P) => block(tree.ref(p), 0).add(block(p, size)).div(2);
   const [loss, gradients] = valueAndGrad(mean)(parameters);
-  return { loss: loss.item(), gradients: valuesOf(gradients) };
+  return { loss: loss.item(), gradients: valuesOf(gradients), inputs: new Float32Array() };
 }

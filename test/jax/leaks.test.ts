@@ -31,26 +31,29 @@ function heapMegabytes(): number {
   return process.memoryUsage().heapUsed / 2 ** 20;
 }
 
-test.each(['mlp', 'cnn'] as const)('500 steps of %s leave no array and no memory', (name) => {
-  const { cut, shape } = models[name];
-  const net = cut();
-  const parameters = net.initialParameters();
-  const [x, labels] = samples(shape, 0, 4);
-  const steps = (times: number) => {
-    for (let i = 0; i < times; i++) {
-      const work = net.lossAndGradients(tree.ref(parameters), x.ref, labels.ref);
-      tree.dispose(work.wait().gradients);
-      net.predict(tree.ref(parameters), x.ref).dispose();
-    }
-  };
-  // Compiled code and optimized functions take their room first.
-  steps(150);
-  const before = { arrays: count(), heap: heapMegabytes() };
-  steps(500);
-  expect(count()).toBe(before.arrays);
-  // One program built anew in each step would be 14 KB a step, 7 MB in all.
-  expect(heapMegabytes() - before.heap).toBeLessThan(3);
-});
+test.each(['mlp', 'cnn', 'siamese'] as const)(
+  '500 steps of %s leave no array and no memory',
+  (name) => {
+    const { cut, shape } = models[name];
+    const net = cut();
+    const parameters = net.initialParameters();
+    const [x, labels] = samples(shape, 0, 4);
+    const steps = (times: number) => {
+      for (let i = 0; i < times; i++) {
+        const work = net.lossAndGradients(tree.ref(parameters), x.ref, labels.ref);
+        tree.dispose(work.wait().gradients);
+        net.predict(tree.ref(parameters), x.ref).dispose();
+      }
+    };
+    // Compiled code and optimized functions take their room first.
+    steps(150);
+    const before = { arrays: count(), heap: heapMegabytes() };
+    steps(500);
+    expect(count()).toBe(before.arrays);
+    // One program built anew in each step would be 14 KB a step, 7 MB in all.
+    expect(heapMegabytes() - before.heap).toBeLessThan(3);
+  },
+);
 
 test.each(['wait', 'done'])('ranks free what steps make, by %s', async (how) => {
   const script = { model: 'cnn', how, steps: 6 };

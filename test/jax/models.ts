@@ -5,7 +5,16 @@
 
 import { nn, numpy as np } from '@jax-js/jax';
 import { SyncBatchNorm, type SyncBatchNormOptions } from 'syncbn';
-import { convolve, maxPool, type Network, network, type Stage, stage, type Tree } from 'syncbn/jax';
+import {
+  again,
+  convolve,
+  maxPool,
+  type Network,
+  network,
+  type Stage,
+  stage,
+  type Tree,
+} from 'syncbn/jax';
 
 /** Numbers in [-1, 1) that are the same on every rank (Lehmer's generator). */
 export function numbers(count: number, seed: number): Float32Array {
@@ -229,6 +238,51 @@ export const sequence = {
   },
 };
 
+type Pair = { first: np.Array; second: np.Array };
+
+/** Two halves of the input through the same layers: a siamese network. Input (N, 2, 6). */
+export const siamese = {
+  shape: [2, 6],
+  cut(options: SyncBatchNormOptions = {}) {
+    return network(
+      {
+        split: stage((x) => ({ x: x.ref.slice([], 0), carry: { second: x.slice([], 1) } })),
+        dense: stage(
+          () => ({ w: randomArray([6, 7], 1) }),
+          (x, { w }) => np.dot(x, w),
+        ),
+        bn: new SyncBatchNorm(7, { name: 'bn', ...options }),
+        other: stage((first, _, { second }: Pair) => ({ x: second, carry: { first } })),
+        dense2: again('dense'),
+        bn2: again('bn'),
+        join: stage(
+          () => ({ w: randomArray([7, CLASSES], 2) }),
+          (second, { w }, { first }: Pair) => ({
+            x: np.dot(np.tanh(first.sub(second.ref)).mul(nn.relu(second)), w),
+            carry: [],
+          }),
+        ),
+      },
+      { loss: crossEntropy },
+    );
+  },
+  uncut(
+    p: { dense: { w: np.Array }; bn: Affine; join: { w: np.Array } },
+    x: np.Array,
+    labels: np.Array,
+    norm = plainNorm,
+  ) {
+    const branch = (half: np.Array, last: boolean) => {
+      const [w, weight, bias] = [p.dense.w, p.bn.weight, p.bn.bias].map((a) => (last ? a : a.ref));
+      return norm(np.dot(half, w), weight, bias);
+    };
+    const first = branch(x.ref.slice([], 0), false);
+    const second = branch(x.slice([], 1), true);
+    const joined = np.tanh(first.sub(second.ref)).mul(nn.relu(second));
+    return crossEntropy(np.dot(joined, p.join.w), labels);
+  },
+};
+
 /** A model by its name, with its parameters and layers as trees that tests can walk. */
 export interface TestModel {
   readonly shape: number[];
@@ -241,8 +295,8 @@ export interface TestModel {
   ): np.Array;
 }
 
-export const models = { mlp, cnn, sequence } as unknown as Record<
-  'mlp' | 'cnn' | 'sequence',
+export const models = { mlp, cnn, sequence, siamese } as unknown as Record<
+  'mlp' | 'cnn' | 'sequence' | 'siamese',
   TestModel
 >;
 

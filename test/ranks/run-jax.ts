@@ -19,6 +19,7 @@ export interface StepScript extends Share {
   /** Default 1. */
   steps?: number;
   average?: boolean;
+  inputGradients?: boolean;
   /** What this rank does wrong. */
   fault?: 'rank-3 batch' | 'missing parameter' | 'no array';
 }
@@ -28,6 +29,8 @@ export interface StepReport {
   samples: number;
   /** Of the parameters' leaves. */
   gradients: Float32Array[];
+  /** Of the batch, when asked for. */
+  inputs: Float32Array | null;
   /** Of each layer: mean and variance, one behind the other. */
   running: Float64Array[];
   /** Arrays that the steps left behind, beside those above. */
@@ -51,14 +54,17 @@ export async function runSteps(script: StepScript): Promise<StepReport> {
     const given = tree.ref(parameters);
     if (script.fault === 'missing parameter') delete (given as Record<string, unknown>).bn1;
     const batch = script.fault === 'no array' ? ('x' as never) : x;
-    const work = net.lossAndGradients(given, batch, labels, { average: script.average ?? true });
-    const { loss, gradients, samples: total } = how === 'wait' ? work.wait() : await work.done();
+    const { average = true, inputGradients = false } = script;
+    const work = net.lossAndGradients(given, batch, labels, { average, inputGradients });
+    const result = how === 'wait' ? work.wait() : await work.done();
+    const { loss, gradients, samples: total, inputs } = result;
     report = {
       loss,
       samples: total,
       gradients: tree
         .leaves<np.Array>(gradients)
         .map((gradient) => Float32Array.from(gradient.dataSync() as Float32Array)),
+      inputs: inputs === undefined ? null : Float32Array.from(inputs.x.dataSync() as Float32Array),
       running: runningOf(net.layers),
       leaked: count() - before,
     };
@@ -100,6 +106,7 @@ export async function runBlocks({ from, to }: Share): Promise<StepReport> {
     loss,
     samples: total,
     gradients: tree.leaves<np.Array>(gradients).map((a) => a.dataSync() as Float32Array),
+    inputs: null,
     running: [Float64Array.of(...norm.movingMean.toFloats(), ...norm.movingVariance.toFloats())],
     leaked: 0,
   };

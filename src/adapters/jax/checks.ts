@@ -1,11 +1,13 @@
 /** Checks of what a network is made of and called with. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
+import { suggestion } from '../../core/nearest.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show, showText } from '../../core/show.js';
 import { ProcessGroup } from '../../group/process-group.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
 import { partsOf } from '../../layers/parts.js';
+import { Again } from './again.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
 /** The name of a network. Throws unless it can be made of `layers` and `options`. */
@@ -41,15 +43,36 @@ export function checkEntries(layers: unknown, options: unknown): string {
     }
   }
   const seen = new Map<unknown, string>();
+  const earlier: string[] = [];
   for (const [key, layer] of Object.entries(layers)) {
     checkEntry(key, layer, name);
+    if (layer instanceof Again) {
+      checkAgain(key, layer, earlier, name);
+      continue;
+    }
+    earlier.push(key);
     const first = seen.get(layer);
     if (first !== undefined && layer instanceof BatchNorm) {
-      throw new RangeError(`${name}: '${first}' and '${key}' are one layer; each needs its own`);
+      throw new RangeError(
+        `${name}: '${first}' and '${key}' are one layer; write again('${first}') for '${key}' to ` +
+          'run it twice',
+      );
     }
     seen.set(layer, key);
   }
   return name;
+}
+
+/** Throws unless an earlier place is there to run again. */
+function checkAgain(key: string, again: Again, earlier: readonly string[], name: string): void {
+  if (typeof again.name !== 'string') {
+    throw new TypeError(`${name}: again takes the name of a place, got ${show(again.name)}`);
+  }
+  if (earlier.includes(again.name)) return;
+  throw new RangeError(
+    `${name}: '${key}' runs '${showText(again.name)}' again, and before it are ` +
+      `${earlier.join(', ') || 'none'}${suggestion(again.name, earlier)}`,
+  );
 }
 
 function checkEntry(key: string, layer: unknown, name: string): void {
@@ -57,7 +80,7 @@ function checkEntry(key: string, layer: unknown, name: string): void {
   if (/^\d+$/.test(key)) {
     throw new RangeError(`${name}: a layer needs a name that is not a number, got '${key}'`);
   }
-  if (layer instanceof Stage) return;
+  if (layer instanceof Stage || layer instanceof Again) return;
   if (!(layer instanceof BatchNorm)) {
     throw new TypeError(
       `${name}: '${key}' must be a stage, a SyncBatchNorm or a GlobalBatchNorm, got ${describe(layer)}`,

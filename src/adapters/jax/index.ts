@@ -3,6 +3,7 @@
  * as stages and layers; it gives loss and gradients over all ranks.
  */
 
+export { Again, again } from './again.js';
 export { type BroadcastTreeOptions, broadcastTree } from './broadcast.js';
 export { convolve, maxPool, type Padding } from './convolution.js';
 export {

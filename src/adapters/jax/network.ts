@@ -10,25 +10,30 @@ import { Tensor } from '../../core/tensor.js';
 import type { Work } from '../../group/transport.js';
 import type { GroupLike } from '../../group/world.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
+import { checkBoolean } from '../../layers/checks.js';
 import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
 import { ownName, partsOf } from '../../layers/parts.js';
 import type { AnySyncBatchNorm } from '../../layers/sync-batch-norm.js';
 import { drive, type Steps } from '../shared/drive.js';
 import { runningStatistics, statisticsRows } from '../shared/statistics.js';
+import { type Again, type Placed, placesOf } from './again.js';
 import { checkEntries, checkParameters, flowOf } from './checks.js';
 import { call, Held } from './held.js';
 import { localStatistics, type MaskOf, packRows, unpackStatistics } from './normalization.js';
 import { read } from './read.js';
-import { InnerSpan, LastSpan, type Named, type StatisticsOf } from './span.js';
+import { InnerSpan, LastSpan, type StatisticsOf } from './span.js';
 import type { Flow, Stage, Tree } from './stage.js';
 import { type LossAndGradients, type Spans, trainingStep } from './training-step.js';
 
-/** Stages and normalisations by name, in the order in which they run. */
-export type Layers = Record<string, Stage | AnySyncBatchNorm | GlobalBatchNorm>;
+/** Stages and normalisations by name, in the order in which they run; see `again`. */
+export type Layers = Record<string, Stage | AnySyncBatchNorm | GlobalBatchNorm | Again>;
 
-/** The parameter tree of a network: one entry for each layer, `{}` for those without any. */
+/**
+ * The parameter tree of a network: one entry for each layer, `{}` for those without any; none for
+ * the places where a layer runs again.
+ */
 export type ParametersOf<E extends Layers> = {
-  -readonly [K in keyof E]: E[K] extends Stage<infer P>
+  -readonly [K in keyof E as E[K] extends Again ? never : K]: E[K] extends Stage<infer P>
     ? P
     : E[K] extends GlobalBatchNorm
       ? { gamma: np.Array; beta: np.Array }
@@ -64,6 +69,8 @@ export interface StepOptions {
    * as `averageGradients` does with `sampleCount`.
    */
   average?: boolean;
+  /** Whether the gradients of the batch come along, too. Default false. */
+  inputGradients?: boolean;
 }
 
 /**
@@ -91,13 +98,15 @@ export function network<E extends Layers, L extends Tree>(
 export class Network<E extends Layers, L extends Tree> {
   readonly layers: E;
   readonly name: string;
+  readonly #places: readonly Placed<Stage | BatchNorm>[];
   readonly #spans: Spans;
   readonly #group: GroupLike;
 
   constructor(layers: E, options: NetworkOptions<L>) {
     this.name = checkEntries(layers, options);
     this.layers = layers;
-    this.#spans = cut(Object.entries(layers), options);
+    this.#places = placesOf(layers);
+    this.#spans = cut(this.#places, options);
     this.#group = options.processGroup ?? null;
   }
 
@@ -106,11 +115,20 @@ export class Network<E extends Layers, L extends Tree> {
    * as the layers hold them now. Ranks must start alike: seed them, or see `broadcastTree`.
    */
   initialParameters(): ParametersOf<E> {
-    const entries = Object.entries(this.layers).map(([name, layer]) => [
+    const entries = this.#owners().map(([name, layer]) => [
       name,
       layer instanceof BatchNorm ? parametersOf(layer) : layer.initial(),
     ]);
     return Object.fromEntries(entries);
+  }
+
+  /** The places that have parameters of their own. */
+  #owners(): Placed<Stage | BatchNorm>[] {
+    return this.#places.filter(([place, , key]) => place === key);
+  }
+
+  #names(): string[] {
+    return this.#owners().map(([name]) => name);
   }
 
   /**
@@ -122,7 +140,8 @@ export class Network<E extends Layers, L extends Tree> {
    * @param parameters as `initialParameters` makes them; consumed, as are `batch` and `labels`
    * @param batch samples on the first axis. None at all: `np.zeros([0, ...])`
    * @returns the mean loss over all samples of the group and its gradients, arrays in the form of
-   *   `parameters`, which the caller owns; the same on all ranks. Without any sample both are 0
+   *   `parameters`, which the caller owns; the same on all ranks. Without any sample both are 0.
+   *   With `inputGradients` also those of this rank's batch
    * @throws TypeError and RangeError for arguments that do not fit, on the group's other ranks
    *   too; from `wait()` on the webgpu device, which can only be awaited
    */
@@ -132,14 +151,16 @@ export class Network<E extends Layers, L extends Tree> {
     labels: L,
     options: StepOptions = {},
   ): Work<LossAndGradients<ParametersOf<E>>> {
-    checkOptionNames(options, ['average'], `${this.name}: lossAndGradients`);
+    const caller = `${this.name}: lossAndGradients`;
+    checkOptionNames(options, ['average', 'inputGradients'], caller);
     const steps = trainingStep(this.#spans, {
       parameters,
       batch,
       labels,
-      names: Object.keys(this.layers),
+      names: this.#names(),
       processGroup: this.#group,
-      average: options.average ?? true,
+      average: checkBoolean(options.average ?? true, `${caller}: average`),
+      toInputs: checkBoolean(options.inputGradients ?? false, `${caller}: inputGradients`),
       label: this.name,
     });
     return drive(steps as Steps<LossAndGradients<ParametersOf<E>>>);
@@ -156,7 +177,7 @@ export class Network<E extends Layers, L extends Tree> {
     const held = new Held();
     held.hold([parameters, batch]);
     try {
-      checkParameters(parameters, Object.keys(this.layers), this.name);
+      checkParameters(parameters, this.#names(), this.name);
       const flow = flowOf(batch, this.name);
       const statistics = held.hold(this.#fixedStatistics(flow.x.device));
       return call(this.#predict, parameters, flow, statistics);
@@ -171,7 +192,7 @@ export class Network<E extends Layers, L extends Tree> {
    * @param parameters consumed
    */
   store(parameters: ParametersOf<E>): Work<void> {
-    return drive(storeSteps(this.layers, parameters));
+    return drive(storeSteps(this.#owners(), parameters));
   }
 
   /** Frees the constants of its jitted functions; the network is not used after it. */
@@ -213,20 +234,20 @@ function inferenceStatistics(packed: np.Array, maskOf: MaskOf | null): Statistic
 
 /** Cuts the layers before each normalisation. */
 function cut(
-  layers: readonly Named<Stage | BatchNorm>[],
+  places: readonly Placed<Stage | BatchNorm>[],
   { loss, masks = {} }: Pick<NetworkOptions<never>, 'loss' | 'masks'>,
 ): Spans {
   const inner: InnerSpan[] = [];
-  let norm: Named<BatchNorm> | null = null;
-  let stages: Named<Stage>[] = [];
-  for (const [name, layer] of layers) {
+  let norm: Placed<BatchNorm> | null = null;
+  let stages: Placed<Stage>[] = [];
+  for (const [place, layer, key] of places) {
     if (layer instanceof BatchNorm) {
-      const next = [name, layer] as const;
-      inner.push(new InnerSpan(norm, stages, next, masks[name] ?? null));
+      const next = [place, layer, key] as const;
+      inner.push(new InnerSpan(norm, stages, next, masks[place] ?? null));
       norm = next;
       stages = [];
     } else {
-      stages.push([name, layer]);
+      stages.push([place, layer, key]);
     }
   }
   return { inner, last: new LastSpan(norm, stages, loss as LastSpan['loss']) };
@@ -243,12 +264,19 @@ function parametersOf(layer: BatchNorm): Record<string, np.Array> {
   );
 }
 
-function* storeSteps(layers: Layers, parameters: Record<string, Tree>): Steps<void> {
+function* storeSteps(
+  owners: readonly Placed<Stage | BatchNorm>[],
+  parameters: Record<string, Tree>,
+): Steps<void> {
   const held = new Held();
   held.hold(parameters);
   try {
-    checkParameters(parameters, Object.keys(layers), 'store');
-    for (const [name, layer] of Object.entries(layers)) {
+    checkParameters(
+      parameters,
+      owners.map(([name]) => name),
+      'store',
+    );
+    for (const [name, layer] of owners) {
       if (!(layer instanceof BatchNorm)) continue;
       const own = parameters[name] as Record<string, np.Array>;
       const state = layer.stateDict();

@@ -10,6 +10,7 @@
 
 import { jit, numpy as np, tree, vjp } from '@jax-js/jax';
 import type { BatchNorm } from '../../layers/batch-norm.js';
+import type { Placed } from './again.js';
 import {
   correctCotangent,
   type Junction,
@@ -21,9 +22,6 @@ import {
 } from './normalization.js';
 import { describe, type Flow, isArray, type Stage, type Tree } from './stage.js';
 
-/** A layer or stage under the name that the network gives it. */
-export type Named<T> = readonly [name: string, value: T];
-
 /** The mean loss over the samples that it is given. */
 export type Loss = (x: np.Array, labels: Tree, carry: Tree) => np.Array;
 
@@ -34,27 +32,31 @@ export type Start = { parameters: Tree; x: np.Array; carry: Tree; statistics: np
 export type Cotangents = { x: np.Array; carry: np.Array[] };
 
 /** Of a span's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
-export type Gradients = { parameters: Tree; inputs: (Cotangents & { sums: np.Array }) | [] };
+export type Gradients = { parameters: Tree; inputs: (Cotangents & { sums: np.Array | [] }) | [] };
 
-/** The differentiated inputs. The first span has parameters only: nothing comes before it. */
+/**
+ * The differentiated inputs. The first span has parameters only, unless the network's inputs are
+ * asked for: nothing comes before it.
+ */
 type Inputs = {
   parameters: Tree;
-  before: (Cotangents & { high: np.Array; invstd: np.Array }) | [];
+  before: (Cotangents & { norm: { high: np.Array; invstd: np.Array } | [] }) | [];
 };
 
 export abstract class Span {
-  readonly norm: Named<BatchNorm> | null;
-  readonly stages: readonly Named<Stage>[];
+  readonly norm: Placed<BatchNorm> | null;
+  readonly stages: readonly Placed<Stage>[];
   protected abstract readonly functions: readonly { dispose(): void }[];
 
-  constructor(norm: Named<BatchNorm> | null, stages: readonly Named<Stage>[]) {
+  constructor(norm: Placed<BatchNorm> | null, stages: readonly Placed<Stage>[]) {
     this.norm = norm;
     this.stages = stages;
   }
 
-  /** Names of its layers and stages, and so of its parameters. */
-  get names(): string[] {
-    return [...(this.norm === null ? [] : [this.norm[0]]), ...this.stages.map(([name]) => name)];
+  /** Entries of the parameters that its layers and stages take, each once. */
+  get keys(): string[] {
+    const places = [...(this.norm === null ? [] : [this.norm]), ...this.stages];
+    return [...new Set(places.map(([, , key]) => key))];
   }
 
   /** Frees the constants of its jitted functions. */
@@ -67,19 +69,22 @@ export abstract class Span {
     const own = parameters as Record<string, Tree>;
     let flow: Flow = { x, carry };
     if (this.norm !== null) {
-      const [name, layer] = this.norm;
-      flow = { x: normalize(x, own[name], statistics(flow, layer), layer), carry };
+      const [, layer, key] = this.norm;
+      flow = { x: normalize(x, own[key], statistics(flow, layer), layer), carry };
     }
-    for (const [name, stage] of this.stages) flow = stage.run(flow, own[name], name);
+    // References, since a stage may stand here twice.
+    for (const [place, stage, key] of this.stages) {
+      flow = stage.run(flow, tree.ref(own[key]), place);
+    }
     return flow;
   }
 
   /** Runs it with `inputs` in the places that they have in `start`. */
   protected runFrom({ parameters, before }: Inputs, start: Start): Flow {
     if (Array.isArray(before)) return this.run(parameters, start, given(start));
-    const { x, carry, high, invstd } = before;
+    const { x, carry, norm } = before;
     const flow = { x, carry: withFloats(start.carry, carry) };
-    return this.run(parameters, flow, (...of) => ({ ...given(start)(...of), high, invstd }));
+    return this.run(parameters, flow, (...of) => ({ ...given(start)(...of), ...norm }));
   }
 
   /** The results of `run`, and what takes their cotangents to gradients of the inputs. */
@@ -87,31 +92,33 @@ export abstract class Span {
     run: (inputs: Inputs, start: Start, labels: Tree) => np.Array[],
     start: Start,
     labels: Tree,
+    toInputs: boolean,
   ): [np.Array[], (cotangents: np.Array[]) => Gradients] {
     const [results, pull] = vjp(
       (inputs: Inputs) => run(inputs, start, labels),
-      [this.#inputsOf(tree.ref(start))],
+      [this.#inputsOf(tree.ref(start), toInputs)],
     );
     return [results, (cotangents) => gradientsOf(pull(cotangents)[0])];
   }
 
-  #inputsOf({ parameters, x, carry, statistics }: Start): Inputs {
-    if (this.norm === null) return { parameters, before: [] };
+  #inputsOf({ parameters, x, carry, statistics }: Start, toInputs: boolean): Inputs {
+    const before = { x, carry: floatsOf(carry), norm: [] as [] };
+    if (this.norm === null) return { parameters, before: toInputs ? before : [] };
     const { high, invstd } = unpackStatistics(statistics as np.Array);
-    return { parameters, before: { x, carry: floatsOf(carry), high, invstd } };
+    return { parameters, before: { ...before, norm: { high, invstd } } };
   }
 }
 
 /** A span that ends in a normalisation. */
 export class InnerSpan extends Span {
-  readonly next: Named<BatchNorm>;
+  readonly next: Placed<BatchNorm>;
   /** Of the next span's norm. */
   readonly maskOf: MaskOf | null;
 
   constructor(
-    norm: Named<BatchNorm> | null,
-    stages: readonly Named<Stage>[],
-    next: Named<BatchNorm>,
+    norm: Placed<BatchNorm> | null,
+    stages: readonly Placed<Stage>[],
+    next: Placed<BatchNorm>,
     maskOf: MaskOf | null,
   ) {
     super(norm, stages);
@@ -131,20 +138,34 @@ export class InnerSpan extends Span {
   });
 
   /** @param of those of the next span's inputs, the statistics' part left out */
-  readonly backward = jit((start: Start, junction: Junction, of: Cotangents): Gradients => {
-    const [, pull] = this.linearize(this.#traced, start, []);
+  readonly backward = jit((start: Start, junction: Junction, of: Cotangents) =>
+    this.#pull(start, junction, of, false),
+  );
+
+  /** The same of the first span, down to the network's inputs. */
+  readonly backwardToInputs = jit((start: Start, junction: Junction, of: Cotangents) =>
+    this.#pull(start, junction, of, true),
+  );
+
+  #pull(start: Start, junction: Junction, of: Cotangents, toInputs: boolean): Gradients {
+    const [, pull] = this.linearize(this.#traced, start, [], toInputs);
     const x = correctCotangent(of.x, junction, this.next[1], this.maskOf);
     return pull([x, ...of.carry]);
-  });
+  }
 
-  protected override readonly functions = [this.forward, this.#traced, this.backward];
+  protected override readonly functions = [
+    this.forward,
+    this.#traced,
+    this.backward,
+    this.backwardToInputs,
+  ];
 }
 
 /** The span that ends in the loss. */
 export class LastSpan extends Span {
   readonly loss: Loss;
 
-  constructor(norm: Named<BatchNorm> | null, stages: readonly Named<Stage>[], loss: Loss) {
+  constructor(norm: Placed<BatchNorm> | null, stages: readonly Placed<Stage>[], loss: Loss) {
     super(norm, stages);
     this.loss = loss;
   }
@@ -155,12 +176,17 @@ export class LastSpan extends Span {
   });
 
   /** The loss and its gradients: forward and backward in one. */
-  readonly finish = jit((start: Start, labels: Tree): Gradients & { loss: np.Array } => {
-    const [[loss], pull] = this.linearize(this.#traced, start, labels);
-    return { loss: loss.ref, ...pull([np.onesLike(loss)]) };
-  });
+  readonly finish = jit((start: Start, labels: Tree) => this.#pull(start, labels, false));
 
-  protected override readonly functions = [this.#traced, this.finish];
+  /** The same where it is the first span, too, down to the network's inputs. */
+  readonly finishToInputs = jit((start: Start, labels: Tree) => this.#pull(start, labels, true));
+
+  #pull(start: Start, labels: Tree, toInputs: boolean): Gradients & { loss: np.Array } {
+    const [[loss], pull] = this.linearize(this.#traced, start, labels, toInputs);
+    return { loss: loss.ref, ...pull([np.onesLike(loss)]) };
+  }
+
+  protected override readonly functions = [this.#traced, this.finish, this.finishToInputs];
 }
 
 /** Gives a norm its statistics, from its input where they are those of the local batch. */
@@ -172,15 +198,16 @@ function given({ statistics }: Start): StatisticsOf {
 
 function gradientsOf({ parameters, before }: Inputs): Gradients {
   if (Array.isArray(before)) return { parameters, inputs: [] };
-  const { x, carry, high, invstd } = before;
-  return { parameters, inputs: { x, carry, sums: np.stack([high, invstd]) } };
+  const { x, carry, norm } = before;
+  const sums = Array.isArray(norm) ? norm : np.stack([norm.high, norm.invstd]);
+  return { parameters, inputs: { x, carry, sums } };
 }
 
-function isFloating({ dtype }: np.Array): boolean {
+export function isFloating({ dtype }: np.Array): boolean {
   return dtype.startsWith('float');
 }
 
-function floatsOf(carry: Tree): np.Array[] {
+export function floatsOf(carry: Tree): np.Array[] {
   return tree.leaves<np.Array>(carry).filter(isFloating);
 }
 

@@ -4,7 +4,7 @@
  * it brings zeros to every collective.
  */
 
-import { type Device, numpy as np, tree } from '@jax-js/jax';
+import { type Device, type numpy as np, tree } from '@jax-js/jax';
 import { emptyMoments } from '../../core/moments.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import type { Work } from '../../group/transport.js';
@@ -23,13 +23,23 @@ import {
   runningStatistics,
   statisticsRows,
 } from '../shared/statistics.js';
+import type { Placed } from './again.js';
 import { checkParameters, flowOf } from './checks.js';
 import { flatten, unflatten } from './flat.js';
 import { call, Held } from './held.js';
 import { packRows } from './normalization.js';
 import { read } from './read.js';
-import type { Gradients, InnerSpan, LastSpan, Named, Span, Start } from './span.js';
-import type { Flow, Tree } from './stage.js';
+import {
+  type Cotangents,
+  type Gradients,
+  type InnerSpan,
+  isFloating,
+  type LastSpan,
+  type Span,
+  type Start,
+} from './span.js';
+import { describe, type Flow, type Tree } from './stage.js';
+import { inputGradients, StepGradients } from './step-gradients.js';
 
 /** A network cut at its normalisations. */
 export interface Spans {
@@ -42,6 +52,11 @@ export interface LossAndGradients<P> {
   gradients: P;
   /** Samples that the two are over. */
   samples: number;
+  /**
+   * With `inputGradients`: of this rank's batch, its x and the floating arrays of its carry in the
+   * order of their leaves.
+   */
+  inputs?: { x: np.Array; carry: np.Array[] };
 }
 
 /** What a step is given; it owns the arrays. */
@@ -54,6 +69,8 @@ export interface StepInput {
   readonly processGroup: GroupLike;
   /** Whether to average over the group; otherwise loss and gradients stay this rank's own. */
   readonly average: boolean;
+  /** Whether the gradients of the batch are asked for. */
+  readonly toInputs: boolean;
   readonly label: string;
 }
 
@@ -103,7 +120,9 @@ class TrainingStep {
   /** What the norm after each inner span normalised by. */
   readonly #applied: Applied[] = [];
   #loss: np.Array | null = null;
-  readonly #gradients: Record<string, Tree> = {};
+  readonly #gradients: StepGradients;
+  /** Of the batch, when they are asked for. */
+  #inputs: Cotangents | null = null;
 
   constructor(
     spans: Spans,
@@ -120,6 +139,12 @@ class TrainingStep {
     this.#flow = flowOf(input.batch, input.label);
     this.#samples = this.#flow.x.shape[0];
     this.#device = this.#flow.x.device;
+    this.#gradients = new StepGradients(input.parameters, held);
+    if (input.toInputs && !isFloating(this.#flow.x)) {
+      throw new TypeError(
+        `${input.label}: only a floating batch has gradients, got ${describe(this.#flow.x)}`,
+      );
+    }
   }
 
   *run(): Steps<LossAndGradients<Record<string, Tree>>> {
@@ -149,10 +174,8 @@ class TrainingStep {
     this.#start(last, flow, statistics);
   }
 
-  #start({ names }: Span, { x, carry }: Flow, statistics: np.Array | []): Start {
-    const parameters = Object.fromEntries(
-      names.map((name) => [name, this.#input.parameters[name]]),
-    );
+  #start({ keys }: Span, { x, carry }: Flow, statistics: np.Array | []): Start {
+    const parameters = Object.fromEntries(keys.map((key) => [key, this.#input.parameters[key]]));
     const start = { parameters, x, carry, statistics };
     this.#starts.push(start);
     return start;
@@ -185,11 +208,13 @@ class TrainingStep {
 
   *#backward(): Steps<void> {
     const { inner, last } = this.#spans;
+    const { toInputs } = this.#input;
     let after: Gradients['inputs'] | null = null;
     if (this.#samples > 0) {
-      const { loss, ...end } = call(last.finish, this.#starts[inner.length], this.#input.labels);
+      const finish = inner.length === 0 && toInputs ? last.finishToInputs : last.finish;
+      const { loss, ...end } = call(finish, this.#starts[inner.length], this.#input.labels);
       this.#loss = this.#held.hold(loss);
-      after = this.#take(end);
+      after = this.#gradients.take(end);
     }
     for (let i = inner.length - 1; i >= 0; i--) {
       const correction = yield* this.#correction(inner[i].next, this.#applied[i], after);
@@ -198,30 +223,25 @@ class TrainingStep {
       const carry = inner[i].maskOf === null ? [] : all;
       const junction = { x, carry, statistics: statistics as np.Array, correction };
       const before = after;
-      after = this.#take(call(inner[i].backward, this.#starts[i], junction, before));
+      const backward = i === 0 && toInputs ? inner[i].backwardToInputs : inner[i].backward;
+      after = this.#gradients.take(call(backward, this.#starts[i], junction, before));
       for (const used of [before, correction]) this.#held.free(used);
     }
-  }
-
-  /** Keeps the gradients of a span's parameters; returns those of its inputs. */
-  #take({ parameters, inputs }: Gradients): Gradients['inputs'] {
-    this.#held.hold(inputs);
-    for (const [name, gradient] of Object.entries(parameters as Record<string, Tree>)) {
-      this.#gradients[name] = this.#held.hold(gradient);
-    }
-    return inputs;
+    if (after !== null && !Array.isArray(after)) this.#inputs = after;
   }
 
   /** The statistics' part of the gradient, from the sums over the layer's group. */
   *#correction(
-    [name, layer]: Named<BatchNorm>,
+    [name, layer]: Placed<BatchNorm>,
     applied: Applied,
     inputs: Gradients['inputs'] | null,
   ): Steps<np.Array> {
     const { group } = applied;
     const sums = new Float64Array(2 * layer.numFeatures);
     if (group !== null) {
-      if (inputs !== null && !Array.isArray(inputs)) sums.set(yield* read(inputs.sums.ref));
+      if (inputs !== null && !Array.isArray(inputs)) {
+        sums.set(yield* read((inputs.sums as np.Array).ref));
+      }
       // From the mean loss of this rank's samples to the sum, which has one scale on all ranks.
       for (let i = 0; i < sums.length; i++) sums[i] *= this.#samples;
       const { synchronization } = partsOf(layer);
@@ -235,9 +255,14 @@ class TrainingStep {
   /** Loss and gradients of this rank's samples alone. */
   *#own(): Steps<LossAndGradients<Record<string, Tree>>> {
     const loss = this.#loss === null ? 0 : (yield* read(this.#loss.ref))[0];
-    const gradients = this.#samples === 0 ? this.#zeros() : this.#ordered();
-    for (const gradient of Object.values(gradients)) this.#held.release(gradient);
-    return { loss, gradients, samples: this.#samples };
+    const gradients = this.#gradients.released(this.#samples);
+    return { loss, gradients, samples: this.#samples, ...this.#ofInputs(1) };
+  }
+
+  /** The gradients of the batch, times `factor`; nothing where they are not asked for. */
+  #ofInputs(factor: number): Pick<LossAndGradients<unknown>, 'inputs'> {
+    if (!this.#input.toInputs) return {};
+    return { inputs: inputGradients(this.#inputs, factor, this.#flow) };
   }
 
   /** The average over all samples of the group. */
@@ -245,7 +270,8 @@ class TrainingStep {
     const { parameters, label } = this.#input;
     const length = tree.leaves<np.Array>(parameters).reduce((n, a) => n + a.size, 0);
     let values: Float32Array = new Float32Array(length + 1);
-    if (this.#loss !== null) values = yield* read(call(flatten, [this.#ordered(), this.#loss]));
+    if (this.#loss !== null)
+      values = yield* read(call(flatten, [this.#gradients.ordered(), this.#loss]));
     const slopes = values.subarray(0, length);
     const loss = Float64Array.of(values[length]);
     const own = this.#samples;
@@ -255,20 +281,10 @@ class TrainingStep {
     for (let work = pass.step(); work !== null; work = pass.step()) yield* result(work);
     this.#peers.leave();
     const gradients = unflatten(slopes, parameters);
-    return { loss: loss[0], gradients, samples: pass.result };
-  }
-
-  /** The gradients in the order of the parameters, which makes their trees alike. */
-  #ordered(): Record<string, Tree> {
-    const names = Object.keys(this.#input.parameters);
-    return Object.fromEntries(names.map((name) => [name, this.#gradients[name]]));
-  }
-
-  #zeros(): Record<string, Tree> {
-    return tree.map(
-      ({ shape, device }: np.Array) => np.zeros(shape, { device }),
-      this.#input.parameters,
-    ) as Record<string, Tree>;
+    // From the mean loss of this rank's samples to that of all.
+    const samples = pass.result;
+    const inputs = this.#ofInputs(samples === 0 ? 0 : own / samples);
+    return { loss: loss[0], gradients, samples, ...inputs };
   }
 }
 

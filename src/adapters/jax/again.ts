@@ -1,0 +1,48 @@
+/** Layers and stages that run at several places of a network, with one set of parameters. */
+
+import type { BatchNorm } from '../../layers/batch-norm.js';
+import type { Stage } from './stage.js';
+
+/** A place at which an earlier one runs again; see {@link again}. */
+export class Again {
+  /** Of the place whose layer or stage runs. */
+  readonly name: string;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/**
+ * Runs the layer or stage at the place `name` of a network once more, with the same parameters,
+ * whose gradients add up, and the same running statistics, which learn from each run. So the two
+ * halves of a siamese network share all they have.
+ * @example
+ * network(
+ *   {
+ *     dense: stage(() => ({ w }), (x, { w }) => np.dot(x, w)),
+ *     bn: new SyncBatchNorm(8),
+ *     other: stage((first, _, { second }) => ({ x: second, carry: { first } })),
+ *     dense2: again('dense'),
+ *     bn2: again('bn'),
+ *   },
+ *   { loss: (second, same: np.Array, { first }) => contrast(first, second, same) },
+ * )
+ */
+export function again(name: string): Again {
+  return new Again(name);
+}
+
+/** What runs at a place: a layer or stage, and the entry of the parameters that it takes. */
+export type Placed<T> = readonly [place: string, value: T, key: string];
+
+/** The places of a network in their order, with what runs there. */
+export function placesOf(
+  layers: Readonly<Record<string, Stage | BatchNorm | Again>>,
+): Placed<Stage | BatchNorm>[] {
+  return Object.entries(layers).map(([place, value]) =>
+    value instanceof Again
+      ? [place, layers[value.name] as Stage | BatchNorm, value.name]
+      : [place, value, place],
+  );
+}
