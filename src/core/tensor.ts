@@ -18,7 +18,7 @@ import { formatShape, sizeOf } from './layout.js';
 import { allocateFor, checkShape } from './shape.js';
 import { show } from './show.js';
 import { close, TensorMemory } from './tensor-memory.js';
-import { isHollow } from './typed-arrays.js';
+import { checkAttached, isHollow } from './typed-arrays.js';
 
 /** What a tensor can be made of: numbers, nested lists of numbers excepted (give a shape). */
 export type NumberSource = ArrayLike<number>;
@@ -117,6 +117,7 @@ export class Tensor {
     const bits = float16Bits(source);
     const own = source instanceof Float64Array ? 'float64' : bits === null ? 'float32' : 'float16';
     const kind = checkDType(dtype ?? own, 'Tensor.from');
+    if (ArrayBuffer.isView(source)) checkAttached(source, 'Tensor.from');
     const { length } = source;
     const sizes = checkShape(shape ?? [length], 'Tensor.from');
     if (sizeOf(sizes) !== length) {

@@ -20,13 +20,9 @@ export function isHollow(value: unknown): boolean {
   return value instanceof AnyArray && !ArrayBuffer.isView(value);
 }
 
-interface Numbers extends ArrayBufferView {
-  readonly length: number;
-}
-
 /** @throws TypeError for an array whose memory went to another thread with a message */
-export function checkAttached(array: Numbers, what: string): void {
-  if (array.length > 0) return;
+export function checkAttached(array: ArrayBufferView, what: string): void {
+  if (array.byteLength > 0) return;
   try {
     new Uint8Array(bufferOf(array));
   } catch {

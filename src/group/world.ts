@@ -3,12 +3,12 @@
  * with its names in TypeScript's spelling; ranks.ts has the questions.
  */
 
+import { checkFlag, setChecked } from '../core/check-mode.js';
 import { checkOptionNames } from '../core/options.js';
 import { builtin, launchedRank } from '../core/platform.js';
 import { ready } from '../core/ready.js';
 import { show, showText } from '../core/show.js';
 import { launchFromEnvironment } from './mpi/environment.js';
-import { applyCheck, checkFlag } from './option-check.js';
 import { ProcessGroup } from './process-group.js';
 import { recorder } from './rounds/recorder.js';
 import { SoloWorld } from './solo.js';
@@ -76,9 +76,9 @@ async function join(options: InitOptions): Promise<void> {
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
   recorder.identify(world.rank, world.size);
+  await setChecked(options.check);
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
-  applyCheck(options.check);
 }
 
 /** The world of a handle; a world as it is. */

@@ -3,7 +3,6 @@
  * ranks whose options, weights or running statistics differ. See docs/reliability.md.
  */
 
-import { isChecked } from '../core/check-mode.js';
 import { digestOf } from '../core/digest.js';
 import { loadedAtInit } from '../core/ready.js';
 import type { Tensor } from '../core/tensor.js';
@@ -49,9 +48,9 @@ function optionsIn(text: string): Record<string, string> {
   return Object.fromEntries([...words].map(([, name, value]) => [name, value]));
 }
 
-/** Digest of a forward call's input, or null where the mode is off. */
-export function digestIfChecked(x: Tensor): number | null {
-  return isChecked() ? digestOf(x.data) : null;
+/** Digest of a forward call's input. */
+export function digestOfInput(x: Tensor): number {
+  return digestOf(x.data);
 }
 
 /** @throws RangeError for an input that is not what the forward call was given */

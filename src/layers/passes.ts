@@ -1,17 +1,11 @@
 /** The passes of a layer over tensors, run now or in turn, and the contexts between them. */
 
-import { isChecked } from '../core/check-mode.js';
+import { loadedWhenChecked } from '../core/check-mode.js';
 import type { Tensor } from '../core/tensor.js';
 import { after, before, checkBlocking, finished, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { type BackwardCall, type ForwardCall, prepareBackward, prepareForward } from './calls.js';
-import {
-  agreementOf,
-  agreeNow,
-  type CheckedLayer,
-  checkUnchanged,
-  digestIfChecked,
-} from './checked.js';
+import type { CheckedLayer } from './checked.js';
 import {
   type BackwardOptions,
   ForwardContext,
@@ -23,6 +17,9 @@ import type { RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup } from './setup.js';
 import type { StateDict } from './state-dict.js';
 import type { BatchOptions, GradientSums, Saved, Synchronization } from './synchronization.js';
+
+/** The checked mode. */
+const checks = loadedWhenChecked(() => import('./checked.js'));
 
 const TRAINING: BatchOptions = { leastCount: 2 };
 const INFERENCE: BatchOptions = {};
@@ -63,7 +60,7 @@ export class Passes {
     training: boolean,
   ): Forwarded {
     const call = this.#startForward(x, options, group, training, true);
-    if (isChecked()) agreeNow(this.#agreement(group, training));
+    checks()?.agreeNow(this.#agreement(group, training));
     if (group === null) return this.#finishForward(call, this.#byRunning(call), training);
     const { y, values, layout, affine } = call;
     const batch = batchOptions(training, options.track);
@@ -93,7 +90,9 @@ export class Passes {
 
   /** In the checked mode: whether the ranks' layers are the same. */
   #agreement(group: ProcessGroup | null, training: boolean): Pass<void> | null {
-    return isChecked() ? agreementOf(this.#owner, group, training, this.#owner.state()) : null;
+    const own = checks();
+    if (own === null) return null;
+    return own.agreementOf(this.#owner, group, training, this.#owner.state());
   }
 
   /** The context of the last call that handed out none is the one that `backward` takes. */
@@ -149,7 +148,7 @@ export class Passes {
   }
 
   #finishForward({ x, out, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
-    const digest = digestIfChecked(x);
+    const digest = checks()?.digestOfInput(x) ?? null;
     const context = new ForwardContext(saved, x, values, this.#owner, training, digest);
     if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
@@ -170,7 +169,7 @@ export class Passes {
         const { label } = this.#setup;
         if (blocking) checkBlocking(known ? context.group : null, label, 'backward');
         if (this.#isHidden && context === this.#last) throw this.#hiddenCall();
-        if (known) checkUnchanged(context, label);
+        if (known) checks()?.checkUnchanged(context, label);
         return prepareBackward(dy, context, options, this.#owner, label);
       },
     );

@@ -4,13 +4,12 @@
  * and are rounded once, so that every rank takes the same step.
  */
 
-import { isChecked } from '../core/check-mode.js';
+import { loadedWhenChecked } from '../core/check-mode.js';
 import { narrow, widen } from '../core/dtype.js';
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
-import { Agreement } from '../group/agreement.js';
 import { after, before, checkBlocking, finished, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
@@ -47,6 +46,8 @@ export interface AverageOptions {
 }
 
 const AVERAGE = 'averageGradients';
+/** The checked mode. */
+const checks = loadedWhenChecked(() => import('./checked.js'));
 const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
 
 /** Averages gradients. */
@@ -77,7 +78,7 @@ export function gradientPass(
       after(exactPass(targets, optional, all), () => {
         for (const [i, holder] of list.entries()) putAverage(holder, targets[i]);
       });
-    return before(isChecked() && group.size > 1 ? agreementOf(list, group) : null, exact);
+    return before(agreementOf(list, group), exact);
   }
   const finish = () => {
     for (const i of optional) {
@@ -91,7 +92,7 @@ export function gradientPass(
     return after(finished(undefined), finish);
   }
   const average = () => after(averagePass(targets, optional, all), finish);
-  return before(isChecked() ? agreementOf(list, group) : null, average);
+  return before(agreementOf(list, group), average);
 }
 
 /** The average over one rank. */
@@ -108,13 +109,8 @@ function scale({ data, dtype }: Target, own: number, total: number): void {
 }
 
 /** In the checked mode: whether all ranks hold the same parameters. */
-function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Agreement {
-  const parameters = holders.filter((holder) => holder instanceof Parameter);
-  const tensors = parameters.map(({ name, data }, i) => ({
-    name: `${name} (${i})`,
-    data: data.data,
-  }));
-  return new Agreement(group, AVERAGE, { holders: holders.length }, tensors);
+function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Pass<void> | null {
+  return group.size > 1 ? (checks()?.agreementOf(holders, group, AVERAGE) ?? null) : null;
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */

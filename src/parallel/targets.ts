@@ -1,5 +1,6 @@
 /** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
 
+import { digestOfText } from '../core/digest.js';
 import type { DType, FloatArray, TensorData } from '../core/dtype.js';
 import { formatShape, sizeOf } from '../core/layout.js';
 import { Parameter } from '../core/parameter.js';
@@ -63,15 +64,7 @@ export function describeTargets(targets: readonly Target[]): string {
   const words = targets.map(({ name, shape, dtype }) =>
     `${name} ${formatShape(shape)} ${dtype}`.trimStart(),
   );
-  const digest = words.length > MOST ? `, ... ${digestOf(words.join())}` : '';
+  const digest =
+    words.length > MOST ? `, ... ${(digestOfText(words.join()) >>> 0).toString(16)}` : '';
   return `${targets.length} arrays: ${words.slice(0, MOST).join(', ')}${digest}`;
-}
-
-/** FNV-1a, 32 bits, as hexadecimal. */
-function digestOf(text: string): string {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) {
-    hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  }
-  return (hash >>> 0).toString(16);
 }

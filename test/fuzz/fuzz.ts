@@ -5,17 +5,23 @@ import type { Call } from './call.js';
 import { judgeError } from './judge.js';
 import type { Recipe } from './odd.js';
 
-/** Milliseconds that one call may take. */
+/** Milliseconds of the processor that one call may take. */
 const LIMIT_MS = 1000;
 
 /** What is wrong with what the call does with these arguments, or null. */
 export async function tryCall(call: Call, recipes: readonly Recipe[]): Promise<string | null> {
   const args = recipes.map((made) => made.make());
-  const start = performance.now();
+  const start = busyMilliseconds();
   const wrong = await outcome(call, args);
-  const took = performance.now() - start;
+  const took = busyMilliseconds() - start;
   if (wrong !== null || took < LIMIT_MS) return wrong;
   return `took ${Math.round(took)} ms`;
+}
+
+/** Of the processor, which others may have in between. What waits instead is the watchdog's. */
+function busyMilliseconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 async function outcome(call: Call, args: readonly unknown[]): Promise<string | null> {
