@@ -15,6 +15,12 @@ const ON_ALL_KERNELS = [
   'running',
 ];
 
+/** Tests whose ranks agree; where they do not, the checked mode says so in other words. */
+const IN_CHECKED_MODE = [
+  ...['awaited', 'corners', 'running'].map((name) => `layers/${name}`),
+  ...['model', 'skip-together'].map((name) => `parallel/${name}`),
+];
+
 export default defineConfig({
   resolve: {
     alias: [
@@ -41,6 +47,15 @@ export default defineConfig({
       {
         extends: true,
         test: { name: 'all', include: ['test/**/*.test.ts'], exclude: ['test/plain/**'] },
+      },
+      {
+        // In the checked mode: it must find nothing where nothing is wrong.
+        extends: true,
+        test: {
+          name: 'checked',
+          include: IN_CHECKED_MODE.map((name) => `test/${name}.test.ts`),
+          env: { SYNCBN_CHECK: '1' },
+        },
       },
       {
         // As in an engine without shared memory, on the test's thread and on all ranks.
