@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { RankFailedError } from 'syncbn';
+import { RankFailedError, Tensor, type TensorLike } from 'syncbn';
 import { type LaunchOptions, launch } from 'syncbn/launch';
 import { describe, expect, test } from 'vitest';
 import { workspace } from './support.js';
@@ -51,6 +51,32 @@ test('each rank gets data and arguments, posts messages, writes output and retur
     'stdout 0 "rank 0 --epochs 3\\n"',
     'stdout 1 "rank 1 --epochs 3\\n"',
   ]);
+});
+
+test('states go to the ranks as data and come back as results, with all numbers', async () => {
+  const text = `
+    import { SyncBatchNorm } from 'syncbn';
+    export function main(state) {
+      const layer = new SyncBatchNorm(2);
+      layer.loadStateDict(state);
+      return { state: layer.stateDict(), mean: layer.runningMean };
+    }`;
+  const mean = [Number.NaN, -0];
+  const tensor = (values: number[]) => Tensor.from(values, [values.length]);
+  const data = {
+    ...{ weight: tensor([1, 2]), bias: tensor([3, Number.POSITIVE_INFINITY]) },
+    ...{ runningMean: tensor(mean), runningVar: tensor([5, 6]) },
+    numBatchesTracked: Tensor.zeros([], 'float64'),
+  };
+  type Result = { state: Record<string, TensorLike>; mean: TensorLike };
+  const { done } = launch<Result>(script(text), quiet(2, { data }));
+  for (const { result } of await done) {
+    expect([...Tensor.of(result.mean).data]).toEqual(mean);
+    for (const [name, { shape, data: numbers }] of Object.entries(data)) {
+      const back = Tensor.of(result.state[name]);
+      expect([back.shape, [...back.data]]).toEqual([shape, [...numbers]]);
+    }
+  }
 });
 
 test('TypeScript, CommonJS and scripts without main run; a URL names a script as well', async () => {

@@ -99,6 +99,55 @@ describe('random initializers', () => {
     );
   });
 
+  it.each([
+    [50, 60, 50.02],
+    [-60, -50, -50.02],
+    [1e6, Infinity, 1e6],
+    [3, 3.001, 3.0005],
+    [-0.001, 0.001, 0],
+    [-Infinity, 0, -0.798],
+    [2, 9, 2.373],
+  ])('draw from [%d, %d], however few a normal distribution has there', (a, b, mean) => {
+    const values = initializers.truncated_normal({ seed, sigma: 1, a, b }).values([N]);
+    for (const value of values) if (!(value >= a && value <= b)) expect(value).toBe(`${a}, ${b}`);
+    expect(Math.abs(meanOf(values) - mean)).toBeLessThan(0.01 * Math.max(Math.abs(mean), 0.01));
+  });
+
+  it.each<[() => unknown, Error]>([
+    [
+      () => initializers.normal({ sigma: 'a' as never }),
+      new TypeError("initializer normal: sigma must be a number, got 'a'"),
+    ],
+    [
+      () => initializers.normal({ sigma: -1 }),
+      new RangeError('initializer normal: sigma must be finite and 0 or more, got -1'),
+    ],
+    [
+      () => initializers.uniform({ scale: Number.NaN }),
+      new RangeError('initializer uniform: scale must be finite, got NaN'),
+    ],
+    [
+      () => initializers.xavier_uniform({ gian: 2 } as never),
+      new TypeError(
+        "initializer xavier_uniform: unknown option 'gian'; known are seed, gain; did you mean 'gain'?",
+      ),
+    ],
+    [
+      () => initializers.he_normal({ mode: 'fan' as never }),
+      new RangeError("initializer he_normal: mode must be one of fan_in, fan_out, got 'fan'"),
+    ],
+    [
+      () => initializers.constant('1' as never),
+      new TypeError("initializer constant: the value must be a number, got '1'"),
+    ],
+    [
+      () => initializers.zeros().values([2, -1]),
+      new RangeError('initializer constant: sizes are integers of 0 and more, got [2, -1]'),
+    ],
+  ])('refuse options that are not there or wrong (case %#)', (act, error) => {
+    expect(act).toThrow(error);
+  });
+
   it('refuse seeds that are not integers, and empty ranges', () => {
     expect(() => initializers.normal({ seed: 0.5 })).toThrow(
       new TypeError('initializer normal: the seed must be an integer, got 0.5'),

@@ -49,6 +49,9 @@ export interface WorldOptions {
   grace?: number;
 }
 
+/** Ranks of a world of threads or workers: far more than any machine starts. */
+const MOST_WORKERS = 65_536;
+
 /**
  * @param own names of the launcher's own options, and of those that are callbacks
  * @throws TypeError for options that there are not, and values of a wrong type
@@ -73,6 +76,9 @@ export function checkWorldOptions(
   }
   if (workerNum < 1) {
     throw new RangeError(`${caller}: workerNum must be 1 or more, got ${workerNum}`);
+  }
+  if (workerNum > MOST_WORKERS) {
+    throw new RangeError(`${caller}: workerNum must be ${MOST_WORKERS} or less, got ${workerNum}`);
   }
   for (const [name, seconds] of Object.entries({ grace, timeout, startTimeout })) {
     if (seconds !== undefined && typeof seconds !== 'number') {
