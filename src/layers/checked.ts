@@ -4,14 +4,12 @@
  */
 
 import { digestOf } from '../core/digest.js';
-import { loadedAtInit } from '../core/ready.js';
 import type { Tensor } from '../core/tensor.js';
+import { Agreement } from '../group/agreement.js';
 import { type Pass, runNow } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { ForwardContext } from './context.js';
 import type { StateDict } from './state-dict.js';
-
-const agreement = loadedAtInit(() => import('../group/agreement.js'));
 
 /** What is compared of a layer. */
 export interface CheckedLayer {
@@ -33,7 +31,6 @@ export function agreementOf(
 ): Pass<void> | null {
   if (group === null || group.size === 1) return null;
   const tensors = Object.entries(state).map(([name, { data }]) => ({ name, data }));
-  const { Agreement } = agreement();
   return new Agreement(group, layer.label, { training, ...optionsIn(layer.toString()) }, tensors);
 }
 
