@@ -179,7 +179,7 @@ describe.each(BROWSERS)('in %s a world of workers', (name) => {
       size: 'RangeError: launchWorkers: workerNum must be 1 or more, got 0',
       type: 'TypeError: launchWorkers: workerNum must be an integer, got 1.5',
       timeout: 'RangeError: launchWorkers: timeout must be more than 0 seconds, got 0',
-      here: 'TypeError: launchWorkers: mainHere must be a function, got number',
+      here: 'TypeError: launchWorkers: mainHere must be a function, got 3',
     });
   });
 
