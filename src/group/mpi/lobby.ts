@@ -50,7 +50,7 @@ export interface Waiter {
 }
 
 /** Milliseconds in which a rank that waits answers; one that does not stands still. */
-const ANSWER_MS = 200;
+const ANSWER_MS = 500;
 
 export class Lobby implements Progress {
   /** Counts up with all that may end a wait. */
