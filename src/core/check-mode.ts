@@ -4,6 +4,7 @@
  * code is loaded by `init`, and only then.
  */
 
+import { Loads } from './ready.js';
 import { show } from './show.js';
 
 interface Environment {
@@ -18,7 +19,7 @@ function isChecked(): boolean {
   return mode;
 }
 
-const loads: (() => Promise<unknown>)[] = [];
+const loads = new Loads();
 
 /**
  * A module of the checked mode.
@@ -26,11 +27,8 @@ const loads: (() => Promise<unknown>)[] = [];
  * @returns what returns the module, and null where the mode is off
  */
 export function loadedWhenChecked<T>(load: () => Promise<T>): () => T | null {
-  let loaded: T | null = null;
-  loads.push(async () => {
-    loaded ??= await load();
-  });
-  return () => (isChecked() ? loaded : null);
+  const ifThere = loads.add(load);
+  return () => (isChecked() ? (ifThere() ?? null) : null);
 }
 
 /** @throws TypeError for anything but true, false and undefined */
@@ -42,5 +40,5 @@ export function checkFlag(check: unknown): void {
 /** Turns the mode on or off; undefined: as SYNCBN_CHECK says. Its code is there afterwards. */
 export async function setChecked(flag: boolean | undefined): Promise<void> {
   mode = flag ?? null;
-  if (isChecked()) await Promise.all(loads.map((load) => load()));
+  if (isChecked()) await loads.all();
 }
