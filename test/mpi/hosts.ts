@@ -1,6 +1,6 @@
 /** Hosts' parts of a launch in this process, which meet at a loopback address. */
 
-import { connect, createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import {
   type LaunchError,
   launchProcesses,
@@ -24,18 +24,6 @@ export function freePort(host = '127.0.0.1'): Promise<number> {
       const { port } = server.address() as { port: number };
       server.close(() => resolve(port));
     });
-  });
-}
-
-/** A connection to `port`, as soon as somebody listens there. */
-export function dial(port: number): Promise<Socket> {
-  return new Promise((resolve) => {
-    const attempt = () => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(socket.on('error', () => {})));
-      socket.once('error', () => setTimeout(attempt, 50));
-    };
-    attempt();
   });
 }
 

@@ -1,11 +1,11 @@
 /** Several hosts' parts of a launch, in this process and over loopback addresses. */
 
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { workspace } from '../launch/support.js';
-import { dial, freePort, startHost as host } from './hosts.js';
+import { freePort, startHost as host } from './hosts.js';
 import { rankProgram } from './run.js';
 
 const faults = (mode: string) => ({ script: rankProgram('mpi-faults'), args: [mode] });
@@ -149,3 +149,14 @@ describe('a launch on several hosts', () => {
     expect(error?.message).toMatch(/no world at 127\.0\.0\.1:\d+ within 1 s: .*ECONNREFUSED/);
   });
 });
+
+function dial(port: number): Promise<Socket> {
+  return new Promise((resolve) => {
+    const attempt = () => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(socket.on('error', () => {})));
+      socket.once('error', () => setTimeout(attempt, 50));
+    };
+    attempt();
+  });
+}
