@@ -32,7 +32,16 @@ export interface OracleResult {
   m2: number[];
   /** 1 / sqrt(variance + eps), of the batch's variance or the fixed one. */
   invstd: number[];
-  ranks: { y: number[]; dx: number[]; dweight: number[]; dbias: number[] }[];
+  ranks: OracleRank[];
+}
+
+export interface OracleRank {
+  y: number[];
+  dx: number[];
+  dweight: number[];
+  dbias: number[];
+  /** Sums of the magnitudes of what y, dweight and dbias add up: errors are relative to them. */
+  terms: { y: number[]; dweight: number[]; dbias: number[] };
 }
 
 export function oracle(parts: readonly Part[], options: OracleOptions): OracleResult {
@@ -87,11 +96,20 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
     const c = channel(part, i);
     return xhat(part, i) * weight[c] + bias[c];
   });
+  const magnitude = (part: Part, i: number) => {
+    const c = channel(part, i);
+    return Math.abs(xhat(part, i) * weight[c]) + Math.abs(bias[c]);
+  };
   const ranks = parts.map((part) => ({
     y: part.x.map((_, i) => normalized(part, i)),
     dx: part.x.map((_, i) => output(inputGradient)(part, i)),
     dweight: indices.map((c) => partial(part, c, product)),
     dbias: indices.map((c) => partial(part, c, dyOf)),
+    terms: {
+      y: part.x.map((_, i) => magnitude(part, i)),
+      dweight: indices.map((c) => partial(part, c, (p, i) => Math.abs(product(p, i)))),
+      dbias: indices.map((c) => partial(part, c, (p, i) => Math.abs(dyOf(p, i)))),
+    },
   }));
   return { count, mean, m2, invstd, ranks };
 }
