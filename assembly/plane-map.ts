@@ -85,15 +85,20 @@ function mapPlanes<Gradient>(call: Call): void {
     v128.store(record, v128.splat<T>(offset), OFFSET);
     if (on<Gradient>()) v128.store(record, v128.splat<T>(slope), SLOPE);
   }
+  // Not read from `call` for each plane, after stores that might have changed it.
+  const stride = call.stride;
+  const out = call.out;
+  const dy = call.dy;
+  const x = call.x;
   // The latest samples first: the pass before this one has left them in the caches.
   for (let n = call.rows; n > 0; ) {
-    let at = --n * call.stride;
+    let at = --n * stride;
     for (let record = records; record < end; record += RECORD) {
       // Subtracting a center that is 0 costs a gradient no time: its loads and stores are the limit.
       if (hasNear() && !on<Gradient>() && load<T>(record, CENTER) === 0) {
-        mapPlane<Gradient, On>(call.out + at, 0, call.x + at, record, plane);
+        mapPlane<Gradient, On>(out + at, 0, x + at, record, plane);
       } else {
-        mapPlane<Gradient, Off>(call.out + at, call.dy + at, call.x + at, record, plane);
+        mapPlane<Gradient, Off>(out + at, dy + at, x + at, record, plane);
       }
       at += plane;
     }
