@@ -4,6 +4,7 @@ import {
   averageGradients,
   broadcastParameters,
   GlobalBatchNorm,
+  type GlobalBatchNormOptions,
   Parameter,
   type ProcessGroup,
   SyncBatchNorm,
@@ -115,6 +116,13 @@ export class Calls {
     return difference(dx.data, expected.dx, TOLERANCE);
   }
 
+  /** Names of the groups that calls of the program's group `g` run over besides it. */
+  layerGroups(g: number): string[] {
+    const own = this.#program.ops.filter((op) => op.kind === 'globalLayer' && op.group === g);
+    // All layers here have the same one, of all ranks.
+    return own.slice(0, 1).map((op) => this.#globalLayer(op).processGroup.name);
+  }
+
   /** Layers live as long as the program, as those of a model do. */
   #layer(op: Op, group: ProcessGroup, twist: FaultKind | null): Layer {
     if (twist === 'layer name') return this.#makeLayer(op, group, 'another', 1e-5);
@@ -129,6 +137,10 @@ export class Calls {
   #makeLayer(op: Op, processGroup: ProcessGroup, name: string, eps: number): Layer {
     const options = { name, eps, dtype: 'float64' } as const;
     if (op.kind === 'layer') return new SyncBatchNorm(op.channels, { ...options, processGroup });
+    return this.#globalLayer(op, options);
+  }
+
+  #globalLayer(op: Op, options: GlobalBatchNormOptions = {}): GlobalBatchNorm {
     const deviceNumEachGroup = this.#program.size;
     return new GlobalBatchNorm(op.channels, { ...options, deviceNumEachGroup }).setTrain();
   }

@@ -169,6 +169,7 @@ class RankProgram {
       case 'destroy':
         this.#group(op.group);
         destroyGroup(this.#plan.program.groups[op.group].name);
+        for (const name of this.#calls.layerGroups(op.group)) destroyGroup(name);
         this.#left.add(op.group);
         return;
       default:
