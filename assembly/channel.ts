@@ -39,7 +39,7 @@ export let slope: T = 0;
 
 /**
  * Sets the coefficients of y = (x - center) * scale + offset, or of the gradient,
- * dx = dy * scale + offset - (x - center) * slope.
+ * dx = dy * scale + offset + (x - center) * slope.
  */
 export function setCoefficients<Gradient>(call: Call, channel: usize): void {
   const mean = numberOf(call.mean, channel);
@@ -53,7 +53,7 @@ export function setCoefficients<Gradient>(call: Call, channel: usize): void {
     // Without means both are 0, even where invstd is infinite.
     const k = call.meanDy === 0 ? 0 : numberOf(call.meanDyXhat, channel) * invstd * s;
     const level = call.meanDy === 0 ? 0 : numberOf(call.meanDy, channel) * s;
-    slope = numberFrom(k);
+    slope = -numberFrom(k);
     offset = numberFrom(lost * k - level);
   } else {
     offset = numberFrom(parameterOf(call.bias, channel, 0) - lost * <f64>scale);

@@ -38,16 +38,13 @@ export function depthOf<Near>(): usize {
   return on<Near>() ? 25 : 8;
 }
 
-/** a * b + c; one rounding where the build has relaxed SIMD, two elsewhere. */
+/**
+ * a * b + c; one rounding where the engine has relaxed SIMD, two elsewhere. A build with relaxed
+ * SIMD has two marks in the place of product and sum: fusing.ts of src/kernels/wasm/ tells why.
+ */
 export function madd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_madd<T>(a, b, c);
+  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_max<T>(v128.relaxed_min<T>(a, b), c);
   return v128.add<T>(v128.mul<T>(a, b), c);
-}
-
-/** c - a * b, rounded like {@link madd}. */
-export function nmadd(a: v128, b: v128, c: v128): v128 {
-  if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_nmadd<T>(a, b, c);
-  return v128.sub<T>(c, v128.mul<T>(a, b));
 }
 
 /** Whether code for channels near zero is worth its size: in float64 it is not. */

@@ -10,7 +10,6 @@ import {
   hasNear,
   load0,
   madd,
-  nmadd,
   Off,
   On,
   on,
@@ -33,7 +32,7 @@ const SLOPE: usize = 48;
 /** y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
   const d = differ<Near>(load0(x), c);
-  return on<Gradient>() ? nmadd(d, k, madd(load0(dy), s, o)) : madd(d, s, o);
+  return on<Gradient>() ? madd(d, k, madd(load0(dy), s, o)) : madd(d, s, o);
 }
 
 /** One plane. Near: the center is 0. */

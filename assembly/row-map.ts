@@ -10,7 +10,6 @@ import {
   load0,
   loadOne,
   madd,
-  nmadd,
   Off,
   On,
   on,
@@ -48,7 +47,7 @@ function slopesAt<Gradient>(at: usize): v128 {
 
 /** y or dx of a vector or of one value. */
 function mapped<Gradient>(dy: v128, d: v128, s: v128, o: v128, k: v128): v128 {
-  return on<Gradient>() ? nmadd(d, k, madd(dy, s, o)) : madd(d, s, o);
+  return on<Gradient>() ? madd(d, k, madd(dy, s, o)) : madd(d, s, o);
 }
 
 /** One vector: at q, from dy at g and x at p. */

@@ -1,7 +1,7 @@
 /**
  * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (the
- * kernels of float32), types.ts, exact.ts and mask.ts there (other types, exact sums and masks,
- * loaded apart), and generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
+ * kernels of float32), a file there for each other element type, exact.ts and mask.ts (exact sums
+ * and masks: src/features/ has them), and generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
  * for a process's own), so that bundlers, Deno, Bun and browsers have no asset to handle.
  * src/core/binary-text.ts tells what the text is.
  */
@@ -10,7 +10,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import asc from 'assemblyscript/asc';
 import binaryen from 'binaryen';
-import { CHARACTERS, decode, FREQUENT, orderOf, PAGES } from '../src/core/binary-text.js';
+import { CHARACTERS, decode, FREQUENT, ORDER, PAGES } from '../src/core/binary-text.js';
+import { unmarked } from '../src/kernels/wasm/fusing.js';
 
 /** Every build: imports one memory, traps instead of calling back, has no assertions. */
 const COMMON = [
@@ -65,39 +66,56 @@ function inlined(bytes: Buffer): Buffer {
   return result;
 }
 
-/** The bytes that are most frequent in `binaries`, the most frequent first. */
-function frequentIn(binaries: readonly Buffer[]): number[] {
-  const counts = new Array<number>(256).fill(0);
-  for (const byte of Buffer.concat(binaries)) counts[byte]++;
-  return [...counts.keys()].sort((a, b) => counts[b] - counts[a]).slice(0, FREQUENT);
+/**
+ * Throws unless {@link unmarked} replaces the marks of `binary` and nothing else: as text, products
+ * and sums stand where the marks did.
+ */
+function checkMarks(binary: Buffer): void {
+  const text = textOfModule(binary);
+  const apart = text
+    .replaceAll('f32x4.relaxed_min', 'f32x4.mul')
+    .replaceAll('f32x4.relaxed_max', 'f32x4.add');
+  const sums = text.split('f32x4.relaxed_max').length;
+  const fused = textOfModule(unmarked(binary, true));
+  const isFused =
+    fused.split('f32x4.relaxed_madd').length === sums && !/relaxed_m(in|ax)/.test(fused);
+  if (sums < 2 || !isFused || textOfModule(unmarked(binary, false)) !== apart) {
+    throw new Error('products that are added can not be told from other code: see fusing.ts');
+  }
+}
+
+function textOfModule(bytes: Uint8Array): string {
+  const module = binaryen.readBinary(bytes);
+  module.setFeatures(FEATURES);
+  if (!module.validate()) throw new Error('binaryen: a module is not valid');
+  const text = module.emitText();
+  module.dispose();
+  return text;
 }
 
 /** The text of the byte at `place` of the order. */
-function textOf(place: number): string {
+function textAt(place: number): string {
   if (place < FREQUENT) return CHARACTERS[PAGES + place];
   const rest = place - FREQUENT;
   const { length } = CHARACTERS;
   return CHARACTERS[Math.floor(rest / length)] + CHARACTERS[rest % length];
 }
 
-function encode(bytes: Buffer, frequent: readonly number[]): string {
-  const order = orderOf(frequent);
-  const text = Array.from(bytes, (byte) => textOf(order.indexOf(byte))).join('');
-  if (!bytes.equals(decode(text, frequent))) throw new Error('the text is not read back');
+function encode(bytes: Buffer): string {
+  const text = Array.from(bytes, (byte) => textAt(ORDER.indexOf(byte))).join('');
+  if (!bytes.equals(decode(text))) throw new Error('the text is not read back');
   return text;
 }
 
-/** Writes a module that exports the text of each of `binaries`, and their frequent bytes. */
+/** Writes a module that exports the text of each of `binaries`. */
 function write(path: string, binaries: Record<string, Buffer>): void {
-  const frequent = frequentIn(Object.values(binaries));
   const constants = Object.entries(binaries).map(
-    ([name, bytes]) => `export const ${name} =\n  '${encode(bytes, frequent)}';\n`,
+    ([name, bytes]) => `export const ${name} =\n  '${encode(bytes)}';\n`,
   );
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(
     path,
-    '/** Made by scripts/build-kernels.ts from assembly/. */\n\n' +
-      `export const frequent = [${frequent.join(', ')}];\n${constants.join('')}`,
+    `/** Made by scripts/build-kernels.ts from assembly/. */\n\n${constants.join('')}`,
   );
 }
 
@@ -106,8 +124,8 @@ mkdirSync('build', { recursive: true });
 const typed = (T: string, E = T) => ['--use', `T=${T}`, '--use', `E=${E}`, '--runtime', 'stub'];
 const [float32, float64] = [typed('f32'), typed('f64')];
 const base = await compile('index', 'base', ['--runtime', 'minimal']);
-const baseline = await compile('stages', 'baseline', float32);
-const relaxed = await compile('stages', 'relaxed', [...float32, '--enable', 'relaxed-simd']);
+const stages = await compile('stages', 'stages', [...float32, '--enable', 'relaxed-simd']);
+checkMarks(stages);
 const float16 = await compile('half-stages', 'float16', typed('f32', 'i16'));
 const bfloat16 = await compile('half-stages', 'bfloat16', typed('f32', 'u16'));
 const exact32 = await compile('exact-stages', 'exact32', float32);
@@ -117,17 +135,17 @@ const mask = await compile('mask', 'mask');
 const reduce = await compile('sums', 'reduce');
 const reduceOwn = await compile('sums', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
-// The two kinds of one source side by side, where gzip sees what they share.
-write('src/kernels/wasm/generated/binaries.ts', { relaxed, baseline, base });
-write('src/kernels/wasm/generated/types.ts', { float64: stages64, float16, bfloat16 });
+write('src/kernels/wasm/generated/binaries.ts', { stages, base });
+write('src/kernels/wasm/generated/float64.ts', { float64: stages64 });
+write('src/kernels/wasm/generated/float16.ts', { float16 });
+write('src/kernels/wasm/generated/bfloat16.ts', { bfloat16 });
 write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
 write('src/kernels/wasm/generated/mask.ts', { mask });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
 const sizes = Object.entries({
   base,
-  baseline,
-  relaxed,
+  stages,
   stages64,
   float16,
   bfloat16,

@@ -1,5 +1,7 @@
 /** Public names of `syncbn`; see README.md. */
 
+import './features/all.js';
+
 export type { DType, FloatArray, TensorData } from './core/dtype.js';
 export {
   CollectiveError,

@@ -1,10 +1,9 @@
 /**
  * The checked mode: layers and averaging look for what has gone wrong in silence, at some cost.
- * On when the variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike. Its
- * code is loaded by `init`, and only then.
+ * On when the variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike.
  */
 
-import { Loads } from './ready.js';
+import { needFeature, type Slot, slotFor } from './features.js';
 import { show } from './show.js';
 
 interface Environment {
@@ -12,6 +11,7 @@ interface Environment {
 }
 
 let mode: boolean | null = null;
+let load: (() => Promise<unknown>) | null = null;
 
 /** Whether the mode is on. */
 function isChecked(): boolean {
@@ -19,16 +19,15 @@ function isChecked(): boolean {
   return mode;
 }
 
-const loads = new Loads();
+/** Has `init` load a module where the mode is on. */
+export function loadWhenChecked(loadChecks: () => Promise<unknown>): void {
+  load = loadChecks;
+}
 
-/**
- * A module of the checked mode.
- * @param load `() => import('./module.js')`
- * @returns what returns the module, and null where the mode is off
- */
-export function loadedWhenChecked<T>(load: () => Promise<T>): () => T | null {
-  const ifThere = loads.add(load);
-  return () => (isChecked() ? (ifThere() ?? null) : null);
+/** Place for a module of the checked mode, which yields null where the mode is off. */
+export function slotWhenChecked<T>(): Pick<Slot<T>, 'fill'> & (() => T | null) {
+  const { ifThere, fill } = slotFor<T>('checked');
+  return Object.assign(() => (isChecked() ? (ifThere() ?? null) : null), { fill });
 }
 
 /** @throws TypeError for anything but true, false and undefined */
@@ -40,5 +39,7 @@ export function checkFlag(check: unknown): void {
 /** Turns the mode on or off; undefined: as SYNCBN_CHECK says. Its code is there afterwards. */
 export async function setChecked(flag: boolean | undefined): Promise<void> {
   mode = flag ?? null;
-  if (isChecked()) await loads.all();
+  if (!isChecked()) return;
+  await load?.();
+  needFeature('checked', 'init');
 }

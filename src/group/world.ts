@@ -4,14 +4,14 @@
  */
 
 import { checkFlag, setChecked } from '../core/check-mode.js';
+import { loadFeatures } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
 import { builtin, launchedRank } from '../core/platform.js';
-import { ready } from '../core/ready.js';
 import { show, showText } from '../core/show.js';
-import { launchFromEnvironment } from './mpi/environment.js';
+import { joinLaunchedProcess } from './mpi/load.js';
 import { ProcessGroup } from './process-group.js';
-import { recorder } from './rounds/recorder.js';
 import { SoloWorld } from './solo.js';
+import { joinThreadWorld } from './thread/load.js';
 import type { ThreadWorldHandle } from './thread/world.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
 import type { World } from './transport.js';
@@ -67,15 +67,14 @@ export async function init(options: InitOptions = {}): Promise<void> {
 async function join(options: InitOptions): Promise<void> {
   const { timeout } = options;
   if (timeout !== undefined) checkTimeout('init', timeout);
-  await ready();
+  await loadFeatures();
   const world =
     (await worldOf(options.world ?? launchedThread())) ??
-    (await launchedProcess(timeout)) ??
+    (await joinLaunchedProcess(timeout)) ??
     new SoloWorld(timeout ?? DEFAULT_TIMEOUT);
   const joined = { world, timeout: timeout ?? world.timeout, groups: new Map() };
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
-  recorder.identify(world.rank, world.size);
   await setChecked(options.check);
   // Last: a world that could not be joined leaves nothing behind.
   session = joined;
@@ -87,10 +86,7 @@ async function worldOf(given: ThreadWorldHandle | World | null): Promise<World |
   if (typeof given !== 'object') {
     throw new TypeError(`init: world must be a handle or a World, got ${show(given)}`);
   }
-  if (!('connect' in given)) {
-    const { ThreadWorld } = await import('./thread/thread-world.js');
-    return new ThreadWorld(given);
-  }
+  if (!('connect' in given)) return joinThreadWorld(given);
   const { rank, size } = given;
   if (!Number.isInteger(size) || !Number.isInteger(rank) || rank < 0 || rank >= size) {
     throw new RangeError(`init: a World has a size and a rank, got ${show(rank)} of ${show(size)}`);
@@ -106,14 +102,6 @@ function launchedThread(): ThreadWorldHandle | null {
   const threads = builtin<typeof import('node:worker_threads')>('node:worker_threads');
   const data = threads?.workerData as { syncbn?: ThreadWorldHandle } | null | undefined;
   return data?.syncbn ?? null;
-}
-
-/** The world of mpirun, mpiexec, srun or our own launcher, or null. Threads need none of its code. */
-async function launchedProcess(timeout: number | undefined): Promise<World | null> {
-  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
-  if (process?.env === undefined || launchFromEnvironment(process.env) === null) return null;
-  const { mpiWorldFromEnvironment } = await import('./mpi/index.js');
-  return mpiWorldFromEnvironment(timeout === undefined ? {} : { timeout });
 }
 
 /** Leaves the world: its groups are gone, and ranks that still wait for this one fail. */

@@ -14,13 +14,13 @@ import {
   toFloat16,
   widen,
 } from '../core/dtype.js';
+import { slotFor } from '../core/features.js';
 import { countPerChannel, type Layout } from '../core/layout.js';
 import { mergeRanks } from '../core/moments.js';
-import { loadedAtInit } from '../core/ready.js';
 import type { ChannelRange, GradientSums, Kernels, Normalization } from './kernels.js';
 import { forEachPlane } from './planes.js';
 
-const atoms = loadedAtInit(() => import('./atoms.js'));
+export const plainAtoms = slotFor<typeof import('./atoms.js')>('reproducible');
 
 function moments(
   mean: Float64Array,
@@ -212,7 +212,7 @@ export const plainKernels: Kernels = {
   normalize,
   gradientSums,
   inputGradient,
-  exactSums: (terms, layout) => atoms().exactSums(terms, layout),
+  exactSums: (terms, layout) => plainAtoms().exactSums(terms, layout),
   mergeMoments,
   inverseDeviations,
   divide,

@@ -1,6 +1,7 @@
 /** Options that both layers take, and their checks. */
 
 import { type ComputeDType, checkDType, computeDType, type DType } from '../core/dtype.js';
+import { needFeature } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
 import { show, showText } from '../core/show.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
@@ -126,6 +127,8 @@ export function commonSetup(options: CommonOptions, label: string): CommonSetup 
   }
   // 16-bit parameters would lose what the optimizer adds; float32 or better is the rule.
   const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
+  if (dtype === 'float64') needFeature(dtype, label);
+  if (reproducible) needFeature('reproducible', label);
   return {
     label,
     prefix: options.name === undefined ? '' : `${options.name}.`,

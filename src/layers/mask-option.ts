@@ -1,5 +1,6 @@
 /** The mask of a forward call. */
 
+import { needFeature } from '../core/features.js';
 import { formatShape, sameShape, sizeOf } from '../core/layout.js';
 import { type Mask, maskOf } from '../core/mask.js';
 import { show } from '../core/show.js';
@@ -18,6 +19,7 @@ export function maskFor(
     checkChoice(maskedOutput, ['normalize', 'zero'], `${label}: maskedOutput`);
   }
   if (mask === undefined) return null;
+  needFeature('masks', label);
   const places = shape.toSpliced(channelsLast ? -1 : 1, 1);
   const wanted = `${label}: the mask of an input of shape ${formatShape(shape)} must`;
   if (mask instanceof Tensor) {

@@ -1,6 +1,7 @@
 /** Checks of what a layer's passes are given: TypeError for a wrong type, RangeError for a wrong value. */
 
 import { computeDType, type DType } from '../core/dtype.js';
+import { needFeature } from '../core/features.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
@@ -58,6 +59,7 @@ export function checkInput(x: unknown, group: ProcessGroup | null, expected: Exp
     const accepted = dtype === 'float64' ? 'float64' : 'float32, float16 or bfloat16';
     throw new RangeError(`${label}: expected an input of ${accepted}, got ${x.dtype}`);
   }
+  if (x.dtype !== 'float32') needFeature(x.dtype, label);
 }
 
 /** What the forward call of `context` has left; throws unless `dy` is a gradient of its output. */

@@ -1,6 +1,6 @@
 /** The passes of a layer over tensors, run now or in turn, and the contexts between them. */
 
-import { loadedWhenChecked } from '../core/check-mode.js';
+import { slotWhenChecked } from '../core/check-mode.js';
 import type { Tensor } from '../core/tensor.js';
 import { after, before, checkBlocking, finished, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
@@ -19,7 +19,7 @@ import type { StateDict } from './state-dict.js';
 import type { BatchOptions, GradientSums, Saved, Synchronization } from './synchronization.js';
 
 /** The checked mode. */
-const checks = loadedWhenChecked(() => import('./checked.js'));
+export const passChecks = slotWhenChecked<typeof import('./checked.js')>();
 
 const TRAINING: BatchOptions = { leastCount: 2 };
 const INFERENCE: BatchOptions = {};
@@ -60,7 +60,7 @@ export class Passes {
     training: boolean,
   ): Forwarded {
     const call = this.#startForward(x, options, group, training, true);
-    checks()?.agreeNow(this.#agreement(group, training));
+    passChecks()?.agreeNow(this.#agreement(group, training));
     if (group === null) return this.#finishForward(call, this.#byRunning(call), training);
     const { y, values, layout, affine } = call;
     const batch = batchOptions(training, options.track);
@@ -90,7 +90,7 @@ export class Passes {
 
   /** In the checked mode: whether the ranks' layers are the same. */
   #agreement(group: ProcessGroup | null, training: boolean): Pass<void> | null {
-    const own = checks();
+    const own = passChecks();
     if (own === null) return null;
     return own.agreementOf(this.#owner, group, training, this.#owner.state());
   }
@@ -148,7 +148,7 @@ export class Passes {
   }
 
   #finishForward({ x, out, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
-    const digest = checks()?.digestOfInput(x) ?? null;
+    const digest = passChecks()?.digestOfInput(x) ?? null;
     const context = new ForwardContext(saved, x, values, this.#owner, training, digest);
     if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
@@ -169,7 +169,7 @@ export class Passes {
         const { label } = this.#setup;
         if (blocking) checkBlocking(known ? context.group : null, label, 'backward');
         if (this.#isHidden && context === this.#last) throw this.#hiddenCall();
-        if (known) checks()?.checkUnchanged(context, label);
+        if (known) passChecks()?.checkUnchanged(context, label);
         return prepareBackward(dy, context, options, this.#owner, label);
       },
     );

@@ -4,8 +4,9 @@
  * and are rounded once, so that every rank takes the same step.
  */
 
-import { loadedWhenChecked } from '../core/check-mode.js';
+import { slotWhenChecked } from '../core/check-mode.js';
 import { narrow, widen } from '../core/dtype.js';
+import { needFeature } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
 import { show } from '../core/show.js';
@@ -15,7 +16,7 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
 import type { GroupLike } from '../group/world.js';
 import { averagePass } from './average-pass.js';
-import { exactPass, putAverage, rowsOf } from './exact-pass.js';
+import { exactPasses } from './exact-passes.js';
 import { describeTargets, type GradientHolder, gradientOf, type Target } from './targets.js';
 
 export type { GradientHolder } from './targets.js';
@@ -47,7 +48,7 @@ export interface AverageOptions {
 
 const AVERAGE = 'averageGradients';
 /** The checked mode. */
-const checks = loadedWhenChecked(() => import('./checked.js'));
+export const averageChecks = slotWhenChecked<typeof import('./checked.js')>();
 const OPTIONS = ['group', 'sampleCount', 'lossReduction', 'reproducible'];
 
 /** Averages gradients. */
@@ -63,7 +64,9 @@ export function gradientPass(
     const weights = weightsOf(options);
     const { reproducible } = options;
     const targets = list.map((holder) =>
-      reproducible ? rowsOf(holder, AVERAGE) : { ...gradientOf(holder, AVERAGE), rows: 1 },
+      reproducible
+        ? exactPasses().rowsOf(holder, AVERAGE)
+        : { ...gradientOf(holder, AVERAGE), rows: 1 },
     );
     return { list, targets, reproducible, ...weights };
   };
@@ -74,6 +77,7 @@ export function gradientPass(
   const label = `${AVERAGE}${by} of ${describeTargets(targets)}`;
   const all = { group, own, total, label };
   if (reproducible) {
+    const { exactPass, putAverage } = exactPasses();
     const exact = () =>
       after(exactPass(targets, optional, all), () => {
         for (const [i, holder] of list.entries()) putAverage(holder, targets[i]);
@@ -110,7 +114,7 @@ function scale({ data, dtype }: Target, own: number, total: number): void {
 
 /** In the checked mode: whether all ranks hold the same parameters. */
 function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Pass<void> | null {
-  return group.size > 1 ? (checks()?.agreementOf(holders, group, AVERAGE) ?? null) : null;
+  return group.size > 1 ? (averageChecks()?.agreementOf(holders, group, AVERAGE) ?? null) : null;
 }
 
 /** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
@@ -127,6 +131,7 @@ function weightsOf(options: AverageOptions): { own: number; total: number; by: s
       `${AVERAGE}: reproducible must be true or false, got ${show(reproducible)}`,
     );
   }
+  if (reproducible) needFeature('reproducible', AVERAGE);
   const how = reproducible ? ' exactly' : '';
   if (sampleCount === undefined) {
     if (options.lossReduction === 'sum') {

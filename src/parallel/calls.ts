@@ -1,12 +1,12 @@
 /** Data parallelism as programs call it. It runs between ranks alone: `init` loads what is behind. */
 
-import { loadedAtInit } from '../core/ready.js';
 import { runNow, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { Work } from '../group/transport.js';
 import { findGroup, type GroupLike } from '../group/world.js';
 import type { AverageOptions } from './average.js';
 import type { BroadcastParametersOptions, StateHolder } from './broadcast.js';
+import { broadcastPass, gradientPass, skipPass } from './loads.js';
 import type { SkipOptions } from './skip-together.js';
 import type { GradientHolder } from './targets.js';
 
@@ -14,8 +14,6 @@ export type { AverageOptions } from './average.js';
 export type { BroadcastParametersOptions, StateHolder } from './broadcast.js';
 export type { SkipOptions } from './skip-together.js';
 export type { GradientHolder } from './targets.js';
-
-const passes = loadedAtInit(() => import('./passes.js'));
 
 /**
  * Replaces each gradient by its average over the group. A parameter without a gradient counts as
@@ -31,7 +29,7 @@ export function averageGradients(
   options: AverageOptions = {},
 ): void {
   const group = groupOf(options, 'averageGradients');
-  runNow(passes().gradientPass(holders, options, group, true));
+  runNow(gradientPass(holders, options, group, true));
 }
 
 /**
@@ -43,7 +41,7 @@ export function startAverageGradients(
   options: AverageOptions = {},
 ): Work<void> {
   const group = groupOf(options, 'averageGradients');
-  return startInTurn(() => passes().gradientPass(holders, options, group, false), group.mayBlock);
+  return startInTurn(() => gradientPass(holders, options, group, false), group.mayBlock);
 }
 
 /**
@@ -57,7 +55,7 @@ export function broadcastParameters(
   options: BroadcastParametersOptions = {},
 ): void {
   const group = groupOf(options, 'broadcastParameters');
-  runNow(passes().broadcastPass(holders, options, group, true));
+  runNow(broadcastPass(holders, options, group, true));
 }
 
 /** Like {@link broadcastParameters}, for `await startBroadcastParameters(...).done()`. */
@@ -66,7 +64,7 @@ export function startBroadcastParameters(
   options: BroadcastParametersOptions = {},
 ): Work<void> {
   const group = groupOf(options, 'broadcastParameters');
-  return startInTurn(() => passes().broadcastPass(holders, options, group, false), group.mayBlock);
+  return startInTurn(() => broadcastPass(holders, options, group, false), group.mayBlock);
 }
 
 /**
@@ -80,13 +78,13 @@ export function startBroadcastParameters(
  */
 export function skipTogether(skip: boolean, options: SkipOptions = {}): boolean {
   const group = groupOf(options, 'skipTogether');
-  return runNow(passes().skipPass(skip, options, group, true));
+  return runNow(skipPass(skip, options, group, true));
 }
 
 /** Like {@link skipTogether}, for `await startSkipTogether(...).done()`. */
 export function startSkipTogether(skip: boolean, options: SkipOptions = {}): Work<boolean> {
   const group = groupOf(options, 'skipTogether');
-  return startInTurn(() => passes().skipPass(skip, options, group, false), group.mayBlock);
+  return startInTurn(() => skipPass(skip, options, group, false), group.mayBlock);
 }
 
 /** The group that options name; a name alone is easily written where MindSpore has it. */

@@ -10,7 +10,7 @@
 import { decode } from '../../core/binary-text.js';
 import { instantiateReducer } from '../reducer.js';
 import type { FrameMemory } from '../rounds/frames.js';
-import { reduce as binary, frequent } from './generated/reduce.js';
+import { reduce as binary } from './generated/reduce.js';
 import { addressOf, type Koffi } from './library/koffi.js';
 import { NativeMemory } from './library/memory.js';
 
@@ -53,7 +53,7 @@ function outsideWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
  * @throws Error where the engine has none with SIMD
  */
 export function inWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
-  module ??= new WebAssembly.Module(decode(binary, frequent));
+  module ??= new WebAssembly.Module(decode(binary));
   const pages = Math.ceil(size / PAGE_BYTES);
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
   const reduce = instantiateReducer(module, memory);

@@ -6,6 +6,7 @@
 import { DeadlineError } from '../../core/errors.js';
 import { builtin, coreCount } from '../../core/platform.js';
 import { hashLabel } from '../fingerprint.js';
+import { recorder } from '../rounds/recorder.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
@@ -61,6 +62,7 @@ export class MpiWorld implements World, Ending {
     this.quit = leavesUnfinished(mpi) ? processExit(mpi.koffi) : null;
     [this.rank, this.size] = enter(mpi, launch, crowded);
     hasEntered = true;
+    recorder.identify(this.rank, this.size);
     this.#rest = new Poll(crowded, processorYield(mpi.koffi));
     this.#waiting = new Waiting(this.#rest);
     const comm = duplicateWorld(mpi, this.#waiting, timeout);

@@ -3,6 +3,7 @@
 import { describeError, RankFailedError } from '../../core/errors.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
+import { recorder } from '../rounds/recorder.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
@@ -76,6 +77,7 @@ export class RelayWorld implements World {
     // Who shares a host, a hub cannot tell.
     this.hostRanks = [rank];
     this.#link = link;
+    recorder.identify(rank, size);
   }
 
   /** Asks the hub to be let in; used by {@link relayWorld}. */

@@ -11,6 +11,7 @@ import { HEADER_BYTES, sharedBytes, slotBytes } from '../rounds/sizes.js';
 import { AREA_HEADER_WORDS, LINE_WORDS, roundUp } from './area-sizes.js';
 import { FailureRecord, RECORD_WORDS, readText, writeText } from './failure-record.js';
 import { type Segment, WORD_BORN } from './segment.js';
+import { reducerOf } from './segment-reducer.js';
 
 /** Words of an area's header. */
 export const AREA = {
@@ -110,11 +111,10 @@ export class GroupArea {
     const { buffer } = this.words;
     const at = 4 * this.slotWord(0, 0);
     const bytes = sharedBytes(this.ranks.length, this.capacity);
-    const { reduce } = this.segment;
     return {
       bytes: new Uint8Array(buffer, at, bytes),
       words: new Int32Array(buffer, at, bytes / 4),
-      reduce,
+      reduce: reducerOf(this.segment),
     };
   }
 

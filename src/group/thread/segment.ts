@@ -6,9 +6,9 @@
  * All control words are Int32, read and written with Atomics. Offsets are in words of 4 bytes.
  */
 
-import type { Reducer, WasmMemory } from '../reducer.js';
+import type { WasmMemory } from '../reducer.js';
 import { FailureRecord, RECORD_WORDS } from './failure-record.js';
-import { createSegmentMemory, reducerIn } from './memory.js';
+import { createSegmentMemory } from './memory.js';
 
 /** 'sbn1': tells a segment of this version from any other buffer. */
 const MAGIC = 0x73626e31;
@@ -71,7 +71,6 @@ export class Segment {
   readonly size: number;
   /** Why the world ended, once a rank has thrown or died. */
   readonly failure: FailureRecord;
-  #reduce: Reducer | null | undefined;
 
   /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
   constructor(memory: SegmentMemory, caller = 'init') {
@@ -104,12 +103,6 @@ export class Segment {
   get timeout(): number {
     const milliseconds = this.words[WORD_TIMEOUT_MS];
     return milliseconds === NEVER_MS ? Number.POSITIVE_INFINITY : milliseconds / 1000;
-  }
-
-  /** Combines what lies in this segment; null: there is no WebAssembly for it. */
-  get reduce(): Reducer | null {
-    if (this.#reduce === undefined) this.#reduce = reducerIn(this.memory);
-    return this.#reduce;
   }
 
   /** First word of the areas. */

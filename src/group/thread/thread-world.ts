@@ -1,5 +1,6 @@
-/** A world whose ranks are threads of one process and share a segment. `init` loads it. */
+/** A world whose ranks are threads of one process and share a segment. */
 
+import { recorder } from '../rounds/recorder.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
 import { SoloTransport } from '../solo.js';
@@ -9,6 +10,11 @@ import { Doorbell } from './doorbell.js';
 import { RANK, type Segment } from './segment.js';
 import { ThreadRounds } from './thread-rounds.js';
 import { type ThreadWorldHandle, viewOf } from './world.js';
+
+/** @throws TypeError and RangeError for what is not the handle of a world */
+export async function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
+  return new ThreadWorld(handle);
+}
 
 export class ThreadWorld implements World {
   readonly kind = 'thread';
@@ -30,6 +36,7 @@ export class ThreadWorld implements World {
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
     this.#session = this.#segment.load(this.rank, RANK.left) + 1;
+    recorder.identify(this.rank, this.size);
   }
 
   get mayBlock(): boolean {

@@ -4,7 +4,7 @@ import { decode } from '../../core/binary-text.js';
 import type { FloatArray } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
 import type { Engine } from './engine.js';
-import { frequent, mask } from './generated/mask.js';
+import { mask } from './generated/mask.js';
 import type { Piece } from './pieces.js';
 import type { Staging } from './staging.js';
 import { numberBytes } from './variant.js';
@@ -18,7 +18,7 @@ export class Blend {
 
   constructor(engine: Engine, staging: Staging) {
     this.#staging = staging;
-    const { blend32, blend64 } = engine.instantiate(decode(mask, frequent));
+    const { blend32, blend64 } = engine.instantiate(decode(mask));
     this.#blends = { 4: blend32, 8: blend64 } as Record<4 | 8, () => void>;
   }
 

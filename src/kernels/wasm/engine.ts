@@ -7,7 +7,8 @@
  */
 
 import { decode } from '../../core/binary-text.js';
-import { base, baseline, frequent, relaxed } from './generated/binaries.js';
+import { unmarked } from './fusing.js';
+import { base, stages } from './generated/binaries.js';
 
 /** 64 KiB, the unit of WebAssembly memories. */
 export const PAGE = 65536;
@@ -76,7 +77,7 @@ export interface Engine {
   instantiate(binary: Uint8Array<ArrayBuffer>): WebAssembly.Exports;
   /** The stages of another element type. */
   variants(binary: Uint8Array<ArrayBuffer>): Variants;
-  /** Exact sums by bytes of an element, of `binary`, which is loaded apart. */
+  /** Exact sums by bytes of an element, of `binary`, which few programs have. */
   exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
   allocate(bytes: number): number;
@@ -167,12 +168,12 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>
     new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory }, ...imports })
       .exports;
-  const common = instantiate(decode(base, frequent), {});
+  const common = instantiate(decode(base), {});
   const allocate = common.allocate as (bytes: number) => number;
   const release = common.release as (pointer: number) => void;
   const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
-  const withRelaxed = decode(relaxed, frequent);
-  const useRelaxed = options.relaxed ?? WebAssembly.validate(withRelaxed);
+  const marked = decode(stages);
+  const useRelaxed = options.relaxed ?? WebAssembly.validate(marked);
   const scratch = common.scratch as (bytes: number) => number;
   const add = (binary: Uint8Array<ArrayBuffer>) => instantiate(binary, { scratch: { scratch } });
   const variants = (binary: Uint8Array<ArrayBuffer>) => {
@@ -188,7 +189,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
     relaxed: useRelaxed,
     memory,
     maxPages,
-    stages: variants(useRelaxed ? withRelaxed : decode(baseline, frequent)),
+    stages: variants(unmarked(marked, useRelaxed)),
     variants,
     statistics: common as unknown as Statistics,
     instantiate: add,

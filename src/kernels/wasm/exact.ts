@@ -1,7 +1,7 @@
 /**
  * Exact sums by assembly/: atoms of planes go into a matrix in the kernels' memory, a row for each
  * sample, whose columns are summed; single values are summed where they lie. Foreign arrays pass
- * through the staging arrays in whole planes. Few programs need this: it is loaded apart.
+ * through the staging arrays in whole planes. `syncbn/reproducible` has it.
  */
 
 import { decode } from '../../core/binary-text.js';
@@ -11,7 +11,7 @@ import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
 import { Blend, type Place } from './blend.js';
 import type { Engine, ExactStages } from './engine.js';
-import { exact32, exact64, frequent } from './generated/exact.js';
+import { exact32, exact64 } from './generated/exact.js';
 import type { Heap } from './heap.js';
 import { isHalf, maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
 import { kernelsOf } from './types.js';
@@ -58,7 +58,7 @@ export class Exact {
       return plainExactSums(terms, layout);
     }
     const text = bytes === 4 ? exact32 : exact64;
-    const stages = this.#engine.exact(bytes, () => decode(text, frequent));
+    const stages = this.#engine.exact(bytes, () => decode(text));
     return isValues(layout)
       ? this.#ofValues(terms, layout, repeat, stages)
       : this.#ofPlanes(terms, layout, stages);

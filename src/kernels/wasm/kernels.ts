@@ -4,8 +4,8 @@
  */
 
 import type { ComputeDType, DType, FloatArray, TensorData } from '../../core/dtype.js';
+import { slotFor } from '../../core/features.js';
 import { countPerChannel, type Layout, valuesPerChannel } from '../../core/layout.js';
-import { loadedAtInit } from '../../core/ready.js';
 import type {
   ChannelRange,
   ExactSums,
@@ -22,11 +22,11 @@ import { type Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { Masked } from './masked.js';
 import { SLOTS, Staging } from './staging.js';
+import { kernelsOf, texts } from './types.js';
 import { BYTES, byRows, channelsPerBlock, numberBytes, rowsOf } from './variant.js';
 
-const exact = loadedAtInit(() => import('./exact.js'));
-const masked = loadedAtInit(() => import('./masked.js'));
-const types = loadedAtInit(() => import('./types.js'));
+export const exactKernels = slotFor<typeof import('./exact.js')>('reproducible');
+export const maskedKernels = slotFor<typeof import('./masked.js')>('masks');
 
 export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly name: string;
@@ -241,25 +241,32 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   }
 
   exactSums(terms: ExactTerms, layout: Layout): ExactSums {
-    this.#exact ??= new (exact().Exact)(this.#engine, this.heap, this.#staging);
+    this.#exact ??= new (exactKernels().Exact)(this.#engine, this.heap, this.#staging);
     return this.#exact.sums(terms, layout);
   }
 
   #underMask(): Masked {
-    this.#masked ??= new (masked().Masked)(this.#engine, this.heap, this.#staging, this.#choose);
+    this.#masked ??= new (maskedKernels().Masked)(
+      this.#engine,
+      this.heap,
+      this.#staging,
+      this.#choose,
+    );
     return this.#masked;
   }
 
-  /** Whether what is loaded apart, for types and masks, is not there: before `init`. */
+  /** Whether the code for the type or the mask is not there: before `init`. */
   #lacks({ dtype, mask }: Layout): boolean {
-    const needsMore = dtype !== 'float32' || mask != null;
-    return needsMore && (types.ifThere() === undefined || masked.ifThere() === undefined);
+    return (
+      (dtype !== 'float32' && texts[dtype].ifThere() === undefined) ||
+      (mask != null && maskedKernels.ifThere() === undefined)
+    );
   }
 
   /** The kernels for `rows` rows with `values` values to a channel. */
   #stages(rows: number, values: number, dtype: DType): Stages {
     const { row, plane } =
-      dtype === 'float32' ? this.#engine.stages : types().kernelsOf(dtype, this.#engine);
+      dtype === 'float32' ? this.#engine.stages : kernelsOf(dtype, this.#engine);
     return byRows(rows, values, numberBytes(dtype)) ? row : plane;
   }
 }

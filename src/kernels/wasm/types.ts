@@ -1,13 +1,18 @@
-/** The kernels of element types beside float32; loaded apart. */
+/** The kernels of element types beside float32; src/features/ has their code. */
 
 import { decode } from '../../core/binary-text.js';
 import type { DType } from '../../core/dtype.js';
+import { slotFor } from '../../core/features.js';
 import type { Engine, Variants } from './engine.js';
-import { bfloat16, float16, float64, frequent } from './generated/types.js';
 
 type Other = Exclude<DType, 'float32'>;
 
-const TEXTS: Record<Other, string> = { float64, float16, bfloat16 };
+/** Builds as text. */
+export const texts = {
+  float64: slotFor<string>('float64'),
+  float16: slotFor<string>('float16'),
+  bfloat16: slotFor<string>('bfloat16'),
+};
 
 /** What a build has: its stages, and for 16 bits elements as float32 and back. */
 export interface TypeKernels extends Variants {
@@ -22,6 +27,6 @@ export function kernelsOf(dtype: DType, engine: Engine): TypeKernels {
   const own = made.get(engine) ?? {};
   made.set(engine, own);
   const type = dtype as Other;
-  own[type] ??= engine.variants(decode(TEXTS[type], frequent)) as unknown as TypeKernels;
+  own[type] ??= engine.variants(decode(texts[type]())) as unknown as TypeKernels;
   return own[type];
 }

@@ -1,5 +1,5 @@
-/** Merging by exact sums, which `init` loads. */
+/** Merging by exact sums, which few programs need. */
 
-import { loadedAtInit } from '../../core/ready.js';
+import { slotFor } from '../../core/features.js';
 
-export const exactMerging = loadedAtInit(() => import('./exact.js'));
+export const exactMerging = slotFor<typeof import('./exact.js')>('reproducible');

@@ -1,0 +1,51 @@
+// What a bundle for browsers has only where it is asked for, tried on each of two ranks.
+import { averageGradients, getGroup, getRank, Parameter, SyncBatchNorm, Tensor } from 'syncbn';
+
+const VALUES = [1, 2.5, -3, 4, 5, 0.25, 7, 8, 2, -1, 3, 6.5];
+
+/** This rank's three of six samples of two channels. */
+const batch = (dtype) => Tensor.from(VALUES.slice(6 * getRank()).slice(0, 6), [3, 2], dtype);
+
+function normalized(options, dtype, forward) {
+  const layer = new SyncBatchNorm(2, { name: 'norm', ...options });
+  return [...layer.forward(batch(dtype), forward).toFloats()];
+}
+
+function statistics(options) {
+  const layer = new SyncBatchNorm(2, { name: 'norm', ...options });
+  layer.forward(batch('float32'));
+  return [...layer.runningMean.data, ...layer.runningVar.data];
+}
+
+function average(options) {
+  const weight = new Parameter('weight', Tensor.from([0, 0], [2]));
+  weight.grad = Tensor.from([0.1, 0.2], [2]);
+  averageGradients([weight], options);
+  return [...weight.grad.data];
+}
+
+const MASK = Uint8Array.of(1, 0, 1);
+
+export const TRIALS = {
+  float64: () => normalized({ dtype: 'float64' }, 'float64'),
+  float16: () => normalized({}, 'float16'),
+  bfloat16: () => normalized({}, 'bfloat16'),
+  masks: () => normalized({}, 'float32', { mask: MASK }),
+  reproducible: () => statistics({ reproducible: true }),
+  averages: () => average({ reproducible: true }),
+  'masks on rank 0 alone': () => normalized({}, 'float32', getRank() === 0 ? { mask: MASK } : {}),
+};
+
+/** What each trial gives, or its error's message. */
+export function tryAll() {
+  const outcome = Object.entries(TRIALS).map(([name, run]) => {
+    try {
+      return [name, run()];
+    } catch (error) {
+      return [name, error.message];
+    }
+  });
+  // A rank that has told its error does not wait until the other has heard of it.
+  getGroup().barrier().wait();
+  return outcome;
+}

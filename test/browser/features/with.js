@@ -1,0 +1,9 @@
+import 'syncbn/bfloat16';
+import 'syncbn/float16';
+import 'syncbn/float64';
+import 'syncbn/masks';
+import 'syncbn/reproducible';
+import { runRank } from 'syncbn/browser';
+import { tryAll } from './trials.js';
+
+runRank(tryAll);

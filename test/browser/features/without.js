@@ -1,0 +1,4 @@
+import { runRank } from 'syncbn/browser';
+import { tryAll } from './trials.js';
+
+runRank(tryAll);
