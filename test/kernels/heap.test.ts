@@ -168,7 +168,7 @@ describe('reserved memory', () => {
     expect(() => kernels.reserve(4096)).toThrow(
       new RangeError(
         `kernels: no memory for work on 4096 channels (557056 bytes): ${bytesInUse} of ` +
-          `${64 * PAGE} bytes are in use, and one array takes 1073738608 at most; ` +
+          `${64 * PAGE} bytes are in use, and one array takes 1073738560 at most; ` +
           'release tensors that are no longer needed',
       ),
     );

@@ -45,7 +45,7 @@ describe('where the kernels’ memory is full', () => {
       expect(() => layer.forward(tensorOf(x))).toThrow(
         new RangeError(
           `kernels: no memory for work on 512 channels (98304 bytes): ${full.bytesInUse} of ${CAPACITY} ` +
-            'bytes are in use, and one array takes 1073738608 at most; ' +
+            'bytes are in use, and one array takes 1073738560 at most; ' +
             'release tensors that are no longer needed',
         ),
       );
@@ -68,7 +68,7 @@ describe('where the kernels’ memory is full', () => {
     expect(() => allocateTensor([50, 20], 'float64')).toThrow(
       new RangeError(
         `kernels: no memory for 1000 float64 (8000 bytes): ${bytesInUse} of ${CAPACITY} bytes ` +
-          'are in use, and one array takes 1073738608 at most; ' +
+          'are in use, and one array takes 1073738560 at most; ' +
           'release tensors that are no longer needed',
       ),
     );
