@@ -1,7 +1,7 @@
 /**
  * Compiles assembly/ and writes the WebAssembly as text: src/kernels/wasm/generated/binaries.ts (the
- * kernels of float32), a file there for each other element type, exact.ts and mask.ts (exact sums
- * and masks: src/features/ has them), and generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
+ * kernels of float32), a file there for each other element type, exact.ts, mask.ts and tail.ts (exact
+ * sums, masks and tails: src/features/ has them), and generated/reduce.ts in src/group/thread and in src/group/mpi (of one source, for shared memory and
  * for a process's own), so that bundlers, Deno, Bun and browsers have no asset to handle.
  * src/core/binary-text.ts tells what the text is.
  */
@@ -132,6 +132,9 @@ const exact32 = await compile('exact-stages', 'exact32', float32);
 const stages64 = await compile('stages', 'stages64', float64);
 const exact64 = await compile('exact-stages', 'exact64', float64);
 const mask = await compile('mask', 'mask');
+const tail32 = await compile('tail', 'tail32', float32);
+const tail64 = await compile('tail', 'tail64', float64);
+const gate = await compile('gate', 'gate');
 const reduce = await compile('sums', 'reduce');
 const reduceOwn = await compile('sums', 'reduce-own', ['--runtime', 'stub'], false);
 await compile('limits', 'limits');
@@ -141,6 +144,7 @@ write('src/kernels/wasm/generated/float16.ts', { float16 });
 write('src/kernels/wasm/generated/bfloat16.ts', { bfloat16 });
 write('src/kernels/wasm/generated/exact.ts', { exact32, exact64 });
 write('src/kernels/wasm/generated/mask.ts', { mask });
+write('src/kernels/wasm/generated/tail.ts', { tail32, tail64, gate });
 write('src/group/thread/generated/reduce.ts', { reduce });
 write('src/group/mpi/generated/reduce.ts', { reduce: reduceOwn });
 const sizes = Object.entries({
@@ -152,6 +156,9 @@ const sizes = Object.entries({
   exact32,
   exact64,
   mask,
+  tail32,
+  tail64,
+  gate,
   reduce,
 });
 console.log(

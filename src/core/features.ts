@@ -9,6 +9,7 @@ const FEATURES = {
   float16: 'the kernels of float16',
   bfloat16: 'the kernels of bfloat16',
   masks: 'the code for masks',
+  tail: 'the code for add and activation',
   reproducible: 'the code for reproducible sums',
   checked: 'the checked mode',
 };

@@ -8,4 +8,5 @@ loadAtInit(() => import('./float16.js'));
 loadAtInit(() => import('./bfloat16.js'));
 loadAtInit(() => import('./masks.js'));
 loadAtInit(() => import('./reproducible.js'));
+loadAtInit(() => import('./tail.js'));
 loadWhenChecked(() => import('./checked.js'));

@@ -54,6 +54,30 @@ export interface ExactTerms {
   readonly precise: boolean;
 }
 
+/** What follows the normalisation in the same pass: y = activation(normalised x + add). */
+export interface Tail {
+  /** As x, whose elements it is added to; null: nothing is. */
+  readonly add: TensorData | null;
+  /** Whether values below 0 become 0. NaN and -0 stay. */
+  readonly rectify: boolean;
+}
+
+/** The stages of a forward call that has a {@link Tail}, and of its backward call. */
+export interface TailStages {
+  /** As {@link Kernels.normalize}, with the tail; y may be x, or what is added. */
+  normalize(
+    y: TensorData,
+    x: TensorData,
+    tail: Tail,
+    by: Normalization,
+    layout: Layout,
+    range: ChannelRange,
+  ): void;
+
+  /** Writes the gradient through the rectifier: dy where y is above 0 or NaN, else 0. g may be dy or y. */
+  gate(g: TensorData, dy: TensorData, y: TensorData, layout: Layout, range: ChannelRange): void;
+}
+
 /** Exact sums that wait for the other ranks. Its arrays are valid until the next exact sums begin. */
 export interface ExactSums {
   /**
@@ -143,6 +167,9 @@ export interface Kernels {
     layout: Layout,
     range: ChannelRange,
   ): void;
+
+  /** What only calls with a tail need, and `init` loads. @throws Error before `init` */
+  tails(): TailStages;
 
   /**
    * Begins the exact sums of each channel; core/exact-sum.ts tells how they are made. Their terms

@@ -21,6 +21,7 @@ import type { ChannelRange, GradientSums, Kernels, Normalization } from './kerne
 import { forEachPlane } from './planes.js';
 
 export const plainAtoms = slotFor<typeof import('./atoms.js')>('reproducible');
+export const plainTail = slotFor<typeof import('./plain-tail.js')>('tail');
 
 function moments(
   mean: Float64Array,
@@ -212,6 +213,7 @@ export const plainKernels: Kernels = {
   normalize,
   gradientSums,
   inputGradient,
+  tails: () => plainTail().plainTails,
   exactSums: (terms, layout) => plainAtoms().exactSums(terms, layout),
   mergeMoments,
   inverseDeviations,

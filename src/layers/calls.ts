@@ -1,17 +1,21 @@
 /** A forward and a backward call once their arguments are checked, up to the first collective. */
 
 import type { TensorData } from '../core/dtype.js';
+import { needFeature } from '../core/features.js';
 import { type Layout, layoutOf } from '../core/layout.js';
 import { checkOptionNames } from '../core/options.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import { checkBoolean } from './checks.js';
+import { checkBoolean, checkChoice } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
 import { maskFor } from './mask-option.js';
 import { checkGradient, checkInput } from './pass-checks.js';
 import { checkOut, overlaps } from './results.js';
 import type { BatchNormSetup } from './setup.js';
-import type { Affine, Saved } from './synchronization.js';
+import type { Affine, Saved, Tail } from './synchronization.js';
+import { tailCalls } from './tail-calls.js';
+
+const CHECKS = { checkChoice, checkOut, overlaps };
 
 /** A forward call that is under way: its input, and where y goes. */
 export interface ForwardCall {
@@ -50,18 +54,27 @@ export function prepareForward(
   if (!apart && training && group !== null) {
     throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
   }
-  const out = checkOut(given, x, apart ? [] : [x], label);
+  const tail = tailOf(options, x, label);
+  const inputs = apart ? [] : [x];
+  if (tail !== null && tail.add !== null) inputs.push(options.add as Tensor);
+  const out = checkOut(given, x, inputs, label);
   const mask = maskFor(options, x.shape, channelsLast, label);
   const layout = layoutOf(x.shape, channelsLast, x.dtype, mask);
-  return { x, out, y: out.data, values: x.data, layout, affine: affineOf(setup) };
+  return { x, out, y: out.data, values: x.data, layout, affine: affineOf(setup, tail) };
 }
 
-const FORWARD_OPTIONS = ['out', 'track', 'mask', 'maskedOutput'];
-const BACKWARD_OPTIONS = ['context', 'out', 'accumulate'];
+const FORWARD_OPTIONS = ['out', 'track', 'mask', 'maskedOutput', 'add', 'activation'];
+const BACKWARD_OPTIONS = ['context', 'out', 'accumulate', 'addOut'];
 
-function affineOf({ weight, bias, eps }: BatchNormSetup): Affine {
+function tailOf(options: ForwardOptions, x: Tensor, label: string): Tail | null {
+  if (options.add === undefined && options.activation === undefined) return null;
+  needFeature('tail', label);
+  return tailCalls().tailFor(options, x, label, CHECKS);
+}
+
+function affineOf({ weight, bias, eps }: BatchNormSetup, tail: Tail | null): Affine {
   const values = weight === null ? null : weight.data.toFloats();
-  return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps };
+  return { weight: values, bias: bias === null ? null : bias.data.toFloats(), eps, tail };
 }
 
 /** @throws Error without a forward call to go back through; TypeError and RangeError as above */
@@ -79,5 +92,8 @@ export function prepareBackward(
   const { input } = context as ForwardContext;
   const out = checkOut(given, dy, [dy, input], label);
   const [values, dx] = [dy.data, out.data];
-  return { context: context as ForwardContext, saved, out, values, dx, accumulate };
+  const call = { context: context as ForwardContext, saved, out, values, dx, accumulate };
+  return call.context.tail === null && options.addOut === undefined
+    ? call
+    : tailCalls().gated(call, dy, options, label, CHECKS);
 }

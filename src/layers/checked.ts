@@ -1,5 +1,5 @@
 /**
- * The checked mode of the layers: finds inputs that were changed between forward and backward, and
+ * The checked mode of the layers: finds inputs and outputs that were changed between forward and backward, and
  * ranks whose options, weights or running statistics differ. See docs/reliability.md.
  */
 
@@ -10,6 +10,7 @@ import { type Pass, runNow } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import type { ForwardContext } from './context.js';
 import type { StateDict } from './state-dict.js';
+import type { Tail } from './synchronization.js';
 
 /** What is compared of a layer. */
 export interface CheckedLayer {
@@ -20,6 +21,7 @@ export interface CheckedLayer {
 
 /**
  * Compares a layer over the ranks of a call.
+ * @param tail of the call: whether it adds, and its activation
  * @param state parameters and buffers, compared bit by bit
  * @returns null when there is nobody to compare with
  */
@@ -27,11 +29,13 @@ export function agreementOf(
   layer: CheckedLayer,
   group: ProcessGroup | null,
   training: boolean,
+  tail: Tail | null | undefined,
   state: StateDict,
 ): Pass<void> | null {
   if (group === null || group.size === 1) return null;
   const tensors = Object.entries(state).map(([name, { data }]) => ({ name, data }));
-  return new Agreement(group, layer.label, { training, ...optionsIn(layer.toString()) }, tensors);
+  const call = { training, add: !!tail?.add, activation: tail?.rectify ? 'relu' : 'none' };
+  return new Agreement(group, layer.label, { ...call, ...optionsIn(layer.toString()) }, tensors);
 }
 
 /** Compares now, blocking. */
@@ -45,17 +49,23 @@ function optionsIn(text: string): Record<string, string> {
   return Object.fromEntries([...words].map(([, name, value]) => [name, value]));
 }
 
-/** Digest of a forward call's input. */
-export function digestOfInput(x: Tensor): number {
-  return digestOf(x.data);
+/** Digest of a forward call's input, or of an output that is kept. */
+export function digestOfTensor({ data }: Tensor): number {
+  return digestOf(data);
 }
 
-/** @throws RangeError for an input that is not what the forward call was given */
+/** @throws RangeError where what a forward call keeps is not what it was */
 export function checkUnchanged(context: ForwardContext | null, label: string): void {
   if (context === null || context.saved === null || context.digest === null) return;
-  if (digestOf(context.input.data) === context.digest) return;
+  const { input, digest, tail } = context;
+  checkDigest(input, digest, `${label}: the input`);
+  if (tail !== null) checkDigest(tail.y, tail.digest, `${label}: the output of an activation`);
+}
+
+function checkDigest(tensor: Tensor | null, digest: number | null, what: string): void {
+  if (tensor === null || digest === null || digestOf(tensor.data) === digest) return;
   throw new RangeError(
-    `${label}: the input was changed between forward and backward, found by the checked mode; ` +
+    `${what} was changed between forward and backward, found by the checked mode; ` +
       'backward needs it as it was',
   );
 }

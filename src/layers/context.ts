@@ -26,6 +26,17 @@ export interface ForwardOptions {
    * gradients (default), or are 0 in y and dx, and neither x nor dy is read there.
    */
   maskedOutput?: 'normalize' | 'zero';
+  /**
+   * A tensor of x's shape and dtype that is added to what is normalised, in the same pass over
+   * memory: y = activation(normalised x + add). It is read during the call only; `out` may be this
+   * tensor. Its gradient goes to `addOut` of the backward call. Default: nothing is added.
+   */
+  add?: Tensor;
+  /**
+   * What is done with the sum, in the same pass: 'relu' makes values below 0 to 0; NaN stays NaN, and
+   * -0 is -0. Then `backward` reads y: do not change it before, as x. Default 'none'.
+   */
+  activation?: 'none' | 'relu';
 }
 
 /** Options of a backward call. */
@@ -36,9 +47,27 @@ export interface BackwardOptions {
   out?: Tensor;
   /** Whether the parameters' gradients are added to those of earlier calls. Default false. */
   accumulate?: boolean;
+  /**
+   * Where the gradient of `add` goes: of dy's shape and dtype, dy itself included; null: nobody needs
+   * it. Must be given where the forward call had `add` and 'relu'. Without 'relu' the gradient is dy,
+   * and a tensor that is given gets a copy.
+   */
+  addOut?: Tensor | null;
 }
 
-/** What a forward call leaves for its backward call. It holds x, which must not change meanwhile. */
+/** What a forward call with `add` or `activation` leaves for its backward call. */
+export interface KeptTail {
+  readonly hasAdd: boolean;
+  /** The output, which tells what the rectifier let through; null: there was none. */
+  readonly y: Tensor | null;
+  /** Of the bits of y, in the checked mode; else null. */
+  readonly digest: number | null;
+}
+
+/**
+ * What a forward call leaves for its backward call. It holds x, and y of a call with an activation,
+ * which must not change meanwhile.
+ */
 export class ForwardContext {
   /** Null once the backward call has used it, and where y was written over x. */
   saved: Saved | null;
@@ -53,6 +82,8 @@ export class ForwardContext {
   /** The layer whose forward call it was. */
   readonly layer: object;
   readonly training: boolean;
+  /** Null without `add` and `activation`. */
+  readonly tail: KeptTail | null;
 
   constructor(
     saved: Saved,
@@ -61,7 +92,9 @@ export class ForwardContext {
     layer: object,
     training: boolean,
     digest: number | null = null,
+    tail: KeptTail | null = null,
   ) {
+    this.tail = tail;
     this.saved = saved;
     this.layer = layer;
     this.training = training;

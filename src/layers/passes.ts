@@ -17,6 +17,7 @@ import type { RunningStatistics } from './running-statistics.js';
 import type { BatchNormSetup } from './setup.js';
 import type { StateDict } from './state-dict.js';
 import type { BatchOptions, GradientSums, Saved, Synchronization } from './synchronization.js';
+import { tailCalls } from './tail-calls.js';
 
 /** The checked mode. */
 export const passChecks = slotWhenChecked<typeof import('./checked.js')>();
@@ -60,7 +61,7 @@ export class Passes {
     training: boolean,
   ): Forwarded {
     const call = this.#startForward(x, options, group, training, true);
-    passChecks()?.agreeNow(this.#agreement(group, training));
+    passChecks()?.agreeNow(this.#agreement(group, training, call));
     if (group === null) return this.#finishForward(call, this.#byRunning(call), training);
     const { y, values, layout, affine } = call;
     const batch = batchOptions(training, options.track);
@@ -84,15 +85,19 @@ export class Passes {
     const batch = batchOptions(training, options.track);
     const own = this.#synchronization;
     const pass = () => own.forwardPass(y, values, layout, affine, group, batch);
-    const all = before(this.#agreement(group, training), pass);
+    const all = before(this.#agreement(group, training, call), pass);
     return after(all, (saved) => this.#finishForward(call, saved, training));
   }
 
   /** In the checked mode: whether the ranks' layers are the same. */
-  #agreement(group: ProcessGroup | null, training: boolean): Pass<void> | null {
+  #agreement(
+    group: ProcessGroup | null,
+    training: boolean,
+    { affine }: ForwardCall,
+  ): Pass<void> | null {
     const own = passChecks();
     if (own === null) return null;
-    return own.agreementOf(this.#owner, group, training, this.#owner.state());
+    return own.agreementOf(this.#owner, group, training, affine.tail, this.#owner.state());
   }
 
   /** The context of the last call that handed out none is the one that `backward` takes. */
@@ -147,9 +152,15 @@ export class Passes {
     );
   }
 
-  #finishForward({ x, out, values }: ForwardCall, saved: Saved, training: boolean): Forwarded {
-    const digest = passChecks()?.digestOfInput(x) ?? null;
-    const context = new ForwardContext(saved, x, values, this.#owner, training, digest);
+  #finishForward(
+    { x, out, values, affine }: ForwardCall,
+    saved: Saved,
+    training: boolean,
+  ): Forwarded {
+    const digestOf = passChecks()?.digestOfTensor;
+    const digest = digestOf?.(x) ?? null;
+    const kept = affine.tail ? tailCalls().keptOf(affine.tail, out, digestOf) : null;
+    const context = new ForwardContext(saved, x, values, this.#owner, training, digest, kept);
     if ((saved.group === null || !training) && overlaps(out, x)) this.#recycle(context);
     return { output: out, context };
   }

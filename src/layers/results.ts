@@ -15,21 +15,22 @@ export function checkOut(
   like: Tensor,
   inputs: readonly Tensor[],
   label: string,
+  name = 'out',
 ): Tensor {
   if (out === undefined) return Tensor.zeros(like.shape, like.dtype);
   if (!(out instanceof Tensor)) {
-    throw new TypeError(`${label}: out must be a Tensor, got ${show(out)}`);
+    throw new TypeError(`${label}: ${name} must be a Tensor, got ${show(out)}`);
   }
   checkAttached(out.data, label);
   if (!sameShape(out.shape, like.shape) || out.dtype !== like.dtype) {
     throw new RangeError(
-      `${label}: out must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
+      `${label}: ${name} must have shape ${formatShape(like.shape)} and dtype ${like.dtype}, ` +
         `got shape ${formatShape(out.shape)} and dtype ${out.dtype}`,
     );
   }
   for (const input of inputs) {
     if (overlaps(out, input) && out.data.byteOffset !== input.data.byteOffset) {
-      throw new RangeError(`${label}: out lies over a part of its input`);
+      throw new RangeError(`${label}: ${name} lies over a part of its input`);
     }
   }
   return out;

@@ -42,7 +42,7 @@ import type { BatchOptions, SynchronizationOptions } from './synchronization-opt
 export { type Pass, startInTurn } from '../group/pass.js';
 export type { GradientSums, Saved } from '../ops/backward.js';
 export type { Kernels } from '../ops/kernels.js';
-export type { Affine } from '../ops/scope.js';
+export type { Affine, Tail } from '../ops/scope.js';
 
 export type { BatchOptions, SynchronizationOptions } from './synchronization-options.js';
 
@@ -71,8 +71,8 @@ export class Synchronization {
   }
 
   /**
-   * Writes y = (x - mean) * invstd * weight + bias with the statistics of the group's batch, which
-   * the running statistics learn. Blocks until the ranks have met.
+   * Writes y = (x - mean) * invstd * weight + bias, and what a tail adds, with the statistics of the
+   * group's batch, which the running statistics learn. Blocks until the ranks have met.
    * @param y as x, samples * channels * plane elements of the layout's type; may be of any origin. May be
    *   longer when a rank brings no samples of its own: what is past them is left alone
    * @param weight of `affine`, copied for the backward call, as are the statistics

@@ -31,6 +31,8 @@ export interface Saved {
   readonly layout: Layout;
   /** Ranks whose batch the statistics are of; null for given ones. */
   readonly group: ProcessGroup | null;
+  /** Writes dy of a block of channels, before it is read; default: dy is there. */
+  readonly gate?: (kernels: Kernels, block: ChannelRange) => void;
 }
 
 /**
@@ -48,10 +50,11 @@ export class BackwardPass implements Pass<GradientSums> {
   readonly #scope: Scope;
   readonly #extremes: readonly number[] | null;
   readonly #group: MeansOfGroup | null;
+  readonly #gate: Saved['gate'];
   #block: ChannelRange = { from: 0, to: 0 };
 
   constructor(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved, scope: Scope) {
-    const { statistics, layout, group } = saved;
+    const { statistics, layout, group, gate } = saved;
     const { mean, invstd, weight, count, channelsPerBlock } = statistics;
     const sums = scratch(scope.kernels, 'sums', 2 * layout.channels);
     this.result = { dy: sums.first, dyXhat: sums.second };
@@ -59,6 +62,7 @@ export class BackwardPass implements Pass<GradientSums> {
     this.#dy = dy;
     this.#x = x;
     this.#layout = layout;
+    this.#gate = gate;
     this.#by = { mean, invstd, weight, bias: null };
     this.#scope = scope;
     this.#extremes = statistics.extremes;
@@ -87,6 +91,7 @@ export class BackwardPass implements Pass<GradientSums> {
   }
 
   #startBlock(): Work<unknown> | null {
+    this.#gate?.(this.#scope.kernels, this.#block);
     // Exact sums are those of this rank, too.
     if (this.#group === null || !this.#scope.reproducible) {
       this.#run((kernels, block) => {

@@ -6,6 +6,7 @@
 import type { FloatArray, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
+import type { ChannelRange } from '../kernels/kernels.js';
 import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
 import type { Statistics } from './memory/statistics.js';
@@ -38,7 +39,7 @@ export function batchStatistics(
   return mergeMoments(statistics, vote, scope);
 }
 
-/** Writes y = (x - mean) * invstd * weight + bias by the statistics of a batch; y may be x. */
+/** Writes y = (x - mean) * invstd * weight + bias, and what the tail adds, by the statistics of a batch; y may be x. */
 export function normalizeBatch(
   y: TensorData,
   x: TensorData,
@@ -75,7 +76,7 @@ function normalize(
   y: TensorData,
   x: TensorData,
   statistics: Statistics,
-  { weight, bias, eps }: Affine,
+  { weight, bias, eps, tail }: Affine,
   layout: Layout,
   kernels: Kernels,
 ): void {
@@ -84,6 +85,10 @@ function normalize(
   const all = { from: 0, to: layout.channels };
   const extremes = extremesOf(invstd, eps, layout.dtype);
   statistics.extremes = extremes;
-  if (extremes === null) kernels.normalize(y, x, by, layout, all);
-  else runApart(extremes, all, kernels, (own, range) => own.normalize(y, x, by, layout, range));
+  const stage = (own: Kernels, range: ChannelRange) => {
+    if (tail) own.tails().normalize(y, x, tail, by, layout, range);
+    else own.normalize(y, x, by, layout, range);
+  };
+  if (extremes === null) stage(kernels, all);
+  else runApart(extremes, all, kernels, stage);
 }

@@ -2,13 +2,18 @@
 
 import type { FloatArray } from '../core/dtype.js';
 import type { ProcessGroup } from '../group/process-group.js';
+import type { Tail } from '../kernels/kernels.js';
 import type { Kernels } from './kernels.js';
+
+export type { Tail } from '../kernels/kernels.js';
 
 /** Weight and bias of the channels, and what keeps the root away from 0. */
 export interface Affine {
   readonly weight: FloatArray | null;
   readonly bias: FloatArray | null;
   readonly eps: number;
+  /** What follows the normalisation; default: nothing. */
+  readonly tail?: Tail | null;
 }
 
 /** What a pass runs on, over which ranks, and how. */

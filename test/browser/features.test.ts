@@ -13,7 +13,9 @@ import { serveFolder } from './harness/serve.js';
 const SCRIPTS = fileURLToPath(new URL('./features', import.meta.url));
 /** The samples of both ranks of trials.js. */
 const BATCH = [1, 2.5, -3, 4, 5, 0.25, 7, 8, 2, -1, 3, 6.5];
-const FEATURES = ['float64', 'float16', 'bfloat16', 'masks', 'reproducible', 'averages'] as const;
+const FEATURES = [
+  ...['float64', 'float16', 'bfloat16', 'masks', 'tail', 'reproducible', 'averages'],
+] as const;
 
 /** Results of the trials by name, or their errors. */
 type Outcome = Record<string, number[] | string>;
@@ -70,10 +72,11 @@ async function shown(folder: string): Promise<Page> {
 }
 
 /** The normalised batch on one rank. */
-function wholeBatch(options: { dtype?: 'float64' }, mask?: Uint8Array) {
+function wholeBatch(options: { dtype?: 'float64' }, mask?: Uint8Array, hasTail = false) {
   const layer = new SyncBatchNorm(2, { ...options, name: 'norm' });
   const x = Tensor.from(BATCH, [6, 2], options.dtype ?? 'float32');
-  return [...layer.forward(x, mask ? { mask } : {}).data];
+  const tail = hasTail ? ({ add: x, activation: 'relu' } as const) : {};
+  return [...layer.forward(x, { ...tail, ...(mask && { mask }) }).data];
 }
 
 describe('a bundle for browsers', () => {
@@ -120,6 +123,12 @@ describe('a bundle for browsers', () => {
     for (const [i, value] of both.entries()) expect(value).toBeCloseTo(expected[i], 6);
   });
 
+  it('adds and rectifies as one rank does once a tail is imported', () => {
+    const both = page.with.flatMap((rank) => rank.tail as number[]);
+    const expected = wholeBatch({}, undefined, true);
+    for (const [i, value] of both.entries()) expect(value).toBeCloseTo(expected[i], 6);
+  });
+
   it('gives the bits of one rank once reproducible sums are imported', () => {
     const layer = new SyncBatchNorm(2, { reproducible: true });
     layer.forward(Tensor.from(BATCH, [6, 2]));
@@ -147,7 +156,15 @@ it('a bundle for Node has all of it without being asked', async () => {
   });
   expect(stderr).toBe('');
   expect(stdout.trim().split('\n')).toEqual([
-    ...['float64 6', 'float16 6', 'bfloat16 6', 'masks 6', 'reproducible 4', 'averages 2'],
+    ...[
+      'float64 6',
+      'float16 6',
+      'bfloat16 6',
+      'masks 6',
+      'tail 6',
+      'reproducible 4',
+      'averages 2',
+    ],
     'masks on rank 0 alone 6',
   ]);
 });

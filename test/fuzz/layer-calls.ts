@@ -75,7 +75,24 @@ const INPUTS: readonly Recipe[] = [
 const layer = () => new SyncBatchNorm(2, { name: 'L' });
 const LAYER = /^(SyncBatchNorm 'L'|Tensor)/;
 
-const FORWARD_OPTIONS = { out: INPUTS, track: BOOLEANS };
+const FORWARD_OPTIONS = {
+  out: INPUTS,
+  track: BOOLEANS,
+  add: INPUTS,
+  activation: [plain('relu'), plain('none')],
+};
+const FORWARD_NAMES = Object.keys(FORWARD_OPTIONS);
+const BACKWARD_NAMES = ['out', 'context', 'accumulate', 'addOut'];
+const BACKWARD_OPTIONS = { out: INPUTS, accumulate: BOOLEANS, addOut: [...INPUTS, plain(null)] };
+
+/** A layer after a forward call, with a tail where the backward call's options may be for one. */
+function called(options: unknown): syncbn.SyncBatchNorm {
+  const own = layer();
+  const x = Tensor.from([1, 2, 3, 4, 5, 6], [3, 2]);
+  const hasAdd = typeof options === 'object' && options !== null && 'addOut' in options;
+  own.forward(x, hasAdd ? { add: x, activation: 'relu' } : {});
+  return own;
+}
 const NAMES = ['own', 'pytorch', 'keras'].map(plain);
 const STATE_NAMES = ['weight', 'bias', 'runningMean', 'runningVar', 'numBatchesTracked'];
 const stateOptions = oddOptions(STATE_NAMES, {
@@ -130,36 +147,29 @@ export const LAYER_CALLS: readonly Call[] = [
   {
     name: 'layer.forward',
     named: LAYER,
-    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
+    args: fc.tuple(mostly(...INPUTS), oddOptions(FORWARD_NAMES, FORWARD_OPTIONS)),
     run: (x: never, options: never) => layer().forward(x, options),
     check: checkTensor,
   },
   {
     name: 'layer.forwardWithContext',
     named: LAYER,
-    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
+    args: fc.tuple(mostly(...INPUTS), oddOptions(FORWARD_NAMES, FORWARD_OPTIONS)),
     run: (x: never, options: never) => layer().forwardWithContext(x, options).output,
     check: checkTensor,
   },
   {
     name: 'layer.startForward',
     named: LAYER,
-    args: fc.tuple(mostly(...INPUTS), oddOptions(['out', 'track'], FORWARD_OPTIONS)),
+    args: fc.tuple(mostly(...INPUTS), oddOptions(FORWARD_NAMES, FORWARD_OPTIONS)),
     run: (x: never, options: never) => layer().startForward(x, options).done(),
     check: checkTensor,
   },
   {
     name: 'layer.startBackward',
     named: LAYER,
-    args: fc.tuple(
-      mostly(...INPUTS),
-      oddOptions(['out', 'context', 'accumulate'], { out: INPUTS }),
-    ),
-    run: (dy: never, options: never) => {
-      const own = layer();
-      own.forward(Tensor.from([1, 2, 3, 4, 5, 6], [3, 2]));
-      return own.startBackward(dy, options).done();
-    },
+    args: fc.tuple(mostly(...INPUTS), oddOptions(BACKWARD_NAMES, BACKWARD_OPTIONS)),
+    run: (dy: never, options: never) => called(options).startBackward(dy, options).done(),
     check: checkTensor,
   },
   {
@@ -186,15 +196,8 @@ export const LAYER_CALLS: readonly Call[] = [
   {
     name: 'layer.backward',
     named: LAYER,
-    args: fc.tuple(
-      mostly(...INPUTS),
-      oddOptions(['out', 'context', 'accumulate'], { out: INPUTS, accumulate: BOOLEANS }),
-    ),
-    run: (dy: never, options: never) => {
-      const own = layer();
-      own.forward(Tensor.from([1, 2, 3, 4, 5, 6], [3, 2]));
-      return own.backward(dy, options);
-    },
+    args: fc.tuple(mostly(...INPUTS), oddOptions(BACKWARD_NAMES, BACKWARD_OPTIONS)),
+    run: (dy: never, options: never) => called(options).backward(dy, options),
     check: checkTensor,
   },
   {

@@ -10,6 +10,8 @@ export interface Part {
   shape: readonly number[];
   /** For each sample and position whether its values count; default: all. */
   mask?: readonly number[];
+  /** Added to what is normalised; default: nothing. */
+  add?: readonly number[];
 }
 
 export interface OracleOptions {
@@ -20,6 +22,8 @@ export interface OracleOptions {
   bias: readonly number[];
   /** Whether y and dx are 0 where the mask does not count, and dy is left out. */
   zero?: boolean;
+  /** Whether outputs below 0 become 0. */
+  rectify?: boolean;
   /** Mean and variance to take instead of the batch's. */
   fixed?: { mean: readonly number[]; variance: readonly number[] };
 }
@@ -38,6 +42,8 @@ export interface OracleResult {
 export interface OracleRank {
   y: number[];
   dx: number[];
+  /** The gradient of what was added. */
+  dadd: number[];
   dweight: number[];
   dbias: number[];
   /** Sums of the magnitudes of what y, dweight and dbias add up: errors are relative to them. */
@@ -45,7 +51,7 @@ export interface OracleRank {
 }
 
 export function oracle(parts: readonly Part[], options: OracleOptions): OracleResult {
-  const { channels, eps, weight, bias, fixed, zero = false } = options;
+  const { channels, eps, weight, bias, fixed, zero = false, rectify = false } = options;
   const indices = Array.from({ length: channels }, (_, c) => c);
   /** The channel of each element, found once. */
   const table = new Map(parts.map((part) => [part, channelsOf(part, options)]));
@@ -80,29 +86,32 @@ export function oracle(parts: readonly Part[], options: OracleOptions): OracleRe
     const c = channel(part, i);
     return (part.x[i] - center[c]) * invstd[c];
   };
-  const dyOf = output((p, i) => p.dy[i]);
-  const product = output((p, i) => p.dy[i] * xhat(p, i));
+  /** The output before it is rectified, which lets dy through where it is above 0. */
+  const sum = (part: Part, i: number) => {
+    const c = channel(part, i);
+    return xhat(part, i) * weight[c] + bias[c] + (part.add?.[i] ?? 0);
+  };
+  const dyOf = output((p, i) => (rectify && sum(p, i) <= 0 ? 0 : p.dy[i]));
+  const product = output((p, i) => dyOf(p, i) * xhat(p, i));
   const meanDy = indices.map((c) => total(c, dyOf) / count);
   const meanDyXhat = indices.map((c) => total(c, product) / count);
   const inputGradient = (part: Part, i: number) => {
     const c = channel(part, i);
     const through =
       fixed === undefined && counts(part, i)
-        ? part.dy[i] - meanDy[c] - xhat(part, i) * meanDyXhat[c]
-        : part.dy[i];
+        ? dyOf(part, i) - meanDy[c] - xhat(part, i) * meanDyXhat[c]
+        : dyOf(part, i);
     return weight[c] * invstd[c] * through;
   };
-  const normalized = output((part, i) => {
-    const c = channel(part, i);
-    return xhat(part, i) * weight[c] + bias[c];
-  });
+  const normalized = output((p, i) => (rectify ? Math.max(0, sum(p, i)) : sum(p, i)));
   const magnitude = (part: Part, i: number) => {
     const c = channel(part, i);
-    return Math.abs(xhat(part, i) * weight[c]) + Math.abs(bias[c]);
+    return Math.abs(xhat(part, i) * weight[c]) + Math.abs(bias[c]) + Math.abs(part.add?.[i] ?? 0);
   };
   const ranks = parts.map((part) => ({
     y: part.x.map((_, i) => normalized(part, i)),
     dx: part.x.map((_, i) => output(inputGradient)(part, i)),
+    dadd: part.x.map((_, i) => dyOf(part, i)),
     dweight: indices.map((c) => partial(part, c, product)),
     dbias: indices.map((c) => partial(part, c, dyOf)),
     terms: {

@@ -8,11 +8,12 @@ import { describeAccuracy } from './accuracy.js';
 import { foreign, misaligned, own } from './cases.js';
 import { describeContract } from './contract.js';
 import { describeMasks } from './masks.js';
+import { describeTails } from './tails.js';
 
 // Node 20 has relaxed SIMD behind a flag, later ones without it: both builds are always tested.
 setFlagsFromString('--experimental-wasm-relaxed-simd');
 
-// Loads what masks need.
+// Loads what masks and tails need.
 await init();
 await release();
 const baseline = new WasmKernels(createEngine({ relaxed: false }));
@@ -30,3 +31,10 @@ for (const describeKernels of [describeContract, describeAccuracy, describeMasks
   }
   describeKernels('plain', () => plainKernels, foreign);
 }
+
+// The kernels of tails have one build, whatever the others have.
+describeTails('wasm, own arrays', () => baseline, own);
+describeTails('wasm, misaligned arrays', () => baseline, misaligned);
+describeTails('wasm, foreign arrays', () => baseline, foreign);
+describeTails('wasm-relaxed, own arrays', () => relaxed, own);
+describeTails('plain', () => plainKernels, foreign);

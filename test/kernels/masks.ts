@@ -24,7 +24,7 @@ function makeMask(kind: (typeof KINDS)[number], { samples, plane }: Layout, zero
 }
 
 /** Visits all values: index, place in the mask, and channel. */
-function forEachValue(
+export function forEachValue(
   { samples, channels, plane, channelsLast }: Layout,
   visit: (i: number, place: number, channel: number) => void,
 ): void {

@@ -19,23 +19,30 @@ describe.each([false, true])('a step in the checked mode, awaited: %s', (awaited
     });
   });
 
-  test('finds an input that was changed between forward and backward, on both ranks', async () => {
-    const outcomes = await checked.run('checked', () => step('input', awaited));
-    const text = `${BN}: the input was changed between forward and backward`;
-    expect(outcomes[1].error).toEqual({
-      name: 'RangeError',
-      message: expect.stringContaining(text),
-    });
-    expect(outcomes[0].error).toEqual({
-      name: 'RankFailedError',
-      message: expect.stringContaining(`rank 1 failed: RangeError: ${text}`),
-    });
-  });
+  test.each<[Wrong, string]>([
+    ['input', 'the input'],
+    ['output', 'the output of an activation'],
+  ])(
+    'finds an %s that was changed between forward and backward, on both ranks',
+    async (wrong, what) => {
+      const outcomes = await checked.run('checked', () => step(wrong, awaited));
+      const text = `${BN}: ${what} was changed between forward and backward`;
+      expect(outcomes[1].error).toEqual({
+        name: 'RangeError',
+        message: expect.stringContaining(text),
+      });
+      expect(outcomes[0].error).toEqual({
+        name: 'RankFailedError',
+        message: expect.stringContaining(`rank 1 failed: RangeError: ${text}`),
+      });
+    },
+  );
 
   test.each<[Wrong, string, string]>([
     ['runningMean', BN, 'runningMean[1] is 7 on rank 1, 0 on rank 0'],
     ['weight', BN, 'weight[0] is 3 on rank 1, 1 on rank 0'],
     ['momentum', BN, 'option momentum is 0.5 on rank 1, 0.1 on rank 0'],
+    ['activation', BN, 'option activation is relu on rank 1, none on rank 0'],
     ['parameter', 'averageGradients', 'linear (2)[1] is -0 on rank 1, 0 on rank 0'],
   ])('names the first difference between the ranks: %s', async (wrong, owner, text) => {
     const outcomes = await checked.run('checked', () => step(wrong, awaited));

@@ -2,7 +2,15 @@
 
 import { averageGradients, getRank, Parameter, SyncBatchNorm, Tensor } from 'syncbn';
 
-export type Wrong = 'nothing' | 'input' | 'runningMean' | 'weight' | 'momentum' | 'parameter';
+export type Wrong =
+  | 'nothing'
+  | 'input'
+  | 'output'
+  | 'runningMean'
+  | 'weight'
+  | 'momentum'
+  | 'activation'
+  | 'parameter';
 
 export interface CheckedScript {
   readonly wrong: Wrong;
@@ -18,8 +26,11 @@ export async function runChecked({ wrong, awaited }: CheckedScript): Promise<num
   const x = Tensor.from([1, 2, 3, 4, 5, getRank()], [3, 2]);
   if (guilty('runningMean')) layer.runningMean!.data[1] = 7;
   if (guilty('weight')) layer.weight!.data.data[0] = 3;
-  const y = awaited ? await layer.startForward(x).done() : layer.forward(x);
+  const rectifies = wrong === 'output' || guilty('activation');
+  const options = rectifies ? ({ activation: 'relu' } as const) : {};
+  const y = awaited ? await layer.startForward(x, options).done() : layer.forward(x, options);
   if (guilty('input')) x.data[4] = -5;
+  if (guilty('output')) y.data[0] = -y.data[0] - 1;
   const dy = Tensor.ones([3, 2]);
   const dx = awaited ? await layer.startBackward(dy).done() : layer.backward(dy);
   const linear = new Parameter('linear', Tensor.from([1, guilty('parameter') ? -0 : 0]));

@@ -3,6 +3,7 @@
 import {
   type AnySyncBatchNorm,
   allocateTensor,
+  type BackwardOptions,
   broadcastParameters,
   createGroup,
   type DType,
@@ -30,6 +31,12 @@ export interface Pass {
   /** Of the forward call. */
   mask?: number[];
   maskedOutput?: 'normalize' | 'zero';
+  add?: Numbers;
+  activation?: 'none' | 'relu';
+  /** Of the backward call: where the gradient of `add` goes, into a tensor of its own, or over dy. */
+  addOut?: 'new' | 'dy';
+  /** Whether tensors lie in the kernels' memory, and outputs over what they may. */
+  inPlace?: boolean;
   /** A tensor whose memory was given back before the call. */
   disposed?: 'x' | 'dy';
   /** Whether this rank may not block meanwhile, as on a page. */
@@ -54,6 +61,8 @@ export interface PassResult {
   error?: { name: string; message: string };
   y?: number[];
   dx?: number[];
+  /** The gradient of `add`. */
+  dadd?: number[];
   gradients?: (number[] | null)[];
   state: Record<string, number[]>;
   skippedUpdates: number;
@@ -72,13 +81,16 @@ export async function runAwaited(script: LayerScript): Promise<PassResult[]> {
   const results = script.passes.map(async ({ x, dy, train, ...pass }) => {
     if (train !== undefined) layer.setTrain(train);
     const result: Partial<PassResult> = {};
+    const gradient = dy && tensorFor(dy, pass);
+    const to = gradient ? backwardOptionsOf(pass, gradient) : {};
     const works = {
-      ...(x && { y: layer.startForward(tensorOf(x), optionsOf(pass)) }),
-      ...(dy && { dx: layer.startBackward(tensorOf(dy)) }),
+      ...(x && { y: layer.startForward(tensorFor(x, pass), optionsOf(pass)) }),
+      ...(gradient && { dx: layer.startBackward(gradient, to) }),
     };
     try {
       if (works.y) result.y = numbers(await works.y.done());
       if (works.dx) result.dx = numbers(await works.dx.done());
+      if (to.addOut) result.dadd = numbers(to.addOut);
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
     } catch (error) {
       result.error = errorOf(error);
@@ -132,10 +144,13 @@ function runPass(layer: Layer, pass: Pass): PassResult {
   const result: Partial<PassResult> = {};
   try {
     if (x !== undefined) {
-      result.y = numbers(layer.forward(tensorOf(x, pass.disposed === 'x'), optionsOf(pass)));
+      result.y = numbers(layer.forward(tensorFor(x, pass, 'x'), optionsOf(pass)));
     }
     if (dy !== undefined) {
-      result.dx = numbers(layer.backward(tensorOf(dy, pass.disposed === 'dy')));
+      const gradient = tensorFor(dy, pass, 'dy');
+      const to = backwardOptionsOf(pass, gradient);
+      result.dx = numbers(layer.backward(gradient, to));
+      if (to.addOut) result.dadd = numbers(to.addOut);
       result.gradients = layer.parameters().map(({ grad }) => (grad ? numbers(grad) : null));
     }
   } catch (error) {
@@ -146,8 +161,28 @@ function runPass(layer: Layer, pass: Pass): PassResult {
   return { ...result, ...stateOf(layer) };
 }
 
-function optionsOf({ mask, maskedOutput }: Pass): ForwardOptions {
-  return { ...(mask && { mask: Uint8Array.from(mask) }), ...(maskedOutput && { maskedOutput }) };
+function optionsOf({ mask, maskedOutput, activation, inPlace, ...pass }: Pass): ForwardOptions {
+  const add = pass.add && tensorFor(pass.add, { inPlace: inPlace === true });
+  return {
+    ...(mask && { mask: Uint8Array.from(mask) }),
+    ...(maskedOutput && { maskedOutput }),
+    ...(activation && { activation }),
+    ...(add && { add, ...(inPlace && { out: add }) }),
+  };
+}
+
+function backwardOptionsOf({ addOut, inPlace }: Pass, dy: Tensor): BackwardOptions {
+  if (addOut === undefined) return inPlace ? { out: dy } : {};
+  return { addOut: addOut === 'dy' ? dy : Tensor.zeros(dy.shape, dy.dtype) };
+}
+
+/** A tensor in the kernels' memory where the pass wants it there. */
+function tensorFor(numbers: Numbers, { inPlace, disposed }: Pass, name?: 'x' | 'dy'): Tensor {
+  const tensor = tensorOf(numbers, name !== undefined && disposed === name);
+  if (!inPlace) return tensor;
+  const own = allocateTensor(tensor.shape, tensor.dtype);
+  own.data.set(tensor.data);
+  return own;
 }
 
 function errorOf(error: unknown): { name: string; message: string } {

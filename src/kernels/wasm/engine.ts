@@ -16,7 +16,7 @@ export const PAGE = 65536;
 const MAX_PAGES = 65535;
 
 /** A stage: pointers first, then channels, rows, stride in bytes, and values per channel. */
-type Stage = (...args: number[]) => void;
+export type Stage = (...args: number[]) => void;
 
 /** The stages of one variant and element type. */
 export interface Stages {
@@ -75,6 +75,8 @@ export interface Engine {
   readonly statistics: Statistics;
   /** Another build over the same memory. */
   instantiate(binary: Uint8Array<ArrayBuffer>): WebAssembly.Exports;
+  /** A stage of such a build, told its arguments in the order of `words`, those of assembly/call.ts. */
+  stage(exports: WebAssembly.Exports, name: string, words: string): Stage;
   /** The stages of another element type. */
   variants(binary: Uint8Array<ArrayBuffer>): Variants;
   /** Exact sums by bytes of an element, of `binary`, which few programs have. */
@@ -193,6 +195,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
     variants,
     statistics: common as unknown as Statistics,
     instantiate: add,
+    stage: (exports, name, words) => stageOf(exports, name, words, call),
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,

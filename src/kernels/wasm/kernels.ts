@@ -22,11 +22,13 @@ import { type Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { Masked } from './masked.js';
 import { SLOTS, Staging } from './staging.js';
+import type { Tails } from './tails.js';
 import { kernelsOf, texts } from './types.js';
 import { BYTES, byRows, channelsPerBlock, numberBytes, rowsOf } from './variant.js';
 
 export const exactKernels = slotFor<typeof import('./exact.js')>('reproducible');
 export const maskedKernels = slotFor<typeof import('./masked.js')>('masks');
+export const tailKernels = slotFor<typeof import('./tails.js')>('tail');
 
 export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly name: string;
@@ -36,6 +38,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly #choose: Choose;
   #masked: Masked | null = null;
   #exact: Exact | null = null;
+  #tails: Tails | null = null;
 
   constructor(engine: Engine) {
     super(new Heap(engine), engine.statistics);
@@ -243,6 +246,11 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   exactSums(terms: ExactTerms, layout: Layout): ExactSums {
     this.#exact ??= new (exactKernels().Exact)(this.#engine, this.heap, this.#staging);
     return this.#exact.sums(terms, layout);
+  }
+
+  tails(): Tails {
+    this.#tails ??= new (tailKernels().Tails)(this.#engine, this.heap, this.#staging);
+    return this.#tails;
   }
 
   #underMask(): Masked {

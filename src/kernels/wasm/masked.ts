@@ -10,23 +10,21 @@ import { Blend } from './blend.js';
 import type { Engine } from './engine.js';
 import type { Choose } from './foreign.js';
 import type { Heap } from './heap.js';
-import { copyIn, copyOut, isRun, type Piece, piecesOf } from './pieces.js';
-import { isHalf, maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
-import { kernelsOf } from './types.js';
+import { Numbers } from './numbers.js';
+import { type Piece, piecesOf } from './pieces.js';
+import { maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
 import { numberBytes } from './variant.js';
 
 export class Masked {
-  readonly #engine: Engine;
-  readonly #heap: Heap;
   readonly #staging: Staging;
   readonly #choose: Choose;
+  readonly #numbers: Numbers;
   readonly #blend: Blend;
 
   constructor(engine: Engine, heap: Heap, staging: Staging, choose: Choose) {
-    this.#engine = engine;
-    this.#heap = heap;
     this.#staging = staging;
     this.#choose = choose;
+    this.#numbers = new Numbers(engine, heap, staging);
     this.#blend = new Blend(engine, staging);
   }
 
@@ -85,7 +83,16 @@ export class Masked {
     const d = this.#staging.pointer(1);
     this.#sumPieces(sums, squares, layout, from, to, (piece, first, second) => {
       const { channels, rows, width, values } = piece;
-      this.#blend.run(d, this.#in(0, x, piece, layout), 0, shifts, zeros, piece, layout, from);
+      this.#blend.run(
+        d,
+        this.#numbers.in(0, x, piece, layout.dtype),
+        0,
+        shifts,
+        zeros,
+        piece,
+        layout,
+        from,
+      );
       this.#choose(rows, values, computeDType(layout.dtype)).gradientSums(
         ...[first, second, d, d, mean.byteOffset, invstd.byteOffset],
         ...[channels, rows, width * bytes, values],
@@ -111,8 +118,26 @@ export class Masked {
     const [sums, products] = [sumDy, sumDyXhat].map((at) => this.#staging.view(at, to - from));
     this.#sumPieces(sums, products, layout, from, to, (piece, first, second) => {
       const { channels, rows, width, values } = piece;
-      this.#blend.run(g, this.#in(0, dy, piece, layout), 0, zeros, zeros, piece, layout, from);
-      this.#blend.run(d, this.#in(1, x, piece, layout), 0, zeros, zeros, piece, layout, from);
+      this.#blend.run(
+        g,
+        this.#numbers.in(0, dy, piece, layout.dtype),
+        0,
+        zeros,
+        zeros,
+        piece,
+        layout,
+        from,
+      );
+      this.#blend.run(
+        d,
+        this.#numbers.in(1, x, piece, layout.dtype),
+        0,
+        zeros,
+        zeros,
+        piece,
+        layout,
+        from,
+      );
       const skipped = 8 * (piece.channel - from);
       this.#choose(rows, values, computeDType(layout.dtype)).gradientSums(
         ...[first, second, g, d, mean + skipped, invstd + skipped],
@@ -135,7 +160,7 @@ export class Masked {
     const whole = this.#staging.pointer(1);
     for (const piece of this.#pieces(layout, from, to)) {
       const { channels, rows, width, values } = piece;
-      const at = this.#in(0, x, piece, layout);
+      const at = this.#numbers.in(0, x, piece, layout.dtype);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, bytes]);
       this.#choose(rows, values, computeDType(layout.dtype)).normalize(
         ...[whole, at, ...own, channels, rows, width * bytes, values],
@@ -165,8 +190,8 @@ export class Masked {
     const whole = this.#staging.pointer(1);
     for (const piece of this.#pieces(layout, from, to)) {
       const { channels, rows, width, values } = piece;
-      const dyAt = this.#in(0, dy, piece, layout);
-      const xAt = this.#in(1, x, piece, layout);
+      const dyAt = this.#numbers.in(0, dy, piece, layout.dtype);
+      const xAt = this.#numbers.in(1, x, piece, layout.dtype);
       const own = pointersOf(parameters, piece.channel - from, [8, 8, bytes, 8, 8]);
       this.#choose(rows, values, computeDType(layout.dtype)).inputGradient(
         ...[whole, dyAt, xAt, ...own, channels, rows, width * bytes, values],
@@ -206,21 +231,6 @@ export class Masked {
     return array.subarray(0, to - from).fill(value);
   }
 
-  /** Pointer to a piece's numbers: where they lie, if that is a run of the kernels' memory, or copied. */
-  #in(index: number, array: TensorData, piece: Piece, { dtype }: Layout): number {
-    const direct = this.#direct(array, piece);
-    if (!isHalf(dtype)) {
-      if (direct !== 0) return direct;
-      copyIn(this.#staging.tensor(index, array), array, piece);
-    } else {
-      const halves = this.#staging.halves(index, dtype);
-      if (direct === 0) copyIn(halves, array, piece);
-      const { widen } = kernelsOf(dtype, this.#engine);
-      widen(this.#staging.pointer(index), direct || halves.byteOffset, piece.rows * piece.width);
-    }
-    return this.#staging.pointer(index);
-  }
-
   /** Writes a piece of a result: a where the mask counts, else b * fills. */
   #put(
     target: TensorData,
@@ -232,30 +242,14 @@ export class Masked {
     layout: Layout,
     from: number,
   ): void {
-    const { dtype } = layout;
-    const direct = this.#direct(target, piece);
-    const staged = this.#staging.pointer(0);
-    const at = isHalf(dtype) ? staged : direct || staged;
+    const at = this.#numbers.place(target, piece, layout.dtype);
     this.#blend.run(at, a, b, zeros, fills, piece, layout, from);
-    if (!isHalf(dtype)) {
-      if (direct === 0) copyOut(target, this.#staging.tensor(0, target), piece);
-      return;
-    }
-    const halves = this.#staging.halves(0, dtype);
-    const { narrow } = kernelsOf(dtype, this.#engine);
-    narrow(direct || halves.byteOffset, staged, piece.rows * piece.width);
-    if (direct === 0) copyOut(target, halves, piece);
-  }
-
-  /** Where a piece lies, if it is a run of the kernels' memory; else 0. */
-  #direct(array: TensorData, piece: Piece): number {
-    if (!this.#heap.owns(array) || !isRun(piece)) return 0;
-    return array.byteOffset + piece.start * array.BYTES_PER_ELEMENT;
+    this.#numbers.out(target, piece, layout.dtype);
   }
 }
 
 /** Pointers to the numbers of a piece, whose first channel has `skipped` before it. */
-function pointersOf(
+export function pointersOf(
   arrays: readonly number[],
   skipped: number,
   bytes: readonly number[],

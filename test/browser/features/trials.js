@@ -31,6 +31,7 @@ export const TRIALS = {
   float16: () => normalized({}, 'float16'),
   bfloat16: () => normalized({}, 'bfloat16'),
   masks: () => normalized({}, 'float32', { mask: MASK }),
+  tail: () => normalized({}, 'float32', { add: batch('float32'), activation: 'relu' }),
   reproducible: () => statistics({ reproducible: true }),
   averages: () => average({ reproducible: true }),
   'masks on rank 0 alone': () => normalized({}, 'float32', getRank() === 0 ? { mask: MASK } : {}),

@@ -3,6 +3,7 @@ import 'syncbn/float16';
 import 'syncbn/float64';
 import 'syncbn/masks';
 import 'syncbn/reproducible';
+import 'syncbn/tail';
 import { runRank } from 'syncbn/browser';
 import { tryAll } from './trials.js';
 

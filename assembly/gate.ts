@@ -1,0 +1,82 @@
+/**
+ * The gradient through a rectifier: dy where y is above 0 or NaN, else 0. `rows` rows of `bytes`
+ * bytes, `stride` bytes apart, of float32, float64, or 16 bits, aligned to their elements. out may be
+ * dy or y. The same bits for all kernels: numbers are moved, and none is computed.
+ */
+
+/** dy of one vector, where y is not 0 or below. */
+function gated<F>(dy: v128, y: v128, infinity: v128): v128 {
+  if (isFloat<F>()) return v128.andnot(dy, v128.le<F>(y, i64x2.splat(0)));
+  // Patterns of 16 bits: those above 0 as integers, and NaN with a sign.
+  const nan = i16x8.gt_s(v128.and(y, i16x8.splat(0x7fff)), infinity);
+  return v128.and(dy, v128.or(i16x8.gt_s(y, i64x2.splat(0)), nan));
+}
+
+function gate<F>(
+  out: usize,
+  dy: usize,
+  y: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
+  infinity: i16,
+): void {
+  const infinities = i16x8.splat(infinity);
+  for (; rows > 0; rows--, out += stride, dy += stride, y += stride) {
+    const whole = bytes & ~63;
+    let p: usize = 0;
+    for (; p < whole; p += 64) {
+      const g0 = gated<F>(v128.load(dy + p), v128.load(y + p), infinities);
+      const g1 = gated<F>(v128.load(dy + p, 16), v128.load(y + p, 16), infinities);
+      const g2 = gated<F>(v128.load(dy + p, 32), v128.load(y + p, 32), infinities);
+      const g3 = gated<F>(v128.load(dy + p, 48), v128.load(y + p, 48), infinities);
+      v128.store(out + p, g0);
+      v128.store(out + p, g1, 16);
+      v128.store(out + p, g2, 32);
+      v128.store(out + p, g3, 48);
+    }
+    for (; p < bytes; p += sizeof<F>()) {
+      const g = gated<F>(v128.load(dy + p), v128.load(y + p), infinities);
+      if (sizeof<F>() === 8) v128.store64_lane(out + p, g, 0);
+      else if (sizeof<F>() === 4) v128.store32_lane(out + p, g, 0);
+      else v128.store16_lane(out + p, g, 0);
+    }
+  }
+}
+
+/** Of float32. */
+export function gate4(
+  out: usize,
+  dy: usize,
+  y: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
+): void {
+  gate<f32>(out, dy, y, rows, stride, bytes, 0);
+}
+
+/** Of float64. */
+export function gate8(
+  out: usize,
+  dy: usize,
+  y: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
+): void {
+  gate<f64>(out, dy, y, rows, stride, bytes, 0);
+}
+
+/** Of 16 bits, whose infinity has the pattern `infinity`. */
+export function gate2(
+  out: usize,
+  dy: usize,
+  y: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
+  infinity: i16,
+): void {
+  gate<i16>(out, dy, y, rows, stride, bytes, infinity);
+}

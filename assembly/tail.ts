@@ -1,0 +1,188 @@
+/**
+ * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, and 0 where that is below
+ * `low`, 0 for a rectifier or else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
+ * is none. y may be x or z. Arrays as in call.ts; planes may have any length from 1.
+ */
+
+import { Call } from './call';
+import { center, offset, scale, setCoefficients } from './channel';
+import { Off, On, on, SIZE, TURN, WIDTH } from './lanes';
+import { channelsOfRun, foldArrays, foldOf, NEXT, spread } from './rows';
+import { scratch } from './scratch';
+
+/** y of one vector: x, the coefficients, and z at `z`. */
+function tailed<Add>(z: usize, x: v128, c: v128, s: v128, o: v128, low: v128): v128 {
+  const y = v128.add<T>(v128.mul<T>(v128.sub<T>(x, c), s), o);
+  return v128.pmax<T>(on<Add>() ? v128.add<T>(y, v128.load(z)) : y, low);
+}
+
+function storeOne(p: usize, v: v128): void {
+  if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
+  else v128.store32_lane(p, v, 0);
+}
+
+function tailPlane<Add>(
+  out: usize,
+  z: usize,
+  x: usize,
+  bytes: usize,
+  c: v128,
+  s: v128,
+  o: v128,
+  low: v128,
+): void {
+  const end = x + bytes;
+  for (const turns = x + (bytes & ~(TURN - 1)); x < turns; ) {
+    const v0 = tailed<Add>(z, v128.load(x), c, s, o, low);
+    const v1 = tailed<Add>(z + WIDTH, v128.load(x, 16), c, s, o, low);
+    const v2 = tailed<Add>(z + 2 * WIDTH, v128.load(x, 32), c, s, o, low);
+    const v3 = tailed<Add>(z + 3 * WIDTH, v128.load(x, 48), c, s, o, low);
+    v128.store(out, v0);
+    v128.store(out, v1, 16);
+    v128.store(out, v2, 32);
+    v128.store(out, v3, 48);
+    out += TURN;
+    if (on<Add>()) z += TURN;
+    x += TURN;
+  }
+  for (; x + WIDTH <= end; x += WIDTH) {
+    v128.store(out, tailed<Add>(z, v128.load(x), c, s, o, low));
+    out += WIDTH;
+    if (on<Add>()) z += WIDTH;
+  }
+  for (; x < end; x += SIZE) {
+    storeOne(out, tailed<Add>(z, v128.load(x), c, s, o, low));
+    out += SIZE;
+    if (on<Add>()) z += SIZE;
+  }
+}
+
+/** Bytes of a channel's record: center, scale and offset. */
+const RECORD: usize = 32;
+
+function tailPlanes<Add>(call: Call, low: v128): void {
+  const plane = call.values * SIZE;
+  const records = scratch(call.channels * RECORD);
+  const end = records + call.channels * RECORD;
+  for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {
+    setCoefficients<Off>(call, c);
+    store<T>(record, center);
+    store<T>(record, scale, SIZE);
+    store<T>(record, offset, 2 * SIZE);
+  }
+  // The latest samples first: the pass before this one has left them in the caches.
+  for (let n = call.rows; n > 0; ) {
+    let at = --n * call.stride;
+    for (let record = records; record < end; record += RECORD) {
+      const c = v128.splat<T>(load<T>(record));
+      const s = v128.splat<T>(load<T>(record, SIZE));
+      const o = v128.splat<T>(load<T>(record, 2 * SIZE));
+      const z = on<Add>() ? call.dy + at : 0;
+      tailPlane<Add>(call.out + at, z, call.x + at, plane, c, s, o, low);
+      at += plane;
+    }
+  }
+}
+
+/** Arrays of a run of positions: see rows.ts. */
+const CENTER: usize = 0;
+const SCALE: usize = NEXT;
+const OFFSET: usize = 2 * NEXT;
+
+/** A row of `bytes` bytes. */
+function tailRow<Add>(
+  arrays: usize,
+  out: usize,
+  z: usize,
+  x: usize,
+  bytes: usize,
+  low: v128,
+): void {
+  let p: usize = 0;
+  for (const turns = bytes & ~(2 * WIDTH - 1); p < turns; p += 2 * WIDTH) {
+    const at = arrays + p;
+    const c0 = v128.load(at, CENTER);
+    const c1 = v128.load(at + 16, CENTER);
+    const s0 = v128.load(at, SCALE);
+    const s1 = v128.load(at + 16, SCALE);
+    const y0 = tailed<Add>(z + p, v128.load(x + p), c0, s0, v128.load(at, OFFSET), low);
+    const y1 = tailed<Add>(
+      z + p + 16,
+      v128.load(x + p, 16),
+      c1,
+      s1,
+      v128.load(at + 16, OFFSET),
+      low,
+    );
+    v128.store(out + p, y0);
+    v128.store(out + p, y1, 16);
+  }
+  for (; p < bytes; p += SIZE) {
+    const at = arrays + p;
+    const s = v128.load(at, SCALE);
+    const x0 = v128.load(x + p);
+    storeOne(out + p, tailed<Add>(z + p, x0, v128.load(at, CENTER), s, v128.load(at, OFFSET), low));
+  }
+}
+
+/** Bytes of rows that are taken at once, the latest first: they are still cached. */
+const CHUNK: usize = 128 << 10;
+
+function tailRows<Add>(call: Call, low: v128): void {
+  const repeat = call.values;
+  const run = channelsOfRun(call.channels, repeat);
+  const arrays = scratch(3 * NEXT);
+  for (let first: usize = 0; first < call.channels; first += run) {
+    const channels = min(run, call.channels - first);
+    for (let c: usize = 0; c < channels; c++) {
+      setCoefficients<Off>(call, first + c);
+      spread(arrays + CENTER, c, repeat, center);
+      spread(arrays + SCALE, c, repeat, scale);
+      spread(arrays + OFFSET, c, repeat, offset);
+    }
+    const width = channels * repeat * SIZE;
+    const fold = foldOf(call.rows, call.stride, width, repeat);
+    foldArrays(arrays, 3, width, fold);
+    const stride = call.stride * fold;
+    const chunk = fold * max(1, CHUNK / stride);
+    for (let end = call.rows; end > 0; ) {
+      let row = end - min(chunk, end);
+      let at = row * call.stride + first * repeat * SIZE;
+      for (; row < end; row += fold, at += stride) {
+        const bytes = min(fold, end - row) * width;
+        const z = on<Add>() ? call.dy + at : 0;
+        tailRow<Add>(arrays, call.out + at, z, call.x + at, bytes, low);
+      }
+      end -= min(chunk, end);
+    }
+  }
+}
+
+function overPlanes(call: Call, low: v128): void {
+  if (call.dy === 0) tailPlanes<Off>(call, low);
+  else tailPlanes<On>(call, low);
+}
+
+function overRows(call: Call, low: v128): void {
+  if (call.dy === 0) tailRows<Off>(call, low);
+  else tailRows<On>(call, low);
+}
+
+/** Without a rectifier, over planes. */
+export function planeTail(call: Call): void {
+  overPlanes(call, v128.splat<T>(-(<T>Infinity)));
+}
+
+/** Over rows: see rows.ts. */
+export function rowTail(call: Call): void {
+  overRows(call, v128.splat<T>(-(<T>Infinity)));
+}
+
+/** With a rectifier. */
+export function planeTailRectified(call: Call): void {
+  overPlanes(call, v128.splat<T>(0));
+}
+
+export function rowTailRectified(call: Call): void {
+  overRows(call, v128.splat<T>(0));
+}
