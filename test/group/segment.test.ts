@@ -1,7 +1,15 @@
-import { createThreadWorld, type ThreadWorldHandle } from 'syncbn';
+import {
+  createThreadWorld,
+  DeadlineError,
+  failThreadWorld,
+  RankFailedError,
+  type ThreadWorldHandle,
+} from 'syncbn';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { ProcessGroup } from '../../src/group/process-group.js';
+import { Segment, WORD_LOCK } from '../../src/group/thread/segment.js';
 import { ThreadWorld } from '../../src/group/thread/thread-world.js';
+import { markExited } from '../../src/group/thread/world.js';
 import { groupOf, memberGroup, sumOver, worldsOf } from '../harness/groups-in-process.js';
 import { closeSharedWorlds, sharedWorld, TestWorld } from '../harness/world.js';
 import type { GroupOutcome, GroupStep } from '../ranks/groups.js';
@@ -13,6 +21,37 @@ afterAll(closeSharedWorlds);
 const PAIR_BYTES = 300 * 1024;
 
 const step = (call: string, ...args: unknown[]): GroupStep => ({ call, args });
+
+describe('the list of groups whose lock another rank holds', () => {
+  /** Handles of a world, in which rank 1 has the lock, and how rank 0 makes a group. */
+  function locked() {
+    const handles = createThreadWorld(2, { timeout: 0.2 });
+    new Segment(handles[0].segment).words[WORD_LOCK] = 1 + 1;
+    const world = new ThreadWorld(handles[0]);
+    return { handles, make: () => world.connect('all', [0, 1]) };
+  }
+
+  it('is taken over when that rank has ended', () => {
+    const { handles, make } = locked();
+    markExited(handles[1], 1);
+    expect(make()).toBeDefined();
+    // The lock is free again.
+    expect(make()).toBeDefined();
+  });
+
+  it('is waited for until the deadline, which names the rank', () => {
+    const { make } = locked();
+    expect(errorOf(make)).toEqual(
+      new DeadlineError('createGroup: rank 0 waited 0.2 s for rank 1 to make a group'),
+    );
+  });
+
+  it('is not waited for when the world has failed', () => {
+    const { handles, make } = locked();
+    failThreadWorld(handles[1], 'rank 1 failed: Error: boom');
+    expect(errorOf(make)).toEqual(new RankFailedError(1, 'rank 1 failed: Error: boom'));
+  });
+});
 
 describe('createThreadWorld', () => {
   it('makes a handle for each rank, all of one segment', () => {

@@ -118,6 +118,7 @@ describe('a rank that fails', () => {
     ['throws', "throw new TypeError('boom')", 'rank 1 failed: TypeError: boom', 'boom'],
     ['throws no error', "throw 'text'", 'rank 1 failed: text', undefined],
     ['exits', 'process.exit(7)', 'rank 1 failed: exit code 7', undefined],
+    ['exits with 256', 'process.exit(256)', /^rank 1 failed: exit code \d+$/, undefined],
     [
       'returns what cannot be copied',
       'return () => {}',

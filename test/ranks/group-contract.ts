@@ -1,10 +1,13 @@
 /** What must be true of making and leaving groups, over every carrier: sections of the contract. */
 
-import { equal, match } from 'node:assert/strict';
+import { deepStrictEqual, equal, match } from 'node:assert/strict';
 import { createGroup, destroyGroup, getRank, type ProcessGroup, type Work } from 'syncbn';
 import { everyone } from './mpi-ranks.js';
 
 type Section = (all: ProcessGroup) => Promise<void>;
+
+/** Elements that take several pieces, on every carrier. */
+const LONG = 262_144;
 
 /** Waits in the ways that the group allows, in turns. */
 let calls = 0;
@@ -93,6 +96,39 @@ export const FATE_SECTIONS: Record<string, Section> = {
     const again = createGroup('slow', everyone(all));
     await checkSum(again);
     destroyGroup('slow');
+  },
+
+  'what is sent to a group that others have destroyed reaches no memory of theirs': async (all) => {
+    if (all.size === 1) return;
+    const last = all.size - 1;
+    const others = everyone(all).slice(0, last);
+    const sum = (group: ProcessGroup, of: number, timeout = 60) =>
+      group.allReduce(new Float64Array(LONG).fill(of), { timeout });
+    if (all.rank < last) {
+      const group = createGroup('late', everyone(all));
+      const error = await failure(group, () => sum(group, 7, 0.5));
+      equal(error.name, 'DeadlineError', String(error));
+      destroyGroup('late');
+    }
+    // What may lie where the group's memory was: frames of another group, and arrays.
+    const bystanders = all.rank < last ? createGroup('bystanders', others) : null;
+    if (bystanders !== null) await over(bystanders, bystanders.barrier());
+    const arrays = Array.from({ length: 64 }, () => new Float64Array(LONG / 8).fill(0.5));
+    await all.barrier().done();
+    if (all.rank === last) {
+      const late = createGroup('late', everyone(all));
+      const error = await failure(late, () => sum(late, 7, 0.5));
+      match(error.name, /DeadlineError|RankFailedError/);
+      destroyGroup('late');
+    } else if (bystanders !== null) {
+      for (let turn = 1; turn <= 20; turn++) {
+        const total: Float64Array = await over(bystanders, sum(bystanders, turn));
+        deepStrictEqual([...new Set(total)], [turn * others.length], `turn ${turn}`);
+      }
+    }
+    await all.barrier().done();
+    for (const array of arrays) deepStrictEqual([...new Set(array)], [0.5]);
+    if (bystanders !== null) destroyGroup('bystanders');
   },
 
   'a member that destroys a group fails the others at once, by name': async (all) => {
