@@ -1,5 +1,6 @@
 /** Training steps of the same network in jax-js on its wasm device, on one rank of any number. */
 
+import { workerData } from 'node:worker_threads';
 import { defaultDevice, init as initJax, nn, numpy as np, tree } from '@jax-js/jax';
 import { convolve, maxPool, network, stage } from '../../src/adapters/jax/index.js';
 import { findGroup, init } from '../../src/group/world.js';
@@ -11,6 +12,7 @@ await init();
 await initJax('wasm');
 defaultDevice('wasm');
 const group = findGroup(null, 'bench');
+const { ranks } = workerData as { ranks: number };
 
 const RATE = 0.01;
 
@@ -63,7 +65,7 @@ async function step(): Promise<number> {
 serveThread<NetworkTask>({
   async prepare({ batch: total }) {
     tree.dispose(batch ?? []);
-    const count = total / group.size;
+    const count = total / ranks;
     const labels = Float32Array.from({ length: count * 10 }, (_, i) =>
       i % 10 === Math.floor(i / 10) % 10 ? 1 : 0,
     );

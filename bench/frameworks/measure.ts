@@ -3,7 +3,7 @@
 import type { Spread } from '../statistics.js';
 import type { Contestant } from '../turns/contestant.js';
 import { play, type Score } from '../turns/play.js';
-import { startThreads } from '../turns/threads.js';
+import { startApart, startThreads } from '../turns/threads.js';
 import { LAYER_TASKS, type LayerTask, type NetworkTask } from './tasks.js';
 
 /** The synchronized layer on one rank against TensorFlow.js' own. */
@@ -27,6 +27,8 @@ export interface Scaling {
   readonly framework: string;
   readonly task: NetworkTask;
   readonly ranks: number;
+  /** Whether the ranks never meet: no program on so many cores can be faster. */
+  readonly apart: boolean;
   readonly time: Spread;
 }
 
@@ -34,6 +36,7 @@ export interface Scaling {
 const TOLERANCE = 1e-3;
 const OWN = 'own';
 const BUILT_IN = 'built in';
+const APART = 'apart';
 
 const script = (name: string) => new URL(`./${name}.js`, import.meta.url);
 
@@ -82,12 +85,19 @@ export async function measureScaling(
   for (const framework of ['TensorFlow.js', 'jax-js']) {
     const file = `${framework === 'jax-js' ? 'jax' : 'tensorflow'}-network-rank`;
     const start = () =>
-      worlds.map((ranks) => startThreads(String(ranks), script(file), ranks, { own: true }));
+      worlds.flatMap((ranks) => {
+        const data = { own: true, ranks };
+        const together = startThreads(String(ranks), script(file), ranks, data);
+        if (ranks === 1) return [together];
+        return [together, startApart(`${ranks} ${APART}`, script(file), ranks, data)];
+      });
     await withContestants(start(), async (contestants) => {
       for (const batch of [64, 128]) {
         const scores = await play(contestants, { batch }, seconds, TOLERANCE);
         for (const { name, time } of scores) {
-          const scaling = { framework, task: { batch }, ranks: Number(name), time };
+          const apart = name.endsWith(APART);
+          const ranks = Number.parseInt(name, 10);
+          const scaling = { framework, task: { batch }, ranks, apart, time };
           scalings.push(scaling);
           onScaling(scaling);
         }

@@ -15,7 +15,7 @@ await init();
 await tf.setBackend('wasm');
 // TensorFlow.js alone has no gradients of convolutions on wasm at all.
 registerWasmGradients();
-const { own } = workerData as { own: boolean };
+const { own, ranks = 1 } = workerData as { own: boolean; ranks?: number };
 const group = findGroup(null, 'bench');
 
 function network(norm: Norm) {
@@ -47,7 +47,7 @@ let step: () => Promise<number>;
 
 serveThread<NetworkTask>({
   async prepare({ batch }) {
-    const count = batch / group.size;
+    const count = batch / ranks;
     const x = tf.tensor4d(numbers(count * 784, group.rank), [count, 28, 28, 1]);
     const labels = Array.from({ length: count }, (_, i) => i % 10);
     const y = tf.cast(tf.oneHot(tf.tensor1d(labels, 'int32'), 10), 'float32');

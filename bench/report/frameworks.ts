@@ -55,14 +55,15 @@ export function scalingTables(scalings: readonly Scaling[]): Rows[] {
     title: `A network of ${group[0].framework} on more ranks`,
     legend:
       'Threads, wasm, the same batch of all ranks together. Times: samples a second over those of ' +
-      'one rank, of medians; efficiency: that over the ranks.',
+      'one rank, of medians; efficiency: that over the ranks. Apart: each rank trains by itself, which ' +
+      'is all that the machine has.',
     head: ['batch', 'ranks', 'step ms', 'samples/s', 'times', 'efficiency', 'goal'],
-    rows: group.map(({ framework, task: { batch }, ranks, time }) => {
+    rows: group.map(({ framework, task: { batch }, ranks, apart, time }) => {
       const alone = group.find((one) => one.task.batch === batch && one.ranks === 1);
       const times = (alone?.time.median ?? time.median) / time.median;
-      const goal = SCALING_GOALS[`${framework} ${ranks}`] ?? null;
+      const goal = apart ? null : (SCALING_GOALS[`${framework} ${ranks}`] ?? null);
       return [
-        ...[String(batch), String(ranks), spread(time)],
+        ...[String(batch), apart ? `${ranks}, apart` : String(ranks), spread(time)],
         ...[digits((batch * 1e6) / time.median), digits(times), digits(times / ranks)],
         verdict(goal === null ? null : `>= ${goal}`, times >= (goal ?? 0)),
       ];

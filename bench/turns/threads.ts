@@ -11,9 +11,22 @@ import type { Reply } from './protocol.js';
  * @param data what else the ranks find in `workerData`
  */
 export function startThreads(name: string, script: URL, ranks: number, data = {}): Contestant {
-  const workers = createThreadWorld(ranks).map(
-    (syncbn) => new Worker(script, { workerData: { ...data, syncbn } }),
-  );
+  return start(name, script, createThreadWorld(ranks), data);
+}
+
+/** The same with as many worlds of one rank each: what the machine gives ranks that never meet. */
+export function startApart(name: string, script: URL, ranks: number, data = {}): Contestant {
+  const worlds = Array.from({ length: ranks }, () => createThreadWorld(1));
+  return start(name, script, worlds.flat(), data);
+}
+
+function start(
+  name: string,
+  script: URL,
+  handles: ReturnType<typeof createThreadWorld>,
+  data: object,
+): Contestant {
+  const workers = handles.map((syncbn) => new Worker(script, { workerData: { ...data, syncbn } }));
   const links = workers.map((worker) => ({
     async ask(request: unknown): Promise<Reply> {
       worker.postMessage(request);
