@@ -4,5 +4,5 @@
  */
 
 export { planeAtoms, rowAtoms } from './atoms';
-export { addAtoms, boundAtoms } from './exact';
+export { addAtoms, boundAtoms, putValues } from './exact';
 export { valueBounds, valueWords } from './values';

@@ -6,23 +6,38 @@
 
 import { givenShift } from './atoms';
 import { Call } from './call';
-import { magicOf } from './grid';
+import { ends, magics, putWords } from './grid';
 import { Off, On, on, SIZE } from './lanes';
 import { scratch } from './scratch';
 
 /** Positions that are done at a time: what is kept of them fills a quarter of a first-level cache. */
 const RUN: usize = 256;
-/** Rows that are done at a time, so that all that was read of a line is used. */
-const PART: usize = 8;
+/** Rows that are done at a time: more would push each other out of that cache where rows are pages. */
+const PART: usize = 4;
 /** Rows until integer sums could overflow. */
 const ROWS: usize = 4096;
 
-/** Arrays of a run: shifts, then for each position float64: two magic numbers and two sums. */
+/** Arrays of a run: shifts, then for each position float64: two bounds or magic numbers, two sums. */
 const NEXT: usize = RUN * 8 + 64;
 const MAGIC: usize = NEXT;
 const PRODUCT_MAGIC: usize = 2 * NEXT;
 const SUMS: usize = 3 * NEXT;
 const PRODUCT_SUMS: usize = 4 * NEXT;
+const ARRAYS: usize = 5 * NEXT;
+
+/** Float32 products that underflow are taken for numbers of this size. */
+const LEAST_PRODUCT: f64 = 7e-43;
+
+/** Writes the shifts of `k` positions; false: all are 0. */
+function putShifts(call: Call, arrays: usize, first: usize, k: usize): bool {
+  let some: T = 0;
+  for (let c: usize = 0; c < k; c++) {
+    const shift = givenShift(call, first + c);
+    store<T>(arrays + c * SIZE, shift);
+    if (shift !== 0) some = shift;
+  }
+  return some !== 0;
+}
 
 /** The larger magnitudes, as integers: NaN is above infinity, which is above all numbers. */
 function larger(most: v128, v: v128): v128 {
@@ -31,60 +46,103 @@ function larger(most: v128, v: v128): v128 {
   return v128.bitselect(a, most, i64x2.gt_s(a, most));
 }
 
-/** Raises the bounds of one vector of positions by `rows` rows, x at p and dy at g. */
-function boundColumn<Gradient>(array: usize, p: usize, g: usize, rows: usize, stride: usize): void {
+/** Raises the bounds of one vector of positions by PART rows (Whole), or by one, x at p and dy at g. */
+function boundVector<Gradient, Whole>(array: usize, p: usize, g: usize, stride: usize): void {
   const shift = v128.load(array);
-  let most = v128.load(array, MAGIC);
-  let products = v128.load(array, PRODUCT_MAGIC);
-  for (; rows > 0; rows--) {
-    const d = v128.sub<T>(v128.load(p), shift);
+  const d0 = v128.sub<T>(v128.load(p), shift);
+  const e0 = on<Gradient>() ? v128.load(g) : d0;
+  let most = larger(v128.load(array, MAGIC), e0);
+  let products = on<Gradient>()
+    ? larger(v128.load(array, PRODUCT_MAGIC), v128.mul<T>(d0, e0))
+    : shift;
+  if (on<Whole>()) {
+    const d1 = v128.sub<T>(v128.load(p + stride), shift);
+    const e1 = on<Gradient>() ? v128.load(g + stride) : d1;
+    p += 2 * stride;
+    g += 2 * stride;
+    const d2 = v128.sub<T>(v128.load(p), shift);
+    const e2 = on<Gradient>() ? v128.load(g) : d2;
+    const d3 = v128.sub<T>(v128.load(p + stride), shift);
+    const e3 = on<Gradient>() ? v128.load(g + stride) : d3;
+    most = larger(larger(larger(most, e1), e2), e3);
     if (on<Gradient>()) {
-      const dy = v128.load(g);
-      most = larger(most, dy);
-      products = larger(products, v128.mul<T>(d, dy));
-      g += stride;
-    } else {
-      most = larger(most, d);
+      products = larger(larger(products, v128.mul<T>(d1, e1)), v128.mul<T>(d2, e2));
+      products = larger(products, v128.mul<T>(d3, e3));
     }
-    p += stride;
   }
   v128.store(array, most, MAGIC);
-  v128.store(array, on<Gradient>() ? products : v128.mul<T>(most, most), PRODUCT_MAGIC);
+  if (on<Gradient>()) v128.store(array, products, PRODUCT_MAGIC);
 }
 
-/** Raises the number at `p`; NaN is above all. */
-function raise(p: usize, bound: f64): void {
-  if (!(bound <= load<f64>(p))) store<f64>(p, bound);
+/** Raises the bounds by `rows` rows of `width` bytes. */
+function boundRows<Gradient>(
+  arrays: usize,
+  x: usize,
+  dy: usize,
+  width: usize,
+  rows: usize,
+  stride: usize,
+): void {
+  for (; rows >= PART; rows -= PART, x += PART * stride, dy += PART * stride) {
+    for (let p: usize = 0; p < width; p += 16) {
+      boundVector<Gradient, On>(arrays + p, x + p, dy + p, stride);
+    }
+  }
+  for (; rows > 0; rows--, x += stride, dy += stride) {
+    for (let p: usize = 0; p < width; p += 16) {
+      boundVector<Gradient, Off>(arrays + p, x + p, dy + p, stride);
+    }
+  }
+}
+
+/** Numbers of type T at `p`, two of them from place `c` on, as float64. */
+function pairAt(p: usize, c: usize): v128 {
+  if (sizeof<T>() === 8) return v128.load(p + c * 8);
+  return f64x2.promote_low_f32x4(v128.load64_zero(p + c * 4));
+}
+
+/** Raises two bounds at `p`, or only the first. */
+function raise(p: usize, bounds: v128, isPair: bool): void {
+  const most = ends(i32x4.max_s(isPair ? v128.load(p) : v128.load64_zero(p), bounds));
+  if (isPair) v128.store(p, most);
+  else v128.store64_lane(p, most, 0);
 }
 
 function bounds<Gradient>(call: Call): void {
   const channels = call.channels;
   const stride = call.stride;
-  const arrays = scratch(5 * NEXT);
+  const arrays = scratch(ARRAYS);
+  // Where all d are known to be below their reach, only dy is read.
+  const reach = on<Gradient>() ? 0 : call.invstd;
+  const values = reach === 0 ? call.x : call.dy;
   for (let first: usize = 0; first < channels; first += RUN) {
     const k = min(RUN, channels - first);
     memory.fill(arrays + MAGIC, 0, 2 * NEXT);
-    for (let c: usize = 0; c < k; c++) store<T>(arrays + c * SIZE, givenShift(call, first + c));
-    for (let r: usize = 0; r < call.rows; r += PART) {
-      const part = min(PART, call.rows - r);
-      for (let p: usize = 0; p < k * SIZE; p += 16) {
-        const at = first * SIZE + r * stride + p;
-        boundColumn<Gradient>(arrays + p, call.x + at, call.dy + at, part, stride);
+    if (reach === 0) putShifts(call, arrays, first, k);
+    else memory.fill(arrays, 0, k * SIZE);
+    const x = values + first * SIZE;
+    const dy = call.dy + first * SIZE;
+    boundRows<Gradient>(arrays, x, dy, k * SIZE, call.rows, stride);
+    for (let c: usize = 0, target = call.first + first * 8; c < k; c += 2, target += 16) {
+      const most = pairAt(arrays + MAGIC, c);
+      // Float64 products of float32 neither overflow nor underflow.
+      let products = f64x2.mul(most, reach === 0 ? most : v128.load(reach + (first + c) * 8));
+      if (on<Gradient>()) {
+        const least = f64x2.splat(sizeof<T>() === 4 ? LEAST_PRODUCT : 0);
+        products = f64x2.pmax(pairAt(arrays + PRODUCT_MAGIC, c), least);
       }
-    }
-    let target = call.first + first * 8;
-    for (let c: usize = 0; c < k; c++, target += 8) {
-      raise(target, <f64>load<T>(arrays + c * SIZE, MAGIC));
-      const product = <f64>load<T>(arrays + c * SIZE, PRODUCT_MAGIC);
-      // Float32 products that underflow are taken for numbers of this size.
-      raise(target + 8 * channels, sizeof<T>() === 4 && product < 7e-43 ? 7e-43 : product);
+      raise(target, most, c + 1 < k);
+      raise(target + 8 * channels, products, c + 1 < k);
     }
   }
 }
 
-/** Raises `call.first` to the largest magnitudes of the terms, those of products rounded to T. */
+/**
+ * Raises `call.first` to the largest magnitudes of the terms. Those of products are the ones of dy
+ * * d rounded to T, or the largest dy times `call.invstd`, if that has what no d exceeds.
+ */
 export function valueBounds(call: Call): void {
-  if (call.dy === 0) bounds<Off>(call);
+  if (call.dy === 0 || call.invstd !== 0) bounds<Off>(call);
   else bounds<On>(call);
 }
 
@@ -93,92 +151,98 @@ function addTerms(sum: v128, a: v128, magic: v128): v128 {
   return i64x2.add(sum, f64x2.add(a, magic));
 }
 
-/** The upper two float32 as float64. */
-function upper(v: v128): v128 {
-  return f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0));
+/** x - shift at `p`, two numbers in float64. */
+function differenceAt<Near>(p: usize, shift: v128): v128 {
+  const x = pairAt(p, 0);
+  return on<Near>() ? x : f64x2.sub(x, shift);
 }
 
-/** Adds one vector of each of `rows` rows, x at p and dy at g. */
-function addColumn<Gradient>(
-  array: usize,
+/** Adds two positions of PART rows (Whole), or of one, x at p and dy at g. */
+function addPositions<Gradient, Near, Whole>(
+  shifts: usize,
   at: usize,
   p: usize,
   g: usize,
+  stride: usize,
+): void {
+  const shift = on<Near>() ? i64x2.splat(0) : pairAt(shifts, 0);
+  const magic = v128.load(at, MAGIC);
+  const productMagic = v128.load(at, PRODUCT_MAGIC);
+  const d0 = differenceAt<Near>(p, shift);
+  const e0 = on<Gradient>() ? pairAt(g, 0) : d0;
+  let sum = addTerms(v128.load(at, SUMS), e0, magic);
+  let products = addTerms(v128.load(at, PRODUCT_SUMS), f64x2.mul(d0, e0), productMagic);
+  if (on<Whole>()) {
+    const d1 = differenceAt<Near>(p + stride, shift);
+    const e1 = on<Gradient>() ? pairAt(g + stride, 0) : d1;
+    sum = addTerms(sum, e1, magic);
+    products = addTerms(products, f64x2.mul(d1, e1), productMagic);
+    p += 2 * stride;
+    g += 2 * stride;
+    const d2 = differenceAt<Near>(p, shift);
+    const e2 = on<Gradient>() ? pairAt(g, 0) : d2;
+    sum = addTerms(sum, e2, magic);
+    products = addTerms(products, f64x2.mul(d2, e2), productMagic);
+    const d3 = differenceAt<Near>(p + stride, shift);
+    const e3 = on<Gradient>() ? pairAt(g + stride, 0) : d3;
+    sum = addTerms(sum, e3, magic);
+    products = addTerms(products, f64x2.mul(d3, e3), productMagic);
+  }
+  v128.store(at, sum, SUMS);
+  v128.store(at, products, PRODUCT_SUMS);
+}
+
+/** Adds `rows` rows of `width` bytes. */
+function addRows<Gradient, Near>(
+  arrays: usize,
+  x: usize,
+  dy: usize,
+  width: usize,
   rows: usize,
   stride: usize,
 ): void {
-  const shift = v128.load(array);
-  let s0 = v128.load(at, SUMS);
-  let s1 = v128.load(at, SUMS + 16);
-  let q0 = v128.load(at, PRODUCT_SUMS);
-  let q1 = v128.load(at, PRODUCT_SUMS + 16);
-  const m0 = v128.load(at, MAGIC);
-  const m1 = v128.load(at, MAGIC + 16);
-  const n0 = v128.load(at, PRODUCT_MAGIC);
-  const n1 = v128.load(at, PRODUCT_MAGIC + 16);
-  for (; rows > 0; rows--) {
-    const d = v128.sub<T>(v128.load(p), shift);
-    const e = on<Gradient>() ? v128.load(g) : d;
-    if (sizeof<T>() === 4) {
-      const d0 = f64x2.promote_low_f32x4(d);
-      const d1 = upper(d);
-      const e0 = on<Gradient>() ? f64x2.promote_low_f32x4(e) : d0;
-      const e1 = on<Gradient>() ? upper(e) : d1;
-      s0 = addTerms(s0, e0, m0);
-      s1 = addTerms(s1, e1, m1);
-      q0 = addTerms(q0, f64x2.mul(d0, e0), n0);
-      q1 = addTerms(q1, f64x2.mul(d1, e1), n1);
-    } else {
-      s0 = addTerms(s0, e, m0);
-      q0 = addTerms(q0, f64x2.mul(d, e), n0);
+  for (; rows >= PART; rows -= PART, x += PART * stride, dy += PART * stride) {
+    let at = arrays;
+    for (let p: usize = 0; p < width; p += 2 * SIZE, at += 16) {
+      addPositions<Gradient, Near, On>(arrays + p, at, x + p, dy + p, stride);
     }
-    p += stride;
-    if (on<Gradient>()) g += stride;
   }
-  v128.store(at, s0, SUMS);
-  v128.store(at, q0, PRODUCT_SUMS);
-  if (sizeof<T>() === 8) return;
-  v128.store(at, s1, SUMS + 16);
-  v128.store(at, q1, PRODUCT_SUMS + 16);
-}
-
-/** Adds the integers of a sum of `rows` terms to its two words. */
-function addWords(words: usize, next: usize, sum: i64, magic: f64, rows: usize): void {
-  const integer = sum - <i64>rows * reinterpret<i64>(magic);
-  store<f64>(words, load<f64>(words) + <f64>(integer >> 26));
-  store<f64>(words + next, load<f64>(words + next) + <f64>(integer & 0x3ffffff));
+  for (; rows > 0; rows--, x += stride, dy += stride) {
+    let at = arrays;
+    for (let p: usize = 0; p < width; p += 2 * SIZE, at += 16) {
+      addPositions<Gradient, Off, Off>(arrays + p, at, x + p, dy + p, stride);
+    }
+  }
 }
 
 function words<Gradient>(call: Call): void {
   const channels = call.channels;
   const stride = call.stride;
-  const arrays = scratch(5 * NEXT);
+  const arrays = scratch(ARRAYS);
   const next = 16 * channels;
   for (let first: usize = 0; first < channels; first += RUN) {
     const k = min(RUN, channels - first);
-    for (let c: usize = 0; c < k; c++) {
-      const bound = call.first + (first + c) * 8;
-      store<T>(arrays + c * SIZE, givenShift(call, first + c));
-      store<f64>(arrays + c * 8, magicOf(load<f64>(bound)), MAGIC);
-      store<f64>(arrays + c * 8, magicOf(load<f64>(bound + 8 * channels)), PRODUCT_MAGIC);
+    const isShifted = putShifts(call, arrays, first, k);
+    for (let c: usize = 0, bound = call.first + first * 8; c < k; c += 2, bound += 16) {
+      v128.store(arrays + c * 8, magics(bound), MAGIC);
+      v128.store(arrays + c * 8, magics(bound + 8 * channels), PRODUCT_MAGIC);
     }
     for (let from: usize = 0; from < call.rows; from += ROWS) {
       const rows = min(ROWS, call.rows - from);
       memory.fill(arrays + SUMS, 0, 2 * NEXT);
-      const start = first * SIZE + from * stride;
-      for (let r: usize = 0; r < rows; r += PART) {
-        const part = min(PART, rows - r);
-        for (let p: usize = 0; p < k * SIZE; p += 16) {
-          const at = start + r * stride + p;
-          const dy = on<Gradient>() ? call.dy + at : 0;
-          addColumn<Gradient>(arrays + p, arrays + (p / SIZE) * 8, call.x + at, dy, part, stride);
-        }
+      const at = first * SIZE + from * stride;
+      if (isShifted) {
+        addRows<Gradient, Off>(arrays, call.x + at, call.dy + at, k * SIZE, rows, stride);
+      } else {
+        addRows<Gradient, On>(arrays, call.x + at, call.dy + at, k * SIZE, rows, stride);
       }
-      for (let c: usize = 0, a = arrays; c < k; c++, a += 8) {
-        const target = call.second + (first + c) * 8;
-        addWords(target, next, load<i64>(a, SUMS), load<f64>(a, MAGIC), rows);
-        const product = target + 8 * channels;
-        addWords(product, next, load<i64>(a, PRODUCT_SUMS), load<f64>(a, PRODUCT_MAGIC), rows);
+      for (let c: usize = 0, target = call.second + first * 8; c < k; c += 2, target += 16) {
+        const p = arrays + c * 8;
+        const isPair = c + 1 < k;
+        putWords(target, next, v128.load(p, SUMS), v128.load(p, MAGIC), rows, isPair);
+        const products = v128.load(p, PRODUCT_SUMS);
+        const magic = v128.load(p, PRODUCT_MAGIC);
+        putWords(target + 8 * channels, next, products, magic, rows, isPair);
       }
     }
   }

@@ -20,15 +20,20 @@ const MOST_EXPONENT = 2042;
 const number64 = new Float64Array(1);
 const bits = new Uint32Array(number64.buffer);
 
+/** Units by the exponents of bounds, made when they are needed; subnormal bounds have 2^-1071. */
+const units: number[] = [2 ** -1071];
+
 /** The unit of a grid: 2^-48 of the bound's power of two; NaN where there is none. */
 function unitOf(bound: number): number {
   number64[0] = bound;
   const exponent = (bits[1] >>> 20) & 0x7ff;
-  if (exponent === 0) return 2 ** -1071;
   if (exponent > MOST_EXPONENT) return Number.NaN;
-  bits[1] = exponent << 20;
   bits[0] = 0;
-  return number64[0] * 2 ** -48;
+  while (units.length <= exponent) {
+    bits[1] = units.length << 20;
+    units.push(number64[0] * 2 ** -48);
+  }
+  return units[exponent];
 }
 
 /** The words of the sum of `terms`, on the grid of `bound`. */

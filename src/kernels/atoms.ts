@@ -8,7 +8,7 @@
  */
 
 import { computeDType, type FloatArray, widen } from '../core/dtype.js';
-import { wordsOf } from '../core/exact-sum.js';
+import { valuesOfWords, wordsOf } from '../core/exact-sum.js';
 import type { Layout } from '../core/layout.js';
 import type { ExactSums, ExactTerms } from './kernels.js';
 import { forEachPlane } from './planes.js';
@@ -113,6 +113,32 @@ function atomOfPlane(
   return [sum[0] + sum[1], product[0] + product[1]];
 }
 
+/** Small planes of float32, and vectors until their sums are promoted, as in assembly/atoms.ts. */
+const SMALL = 256;
+const CHAIN = 25;
+
+/** A small plane of float32 about 0: one chain of sums for each of four lanes. */
+function atomOfSmall(read: Reader, start: number, length: number): Atom {
+  const r = Math.fround;
+  const whole = length & ~3;
+  let [sum, product, at] = [0, 0, 0];
+  const [s, q] = [new Float32Array(4), new Float32Array(4)];
+  const add = (i: number, lane: number) => {
+    const [g, d] = [read.factor(start + i), read.difference(start + i)];
+    s[lane] += g;
+    q[lane] += r(d * g);
+  };
+  do {
+    s.fill(0);
+    q.fill(0);
+    for (const stop = Math.min(whole, at + 4 * CHAIN); at < stop; at++) add(at, at % 4);
+    if (at === whole) for (let i = whole; i < length; i++) add(i, 4 - (length - i));
+    sum += r(r(s[0] + s[2]) + r(s[1] + s[3]));
+    product += r(r(q[0] + q[2]) + r(q[1] + q[3]));
+  } while (at < whole);
+  return [sum, product];
+}
+
 /** A plane of `rows` values, `stride` apart: by fours from four quarters, then what is left. */
 function atomOfRows(read: Reader, start: number, rows: number, stride: number, r: Round): Atom {
   let fours = rows >> 2;
@@ -182,6 +208,7 @@ export function exactSums(given: ExactTerms, layout: Layout): ExactSums {
   const x = widen(given.x, layout.dtype);
   const dy = given.dy && widen(given.dy, layout.dtype);
   const terms = { ...given, x, dy };
+  const { reach = null } = given;
   const lanes = dtype === 'float32' ? 4 : 2;
   const r: Round = dtype === 'float32' && !terms.precise ? Math.fround : exact;
   const single = isValues(layout);
@@ -190,35 +217,43 @@ export function exactSums(given: ExactTerms, layout: Layout): ExactSums {
   for (let c = 0; c < channels; c++) {
     const exactly = terms.shift === null ? 0 : terms.shift[c];
     const shift = terms.precise || dtype === 'float64' ? exactly : Math.fround(exactly);
-    const read = readerOf(terms, shift, r, layout);
-    const add = (sum: number, product: number, bound: number) => {
+    const read = readerOf(terms, shift, single ? exact : r, layout);
+    const raise = (i: number, bound: number) => {
+      bounds[i] = Math.max(bounds[i], Number.isNaN(bound) ? Number.POSITIVE_INFINITY : bound);
+    };
+    const add = (sum: number, product: number, most = sum, mostProduct = product) => {
       columns[c].push(sum);
       columns[channels + c].push(product);
-      bounds[c] = Math.max(bounds[c], Math.abs(sum));
-      bounds[channels + c] = Math.max(bounds[channels + c], Math.abs(bound));
+      raise(c, Math.abs(most));
+      raise(channels + c, Math.abs(mostProduct));
     };
-    if (single && r !== exact) bounds[channels + c] = LEAST_PRODUCT;
+    if (single && dy !== null && reach === null && r !== exact) {
+      bounds[channels + c] = LEAST_PRODUCT;
+    }
     forEachPlane(layout, c, (start, end, stride) => {
       if (single) {
         for (let i = start; i < end; i += stride) {
           const [g, d] = [read.factor(i), read.difference(i)];
-          add(g, d * g, r(d * g));
+          if (dy === null) add(g, d * g, r(d), r(d) ** 2);
+          else add(g, d * g, g, reach === null ? r(r(d) * g) : g * reach[c]);
         }
       } else if (terms.precise) {
         const [sum, product] = preciseAtom(read, start, end, stride);
-        add(sum, product, product);
+        add(sum, product);
       } else {
         const [sum, product] = channelsLast
           ? atomOfRows(read, start, plane, stride, r)
-          : atomOfPlane(read, start, plane, lanes, r, dtype === 'float32' && shift === 0);
-        add(sum, product, product);
+          : lanes === 4 && shift === 0 && plane < SMALL
+            ? atomOfSmall(read, start, plane)
+            : atomOfPlane(read, start, plane, lanes, r, lanes === 4 && shift === 0);
+        add(sum, product);
       }
     });
   }
   return {
     bounds,
     words(groupBounds: Float64Array): Float64Array {
-      const words = new Float64Array(4 * channels);
+      const words = new Float64Array(4 * channels + 1);
       for (const [i, column] of columns.entries()) {
         const { upper, lower } = wordsOf(column, groupBounds[i]);
         words[i] = upper;
@@ -226,5 +261,6 @@ export function exactSums(given: ExactTerms, layout: Layout): ExactSums {
       }
       return words;
     },
+    values: valuesOfWords,
   };
 }

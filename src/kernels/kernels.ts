@@ -50,6 +50,8 @@ export interface ExactTerms {
   readonly dy: TensorData | null;
   /** Rounded to the type that is computed in; must not depend on the split. Null: 0. */
   readonly shift: Float64Array | null;
+  /** By channel what |d| exceeds on no rank: saves a look at x. */
+  readonly reach?: Float64Array | null;
   /** Float64 throughout, and slow, for what float32 products can not hold. */
   readonly precise: boolean;
 }
@@ -81,15 +83,18 @@ export interface TailStages {
 /** Exact sums that wait for the other ranks. Its arrays are valid until the next exact sums begin. */
 export interface ExactSums {
   /**
-   * The largest magnitudes of this rank's terms: all channels' first terms, then all products.
-   * Lost when `words` is called.
+   * The largest magnitudes of this rank's terms, or numbers of the same power of two, and infinity
+   * where a term is not finite: all channels' first terms, then all products.
    */
   readonly bounds: Float64Array;
   /**
-   * The sums in words that may be added to those of other ranks; see `valuesOfWords`.
-   * @param bounds the largest of all ranks
+   * The sums in words that may be added to those of other ranks, and one number for the caller; see
+   * `valuesOfWords`.
+   * @param bounds the largest of all ranks; may be this rank's own array
    */
   words(bounds: Float64Array): Float64Array;
+  /** Writes the sums that words stand for, as `valuesOfWords` does. */
+  values(values: Float64Array, words: Float64Array, bounds: Float64Array): void;
 }
 
 export interface Kernels {

@@ -70,7 +70,7 @@ export class BackwardPass implements Pass<GradientSums> {
     if (group === null) this.#group = null;
     else if (scope.reproducible) {
       const { ExactMeans } = exactMerging();
-      this.#group = new ExactMeans(this.result, dy, x, statistics, layout, scope);
+      this.#group = new ExactMeans(sums.all, dy, x, statistics, layout, scope);
     } else this.#group = new ReducedMeans(sums.all, count, scope);
   }
 

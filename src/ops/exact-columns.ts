@@ -59,20 +59,15 @@ export class ExactColumns implements Pass<Float64Array> {
     const { kernels, matrix: x, rows, width, dtype } = this.#columns;
     const layout = layoutOf([rows, width], false, dtype);
     this.#sums = kernels.exactSums({ x, dy: null, shift: null, precise: false }, layout);
-    const { bounds } = this.#sums;
-    for (let i = 0; i < width; i++) {
-      // Not every carrier's largest number is NaN where there is one.
-      this.#bounds[i] = Number.isNaN(bounds[i]) ? Number.POSITIVE_INFINITY : bounds[i];
-    }
+    this.#bounds.set(this.#sums.bounds.subarray(0, width));
   }
 
   /** The kernels sum squares, too, which nobody wants here: they stay on this rank. */
   #putWords(): void {
     const { width } = this.#columns;
     const sums = this.#sums as ExactSums;
-    const all = sums.bounds.slice();
-    all.set(this.#bounds);
-    const words = sums.words(all);
+    sums.bounds.set(this.#bounds);
+    const words = sums.words(sums.bounds);
     this.#sums = null;
     this.#words.set(words.subarray(0, width));
     this.#words.set(words.subarray(2 * width, 3 * width), width);

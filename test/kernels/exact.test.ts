@@ -44,6 +44,7 @@ interface Whole {
   readonly x: FloatArray;
   readonly dy: FloatArray | null;
   readonly shift: Float64Array | null;
+  readonly reach?: Float64Array | null | undefined;
   readonly precise: boolean;
 }
 
@@ -58,8 +59,8 @@ function begin(whole: Whole, samples: number[], [kernels, source]: [Kernels, Sou
     });
     return taken;
   };
-  const { shift, precise } = whole;
-  const terms = { x: take(x), dy: dy && take(dy), shift, precise };
+  const { shift, reach, precise } = whole;
+  const terms = { x: take(x), dy: dy && take(dy), shift, reach: reach ?? null, precise };
   const { plane } = layout;
   const placesOf = (n: number) => [...layout.mask!.places.subarray(n * plane, (n + 1) * plane)];
   const mask = layout.mask ? maskOf(samples.flatMap(placesOf), layout.mask.zero) : null;
@@ -134,7 +135,13 @@ describe('exact sums', () => {
       };
       const shift = random() < 0.5 ? null : new Float64Array(channels).map(() => random() - 0.5);
       const dy = random() < 0.5 ? fill() : null;
-      const whole = { layout, x: fill(), dy, shift, precise: random() < 0.1 };
+      const x = fill();
+      const most = 1 + Math.max(0, ...Array.from(x, Math.abs));
+      const reach =
+        dy === null || random() < 0.5
+          ? null
+          : new Float64Array(channels).map(() => most * (1 + random()));
+      const whole = { layout, x, dy, shift, reach, precise: random() < 0.1 };
       const want = sumOver(whole, [every(layout)], () => IMPLEMENTATIONS[0]);
       const ranks: number[][] = Array.from({ length: 1 + Math.floor(random() * 7) }, () => []);
       for (const n of every(layout).sort(() => random() - 0.5)) among(ranks).push(n);
@@ -166,7 +173,9 @@ describe('exact sums', () => {
             const places = Float64Array.from({ length: layout.samples * layout.plane }, random);
             const mask = shift === null ? null : maskOf(places.map(Math.round), true);
             const given = { ...layout, mask };
-            const whole = { layout: given, x, dy: gradient ? dy : null, shift, precise: false };
+            const reach = shift === null || !gradient ? null : shift.map(() => 9);
+            const terms = { dy: gradient ? dy : null, shift, reach, precise: false };
+            const whole = { layout: given, x, ...terms };
             const want = bitsOf(sumOver(whole, [every(layout)], () => IMPLEMENTATIONS[0]));
             for (const implementation of [IMPLEMENTATIONS[1], IMPLEMENTATIONS[2]]) {
               const got = bitsOf(sumOver(whole, [every(layout)], () => implementation));

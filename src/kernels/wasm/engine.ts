@@ -31,16 +31,18 @@ export interface Variants {
   readonly row: Stages;
 }
 
-/** The stages of exact sums for one element type: shape, then the channels of the whole array. */
+/** The stages of exact sums for one element type: see `exactStagesOf` for their arguments. */
 export interface ExactStages {
   readonly planeAtoms: Stage;
   readonly rowAtoms: Stage;
   readonly valueBounds: Stage;
   readonly valueWords: Stage;
-  /** Raises bounds to the largest magnitudes of a matrix of atoms. */
+  /** Writes the bounds of the columns of a matrix of atoms. */
   boundAtoms(bounds: number, atoms: number, rows: number, columns: number): void;
-  /** Writes the words of the columns' sums; the bounds are lost. */
+  /** Writes the words of the columns' sums. */
   addAtoms(words: number, bounds: number, atoms: number, rows: number, columns: number): void;
+  /** Writes the values of words. */
+  putValues(values: number, words: number, bounds: number, columns: number): void;
 }
 
 /** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
@@ -152,7 +154,7 @@ function stagesOf(
 }
 
 function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactStages {
-  const words = 'first second dy x mean channels rows stride values total';
+  const words = 'first second dy x mean invstd channels rows stride values total';
   const stage = (name: string) => stageOf(exports, name, words, call);
   return {
     planeAtoms: stage('planeAtoms'),
@@ -161,6 +163,7 @@ function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactSt
     valueWords: stage('valueWords'),
     boundAtoms: exports.boundAtoms as ExactStages['boundAtoms'],
     addAtoms: exports.addAtoms as ExactStages['addAtoms'],
+    putValues: exports.putValues as ExactStages['putValues'],
   };
 }
 

@@ -6,13 +6,15 @@
 
 import { decode } from '../../core/binary-text.js';
 import type { DType } from '../../core/dtype.js';
+import { valuesOfWords } from '../../core/exact-sum.js';
 import type { Layout } from '../../core/layout.js';
 import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
 import { Blend, type Place } from './blend.js';
-import type { Engine, ExactStages } from './engine.js';
+import type { Engine, ExactStages, Stage } from './engine.js';
 import { exact32, exact64 } from './generated/exact.js';
 import type { Heap } from './heap.js';
+import { ofPositions, spread } from './positions.js';
 import { isHalf, maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
 import { kernelsOf } from './types.js';
 import { numberBytes } from './variant.js';
@@ -29,6 +31,19 @@ interface Part {
   readonly channel: number;
 }
 
+/** Memory of the kernels for one call. */
+interface Room {
+  readonly memory: Float64Array;
+  readonly bounds: Float64Array;
+  /** Two for each bound, and one number more. */
+  readonly words: Float64Array;
+  readonly shifts: Float64Array;
+  readonly reaches: Float64Array;
+  /** Pointer to a matrix of atoms, and how many there is room for. */
+  readonly atoms: number;
+  readonly most: number;
+}
+
 export class Exact {
   readonly #engine: Engine;
   readonly #heap: Heap;
@@ -36,7 +51,7 @@ export class Exact {
   /** Made for the first mask. */
   #blend: Blend | null = null;
   /** Memory of an earlier call, which the next one may use. */
-  #spare: Float64Array | null = null;
+  #spare: Room | null = null;
 
   constructor(engine: Engine, heap: Heap, staging: Staging) {
     this.#engine = engine;
@@ -67,56 +82,62 @@ export class Exact {
   #ofPlanes(terms: ExactTerms, layout: Layout, stages: ExactStages): ExactSums {
     const { samples, plane, channels, channelsLast } = layout;
     const columns = 2 * channels;
-    const memory = this.#take(4 * columns + columns * samples);
-    const [bounds, words] = [memory.subarray(0, columns), memory.subarray(columns, 3 * columns)];
-    const shift = this.#shift(memory.subarray(3 * columns, 3 * columns + channels), terms.shift, 1);
-    const atoms = memory.byteOffset + 8 * 4 * columns;
+    const room = this.#take(columns, channels, columns * samples);
+    const mean = this.#perPosition(room.shifts, terms.shift, 1);
     const run = channelsLast ? stages.rowAtoms : stages.planeAtoms;
     for (const part of this.#planes(terms, layout)) {
-      const at = atoms + 8 * (part.sample * columns + part.channel);
-      const mean = shift && shift + 8 * part.channel;
-      const { dy, x, rows, stride } = part;
-      run(0, at, dy, x, mean, part.channels, rows, stride, plane, channels);
+      const at = room.atoms + 8 * (part.sample * columns + part.channel);
+      const { channel, dy, x, rows, stride } = part;
+      run(
+        ...[0, at, dy, x, mean && mean + 8 * channel, 0],
+        ...[part.channels, rows, stride, plane, channels],
+      );
     }
-    const { boundAtoms, addAtoms } = stages;
-    bounds.fill(0);
-    boundAtoms(bounds.byteOffset, atoms, samples, columns);
-    return {
-      bounds,
-      words: (group) => {
-        bounds.set(group);
-        addAtoms(words.byteOffset, bounds.byteOffset, atoms, samples, columns);
-        this.#spare = memory;
-        return words;
-      },
-    };
+    const [bounds, words] = [room.bounds.byteOffset, room.words.byteOffset];
+    stages.boundAtoms(bounds, room.atoms, samples, columns);
+    return this.#sums(room, stages, () => {
+      stages.addAtoms(words, bounds, room.atoms, samples, columns);
+    });
   }
 
   /** Channels-last samples and channels-first rows alike are rows of `repeat` positions a channel. */
   #ofValues(terms: ExactTerms, layout: Layout, repeat: number, stages: ExactStages): ExactSums {
-    const { channels } = layout;
-    const positions = channels * repeat;
-    const memory = this.#take(7 * positions);
-    const bounds = memory.subarray(0, 2 * positions);
-    const words = memory.subarray(2 * positions, 6 * positions);
-    const shift = this.#shift(memory.subarray(6 * positions), terms.shift, repeat);
-    const { valueBounds, valueWords } = stages;
+    const positions = layout.channels * repeat;
+    const room = this.#take(2 * positions, positions, 0);
+    const { bounds, words } = room;
     const [first, second] = [bounds.byteOffset, words.byteOffset];
-    const each = (stage: typeof valueBounds) => {
+    const shift = this.#perPosition(room.shifts, terms.shift, repeat);
+    const reach = this.#perPosition(room.reaches, terms.reach ?? null, repeat);
+    const each = (stage: Stage) => {
       for (const { x, dy, rows, stride } of this.#rows(terms, layout, positions)) {
-        stage(first, second, dy, x, shift, positions, rows, stride, 1, positions);
+        stage(first, second, dy, x, shift, reach, positions, rows, stride, 1, positions);
       }
     };
     bounds.fill(0);
-    each(valueBounds);
+    each(stages.valueBounds);
+    const sums = this.#sums(room, stages, () => {
+      words.fill(0);
+      each(stages.valueWords);
+    });
+    return repeat === 1 ? sums : ofPositions(sums, repeat);
+  }
+
+  /** The sums whose words `add` writes. */
+  #sums(room: Room, { putValues }: ExactStages, add: () => void): ExactSums {
     return {
-      bounds: gather(bounds, repeat, Math.max),
-      words: (group) => {
-        spread(bounds, group, repeat);
-        words.fill(0);
-        each(valueWords);
-        this.#spare = memory;
-        return gather(words, repeat, (a, b) => a + b);
+      bounds: room.bounds,
+      words: (bounds) => {
+        if (bounds !== room.bounds) room.bounds.set(bounds);
+        add();
+        this.#spare = room;
+        return room.words;
+      },
+      values: (values, words, bounds) => {
+        if (![values, words, bounds].every((array) => this.#heap.owns(array))) {
+          valuesOfWords(values, words, bounds);
+        } else {
+          putValues(values.byteOffset, words.byteOffset, bounds.byteOffset, values.length);
+        }
       },
     };
   }
@@ -131,18 +152,35 @@ export class Exact {
   }
 
   /** Memory for one call: that of the last one, if it is over and large enough. @throws RangeError */
-  #take(length: number): Float64Array {
+  #take(columns: number, shifts: number, atoms: number): Room {
     const spare = this.#spare;
     this.#spare = null;
-    if (spare !== null && spare.length >= length) return spare;
-    if (spare !== null) this.#heap.release(spare);
-    return this.#heap.allocate('float64', length) as Float64Array;
+    if (spare?.bounds.length === columns && spare.shifts.length === shifts) {
+      if (spare.most >= atoms) return spare;
+    }
+    const end = 3 * columns + 1;
+    const length = end + 2 * shifts;
+    let memory = spare?.memory ?? null;
+    if (memory === null || memory.length < length + atoms) {
+      if (memory !== null) this.#heap.release(memory);
+      memory = this.#heap.allocate('float64', length + atoms) as Float64Array;
+    }
+    return {
+      memory,
+      bounds: memory.subarray(0, columns),
+      words: memory.subarray(columns, end),
+      shifts: memory.subarray(end, end + shifts),
+      reaches: memory.subarray(end + shifts, length),
+      atoms: memory.byteOffset + 8 * length,
+      most: memory.length - length,
+    };
   }
 
-  /** Copies shifts to `place`, each `repeat` times; their pointer, or 0 for none. */
-  #shift(place: Float64Array, shift: Float64Array | null, repeat: number): number {
-    if (shift === null) return 0;
-    spread(place, shift, repeat);
+  /** Pointer to numbers of the channels, each `repeat` times, at `place` if need be; 0 for none. */
+  #perPosition(place: Float64Array, values: Float64Array | null, repeat: number): number {
+    if (values === null) return 0;
+    if (repeat === 1 && this.#heap.owns(values)) return values.byteOffset;
+    spread(place, values, repeat);
     return place.byteOffset;
   }
 
@@ -242,25 +280,4 @@ function capacityOf(terms: ExactTerms, layout: Layout): number {
 /** Whether the terms are those of a mask alone: dy of all places counts where they have outputs. */
 function masks({ dy }: ExactTerms, { mask }: Layout): boolean {
   return mask != null && (dy === null || mask.zero);
-}
-
-/** Writes each of `values` `repeat` times. */
-function spread(target: Float64Array, values: Float64Array, repeat: number): void {
-  if (repeat === 1) target.set(values);
-  else for (let i = 0; i < values.length; i++) target.fill(values[i], i * repeat, (i + 1) * repeat);
-}
-
-/** Combines every `repeat` numbers to one. */
-function gather(
-  values: Float64Array,
-  repeat: number,
-  combine: (a: number, b: number) => number,
-): Float64Array {
-  if (repeat === 1) return values;
-  const gathered = new Float64Array(values.length / repeat);
-  for (let i = 0; i < values.length; i++) {
-    const place = Math.floor(i / repeat);
-    gathered[place] = combine(gathered[place], values[i]);
-  }
-  return gathered;
 }

@@ -5,11 +5,11 @@
  */
 
 import { computeDType, type TensorData } from '../../core/dtype.js';
-import { valuesOfWords } from '../../core/exact-sum.js';
 import { countPerChannel, type Layout } from '../../core/layout.js';
 import { isSound } from '../../core/moments.js';
 import type { Pass } from '../../group/pass.js';
 import type { Work } from '../../group/transport.js';
+import { isValues } from '../../kernels/atoms.js';
 import type { ExactSums, ExactTerms, GradientSums } from '../../kernels/kernels.js';
 import { scratch } from '../memory/scratch.js';
 import type { Statistics } from '../memory/statistics.js';
@@ -18,61 +18,56 @@ import type { MeansOfGroup } from './means.js';
 
 /** The exact sums of all ranks, in two meetings. */
 class ExactMeeting {
-  /** The group's sums: of all channels, then of all channels' products. */
-  readonly values: Float64Array;
   count = 0;
   readonly #scope: Scope;
   readonly #layout: Layout;
-  readonly #bounds: Float64Array;
-  /** Words and count, of this rank and of the group. */
-  readonly #sent: Float64Array;
-  readonly #received: Float64Array;
   #sums: ExactSums | null = null;
+  /** Words and count, of this rank and of the group. */
+  #sent: Float64Array | null = null;
+  #received: Float64Array | null = null;
 
   constructor(layout: Layout, scope: Scope) {
-    const length = 2 * layout.channels;
     this.#layout = layout;
     this.#scope = scope;
-    this.values = new Float64Array(length);
-    this.#bounds = new Float64Array(length);
-    this.#sent = new Float64Array(2 * length + 1);
-    this.#received = scope.group.size === 1 ? this.#sent : new Float64Array(2 * length + 1);
   }
 
   /** The first meeting; null: there is nobody to meet. */
   start(terms: ExactTerms): Work<unknown> | null {
     const { kernels, group, label } = this.#scope;
+    // Taken before the ranks meet: it may fail.
+    const length = 4 * this.#layout.channels + 1;
+    this.#received = group.size === 1 ? null : scratch(kernels, 'received', length).all;
     this.#sums = kernels.exactSums(terms, this.#layout);
-    const { bounds } = this.#sums;
-    // Not every carrier's largest number is NaN where there is one.
-    for (let i = 0; i < bounds.length; i++) {
-      this.#bounds[i] = Number.isNaN(bounds[i]) ? Number.POSITIVE_INFINITY : bounds[i];
-    }
     if (group.size === 1) return null;
-    return group.allReduce(this.#bounds, { op: 'max', label });
+    return group.allReduce(this.#sums.bounds, { op: 'max', label });
   }
 
   /** The second meeting. */
   next(): Work<unknown> | null {
     const { group, label } = this.#scope;
-    this.#sent.set((this.#sums as ExactSums).words(this.#bounds));
-    this.#sums = null;
-    this.#sent[this.#sent.length - 1] = countPerChannel(this.#layout);
-    if (group.size === 1) return null;
-    return group.allReduce(this.#sent, { out: this.#received, label });
+    const { words, bounds } = this.#sums as ExactSums;
+    const sent = words(bounds);
+    sent[sent.length - 1] = countPerChannel(this.#layout);
+    this.#sent = sent;
+    if (group.size === 1) {
+      this.#received = sent;
+      return null;
+    }
+    return group.allReduce(sent, { out: this.#received as Float64Array, label });
   }
 
-  finish(): void {
-    valuesOfWords(this.values, this.#received, this.#bounds);
-    this.count = this.#received[this.#received.length - 1];
+  /** Writes the group's sums: of all channels, then of all channels' products. */
+  finish(values: Float64Array): void {
+    const { bounds, values: put } = this.#sums as ExactSums;
+    const received = this.#received as Float64Array;
+    put(values, received, bounds);
+    this.count = received[received.length - 1];
   }
 
-  /** This rank's own sums, once the meetings are over. */
-  own(): Float64Array {
-    if (this.#sent === this.#received) return this.values;
-    const own = new Float64Array(this.values.length);
-    valuesOfWords(own, this.#sent, this.#bounds);
-    return own;
+  /** Writes this rank's own sums, once the meetings are over. */
+  own(values: Float64Array): void {
+    const { bounds, values: put } = this.#sums as ExactSums;
+    put(values, this.#sent as Float64Array, bounds);
   }
 }
 
@@ -87,6 +82,7 @@ export class ExactMoments implements Pass<Statistics> {
   readonly result: Statistics;
   readonly #x: TensorData;
   readonly #layout: Layout;
+  readonly #scope: Scope;
   readonly #meeting: ExactMeeting;
   #shift: Float64Array | null = null;
   #try = 0;
@@ -96,6 +92,7 @@ export class ExactMoments implements Pass<Statistics> {
     this.result = statistics;
     this.#x = x;
     this.#layout = layout;
+    this.#scope = scope;
     this.#meeting = new ExactMeeting(layout, scope);
   }
 
@@ -116,7 +113,6 @@ export class ExactMoments implements Pass<Statistics> {
       case 1:
         return this.#meeting.next();
       default:
-        this.#meeting.finish();
         this.#stage = 0;
         this.#try = this.#putMoments() ? TRIES : this.#try + 1;
         return null;
@@ -125,31 +121,40 @@ export class ExactMoments implements Pass<Statistics> {
 
   /** Writes the moments; false where they lost digits, which the next try finds a shift for. */
   #putMoments(): boolean {
-    const { values, count } = this.#meeting;
     const { mean, m2 } = this.result;
     const { length } = mean;
-    const { dtype } = this.#layout;
+    const values = scratch(this.#scope.kernels, 'means', 2 * length).all;
+    this.#meeting.finish(values);
+    const { count } = this.#meeting;
+    const dtype = computeDType(this.#layout.dtype);
     this.result.count = count;
     this.result.channelsPerBlock = length;
+    const shifts = this.#shift;
     let good = true;
     for (let c = 0; c < length; c++) {
       const sum = values[c];
       const squares = values[length + c];
       const delta = count === 0 ? 0 : sum / count;
-      const shift = this.#shift === null ? 0 : this.#shift[c];
+      const shift = shifts === null ? 0 : shifts[c];
       mean[c] = shift + delta;
       m2[c] = squares - sum * delta;
-      if (!isSound(count, sum, squares, shift, computeDType(dtype))) good = false;
+      good &&= isSound(count, sum, squares, shift, dtype);
     }
-    if (!good) this.#shift = mean.map((m) => (Number.isFinite(m) ? rounded(m, this.#layout) : 0));
+    if (!good) this.#shift = shiftsFrom(mean, this.#layout);
     return good;
   }
+}
+
+/** Shifts at the means that are numbers. */
+function shiftsFrom(mean: Float64Array, layout: Layout): Float64Array {
+  return Float64Array.from(mean, (m) => (Number.isFinite(m) ? rounded(m, layout) : 0));
 }
 
 /** The exact gradient sums of all ranks over the group's count. */
 export class ExactMeans implements MeansOfGroup {
   readonly means: GradientSums;
-  readonly #sums: GradientSums;
+  readonly #sums: Float64Array;
+  readonly #means: Float64Array;
   readonly #statistics: Statistics;
   readonly #terms: ExactTerms;
   readonly #meeting: ExactMeeting;
@@ -157,9 +162,12 @@ export class ExactMeans implements MeansOfGroup {
   #precise = false;
   #met = 0;
 
-  /** @param sums get this rank's own sums, or the group's, as the scope says */
+  /**
+   * @param sums of dy and of dy * xhat, one after the other: get this rank's own, or the group's, as
+   *   the scope says
+   */
   constructor(
-    sums: GradientSums,
+    sums: Float64Array,
     dy: TensorData,
     x: TensorData,
     statistics: Statistics,
@@ -168,10 +176,13 @@ export class ExactMeans implements MeansOfGroup {
   ) {
     const means = scratch(scope.kernels, 'means', 2 * layout.channels);
     this.means = { dy: means.first, dyXhat: means.second };
+    this.#means = means.all;
     this.#sums = sums;
     this.#statistics = statistics;
     this.#ofGroup = scope.groupGradients;
-    this.#terms = { x, dy, shift: shiftsOf(statistics, layout), precise: false };
+    const shift = shiftsOf(statistics, layout);
+    const reach = isValues(layout) && !layout.mask ? reachOf(statistics, shift, scope) : null;
+    this.#terms = { x, dy, shift, reach, precise: false };
     this.#meeting = new ExactMeeting(layout, scope);
   }
 
@@ -179,7 +190,7 @@ export class ExactMeans implements MeansOfGroup {
     const { mean } = this.#statistics;
     this.#met = 0;
     return this.#meeting.start(
-      this.#precise ? { ...this.#terms, shift: mean, precise: true } : this.#terms,
+      this.#precise ? { ...this.#terms, shift: mean, reach: null, precise: true } : this.#terms,
     );
   }
 
@@ -188,26 +199,32 @@ export class ExactMeans implements MeansOfGroup {
       const work = this.#meeting.next();
       if (work !== null) return work;
     }
-    this.#meeting.finish();
-    const { values } = this.#meeting;
+    this.#meeting.finish(this.#means);
     // Past what float32 holds: once more in float64, on all ranks.
-    if (!this.#precise && !allFinite(values)) {
+    if (!this.#precise && !allFinite(this.#means)) {
       this.#precise = true;
       return this.start() ?? this.finish();
     }
-    this.#put(this.#sums, this.#ofGroup ? values : this.#meeting.own(), 1);
-    this.#put(this.means, values, Math.max(this.#statistics.count, 1));
+    if (!this.#ofGroup) this.#meeting.own(this.#sums);
+    this.#toXhat();
     return null;
   }
 
-  #put(sums: GradientSums, values: Float64Array, divisor: number): void {
-    const { mean, invstd } = this.#statistics;
+  /** Makes of sums of dy * (x - shift) those of dy * xhat, and of the group's the means. */
+  #toXhat(): void {
+    const { mean, invstd, count } = this.#statistics;
+    const [sums, means, ofGroup] = [this.#sums, this.#means, this.#ofGroup];
     const shift = this.#precise ? mean : this.#terms.shift;
+    const divisor = Math.max(count, 1);
     const { length } = mean;
     for (let c = 0; c < length; c++) {
       const lost = mean[c] - (shift === null ? 0 : shift[c]);
-      sums.dy[c] = values[c] / divisor;
-      sums.dyXhat[c] = ((values[length + c] - lost * values[c]) * invstd[c]) / divisor;
+      const sum = means[c];
+      const product = (means[length + c] - lost * sum) * invstd[c];
+      means[c] = sum / divisor;
+      means[length + c] = product / divisor;
+      sums[length + c] = ofGroup ? product : (sums[length + c] - lost * sums[c]) * invstd[c];
+      if (ofGroup) sums[c] = sum;
     }
   }
 }
@@ -221,6 +238,20 @@ function shiftsOf({ mean, m2, count }: Statistics, layout: Layout): Float64Array
     shifts[c] = rounded(mean[c], layout);
   }
   return shifts;
+}
+
+/** What no difference from the shift exceeds: its square is one of those that add up to this. */
+function reachOf(
+  { mean, m2, count }: Statistics,
+  shift: Float64Array | null,
+  { kernels }: Scope,
+): Float64Array {
+  const reach = scratch(kernels, 'sent', mean.length).all;
+  for (let c = 0; c < reach.length; c++) {
+    const lost = mean[c] - (shift === null ? 0 : shift[c]);
+    reach[c] = Math.sqrt(m2[c] + count * lost * lost);
+  }
+  return reach;
 }
 
 function allFinite(values: Float64Array): boolean {
