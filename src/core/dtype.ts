@@ -33,10 +33,17 @@ export function checkDType(value: unknown, what: string): DType {
   return value;
 }
 
+/** The arrays of each type. */
+export const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+};
+
 /** Zeroed storage for `length` elements of `dtype`. */
 export function allocate(dtype: DType, length: number): TensorData {
-  if (dtype === 'float64') return new Float64Array(length);
-  return dtype === 'float32' ? new Float32Array(length) : new Uint16Array(length);
+  return new ARRAYS[dtype](length);
 }
 
 /** Element types that are computed in. */

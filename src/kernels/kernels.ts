@@ -111,6 +111,9 @@ export interface Kernels {
   allocate(dtype: ComputeDType, length: number): FloatArray;
   allocate(dtype: DType, length: number): TensorData;
 
+  /** Whether the array is read and written where it lies; others are copied, in each stage anew. */
+  isNear(array: TensorData): boolean;
+
   /** Gives back an array of `allocate`, which must not be used any more. Others: no effect. */
   release(array: TensorData): void;
 

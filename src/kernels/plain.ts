@@ -207,6 +207,8 @@ export const plainKernels: Kernels = {
   name: 'plain',
   allocate,
   release: () => {},
+
+  isNear: () => true,
   reserve: () => {},
   channelsPerBlock: (layout) => Math.max(1, layout.channels),
   moments,

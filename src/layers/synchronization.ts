@@ -30,7 +30,7 @@ import { tellingPeers } from '../group/tell-peers.js';
 import type { Work } from '../group/transport.js';
 import { isInitialized } from '../group/world.js';
 import { BackwardPass, type GradientSums, type Saved } from '../ops/backward.js';
-import { batchStatistics, normalizeBatch, normalizeBy } from '../ops/forward.js';
+import { batchStatistics, nearInput, normalizeBatch, normalizeBy } from '../ops/forward.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
 import { reserve } from '../ops/memory/scratch.js';
 import { Keeper, type Statistics } from '../ops/memory/statistics.js';
@@ -90,8 +90,9 @@ export class Synchronization {
   ): Saved {
     const statistics = this.#keeper.take(affine.weight);
     try {
-      runNow(batchStatistics(statistics, x, layout, this.#scope(group, options, affine.eps)));
-      return this.#normalize(y, x, layout, affine, group, options, statistics);
+      const input = nearInput(x, layout, this.#kernels);
+      runNow(batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)));
+      return this.#normalize(y, input, layout, affine, group, options, statistics);
     } catch (error) {
       this.#keeper.give(statistics);
       throw error;
@@ -108,9 +109,10 @@ export class Synchronization {
     options: BatchOptions = {},
   ): Pass<Saved> {
     const statistics = this.#keeper.take(affine.weight);
+    const input = nearInput(x, layout, this.#kernels);
     return after(
-      batchStatistics(statistics, x, layout, this.#scope(group, options, affine.eps)),
-      () => this.#normalize(y, x, layout, affine, group, options, statistics),
+      batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)),
+      () => this.#normalize(y, input, layout, affine, group, options, statistics),
       () => this.#keeper.give(statistics),
     );
   }

@@ -16,6 +16,7 @@ import type { Work } from '../group/transport.js';
 import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
 import { runApart } from './extremes.js';
 import type { Kernels } from './kernels.js';
+import { deliver, near, nearPlace } from './memory/near.js';
 import { scratch } from './memory/scratch.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
@@ -42,6 +43,7 @@ export interface Saved {
 export class BackwardPass implements Pass<GradientSums> {
   readonly result: GradientSums;
   readonly #dx: TensorData;
+  readonly #out: TensorData;
   readonly #dy: TensorData;
   readonly #x: TensorData;
   readonly #layout: Layout;
@@ -59,8 +61,10 @@ export class BackwardPass implements Pass<GradientSums> {
     const sums = scratch(scope.kernels, 'sums', 2 * layout.channels);
     this.result = { dy: sums.first, dyXhat: sums.second };
     this.#dx = dx;
-    this.#dy = dy;
-    this.#x = x;
+    this.#x = near(scope.kernels, 'x', x, layout);
+    // dx takes the place of dy, if that is a copy. What a gate writes is not there yet.
+    this.#dy = gate ? dy : near(scope.kernels, 'dy', dy, layout);
+    this.#out = gate ? dx : nearPlace(scope.kernels, 'dy', dx, layout);
     this.#layout = layout;
     this.#gate = gate;
     this.#by = { mean, invstd, weight, bias: null };
@@ -70,7 +74,7 @@ export class BackwardPass implements Pass<GradientSums> {
     if (group === null) this.#group = null;
     else if (scope.reproducible) {
       const { ExactMeans } = exactMerging();
-      this.#group = new ExactMeans(sums.all, dy, x, statistics, layout, scope);
+      this.#group = new ExactMeans(sums.all, this.#dy, this.#x, statistics, layout, scope);
     } else this.#group = new ReducedMeans(sums.all, count, scope);
   }
 
@@ -83,7 +87,10 @@ export class BackwardPass implements Pass<GradientSums> {
         this.#finishBlock();
       }
       const from = this.#block.to;
-      if (from === channels) return null;
+      if (from === channels) {
+        deliver(this.#dx, this.#out);
+        return null;
+      }
       this.#block = { from, to: Math.min(channels, from + this.#step) };
       const work = this.#startBlock();
       if (work !== null) return work;
@@ -104,7 +111,7 @@ export class BackwardPass implements Pass<GradientSums> {
   #finishBlock(): void {
     const means = this.#group === null ? null : this.#group.means;
     this.#run((kernels, block) => {
-      kernels.inputGradient(this.#dx, this.#dy, this.#x, this.#by, means, this.#layout, block);
+      kernels.inputGradient(this.#out, this.#dy, this.#x, this.#by, means, this.#layout, block);
     });
   }
 

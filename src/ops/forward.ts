@@ -9,10 +9,16 @@ import { finished, type Pass } from '../group/pass.js';
 import type { ChannelRange } from '../kernels/kernels.js';
 import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
+import { deliver, near, nearPlace } from './memory/near.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
 import { mergeMoments } from './merge/merge.js';
 import type { Affine, Scope } from './scope.js';
+
+/** x for both halves of a pass. */
+export function nearInput(x: TensorData, layout: Layout, kernels: Kernels): TensorData {
+  return near(kernels, 'x', x, layout);
+}
 
 /** Writes count, mean and M2 of the group's batch, bitwise the same on all its ranks. */
 export function batchStatistics(
@@ -85,10 +91,14 @@ function normalize(
   const all = { from: 0, to: layout.channels };
   const extremes = extremesOf(invstd, eps, layout.dtype);
   statistics.extremes = extremes;
+  const source = near(kernels, 'x', x, layout);
+  // In the place of x, if that is a copy.
+  const target = nearPlace(kernels, 'x', y, layout);
   const stage = (own: Kernels, range: ChannelRange) => {
-    if (tail) own.tails().normalize(y, x, tail, by, layout, range);
-    else own.normalize(y, x, by, layout, range);
+    if (tail) own.tails().normalize(target, source, tail, by, layout, range);
+    else own.normalize(target, source, by, layout, range);
   };
   if (extremes === null) stage(kernels, all);
   else runApart(extremes, all, kernels, stage);
+  deliver(y, target);
 }

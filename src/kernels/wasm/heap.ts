@@ -3,17 +3,10 @@
  * the array is collected; a view stays valid while the memory grows.
  */
 
-import type { DType, TensorData } from '../../core/dtype.js';
+import { ARRAYS, type DType, type TensorData } from '../../core/dtype.js';
 import { bufferOf } from '../../core/typed-arrays.js';
 import { type Engine, PAGE } from './engine.js';
 import { BYTES } from './variant.js';
-
-const ARRAYS = {
-  float32: Float32Array,
-  float64: Float64Array,
-  float16: Uint16Array,
-  bfloat16: Uint16Array,
-};
 
 /** Kernels read whole vectors: up to these many bytes behind an array. */
 const PADDING = 64;

@@ -57,6 +57,10 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     return this.heap.allocate(dtype, length);
   }
 
+  isNear(array: TensorData): boolean {
+    return this.heap.owns(array);
+  }
+
   release(array: TensorData): void {
     this.heap.release(array);
   }
