@@ -3,14 +3,16 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { SHAPE_NAMES, type ShapeName } from './shapes.js';
+import { VARIANT_PARTS } from './variants/variants.js';
 
 export const PARTS = [
   ...(['layers', 'floors', 'all-reduce', 'gradients', 'peers', 'tfjs', 'scaling'] as const),
+  ...VARIANT_PARTS,
 ] as const;
 export type Part = (typeof PARTS)[number];
 
-/** Without networks of frameworks, which take minutes. */
-const USUAL_PARTS = PARTS.filter((part) => part !== 'tfjs' && part !== 'scaling');
+/** Without networks of frameworks and other ways to run a layer, which take minutes. */
+const USUAL_PARTS = PARTS.slice(0, PARTS.indexOf('tfjs'));
 
 export interface Arguments {
   readonly shapes: readonly ShapeName[];
@@ -34,8 +36,9 @@ export function readArguments(words: readonly string[]): Arguments {
   const command = new Command('npm run bench --')
     .description(
       'Measures forward and backward against copy and triad in the same memory, all-reduces, averages ' +
-        'of gradients, and ' +
-        'networks of TensorFlow.js and jax-js on more and more ranks; ' +
+        'of gradients, ' +
+        'networks of TensorFlow.js and jax-js on more and more ranks, and other ways to run the ' +
+        'layers against the plain one (tail, halves, masks, reproducible, foreign); ' +
         'where there is a C compiler, also what two passes cost in C. ' +
         'Every result is checked against float64 before it is timed.',
     )

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { parentPort, workerData } from 'node:worker_threads';
+import '../src/features/all.js';
 import type { ThreadWorldHandle } from '../src/group/thread/world.js';
 import { findGroup, init } from '../src/group/world.js';
 import { defaultKernels } from '../src/kernels/select.js';

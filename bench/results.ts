@@ -7,6 +7,7 @@ import type { GradientScores } from './gradients/measure.js';
 import type { Machine } from './machine.js';
 import type { Comparison } from './peers/compare.js';
 import type { Measurement } from './rank.js';
+import type { VariantScore } from './variants/measure.js';
 
 export interface Results {
   readonly machine: Machine;
@@ -21,6 +22,8 @@ export interface Results {
   readonly layerRaces: readonly LayerRace[];
   readonly stepRaces: readonly StepRace[];
   readonly scalings: readonly Scaling[];
+  /** Other ways to run a layer. */
+  readonly variants: readonly VariantScore[];
   /** What could not be measured, and why. */
   readonly notes: readonly string[];
 }

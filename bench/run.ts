@@ -22,6 +22,8 @@ import { ranksText, toText } from './report/table.js';
 import { tablesOf } from './report/tables.js';
 import type { Results } from './results.js';
 import { layoutsOf, type Task } from './shapes.js';
+import { measureVariants, type VariantScore } from './variants/measure.js';
+import { VARIANT_PARTS } from './variants/variants.js';
 
 const words = process.argv.slice(2);
 const options = readArguments(words);
@@ -48,6 +50,7 @@ async function measure(
   const latencies: Latency[] = [];
   const comparisons: Comparison[] = [];
   const gradients: GradientScores[] = [];
+  const variants: VariantScore[] = [];
   const floors = parts.includes('floors') ? await floorsOf(rest.shapes) : [];
   for (const ranks of sizes) {
     if (parts.includes('layers')) {
@@ -62,6 +65,13 @@ async function measure(
     if (parts.includes('gradients') && ranks > 1) {
       gradients.push(await measureGradients(ranks, compare, python, seconds));
       tell('gradients', ranks, 'ResNet-50');
+    }
+    for (const part of VARIANT_PARTS.filter((own) => parts.includes(own))) {
+      const onTask = ({ shape, channelsLast }: VariantScore['task']) =>
+        tell(part, ranks, `${shape} channels ${channelsLast ? 'last' : 'first'}`);
+      const { shapes, mean } = rest;
+      const options = { part, shapes, mean, seconds, relaxed, onTask };
+      variants.push(...(await measureVariants(ranks, options)));
     }
     if (parts.includes('peers') && compare) {
       const onComparison = ({ task, work, peer }: Comparison) =>
@@ -82,6 +92,7 @@ async function measure(
     latencies,
     gradients,
     comparisons,
+    variants,
     notes,
   };
 }

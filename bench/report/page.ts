@@ -3,10 +3,12 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Results } from '../results.js';
+import { TITLES, VARIANT_PARTS } from '../variants/variants.js';
 import { gradientPicture } from './gradients.js';
 import { comparisonPicture, layerPicture } from './pictures.js';
 import { toMarkdown } from './table.js';
 import { tablesOf } from './tables.js';
+import { variantPicture } from './variants.js';
 
 /** Writes the page and its pictures into `folder`, in place of older ones. */
 export function savePage(results: Results, folder: string): void {
@@ -23,6 +25,11 @@ export function savePage(results: Results, folder: string): void {
       text: 'Times as fast as peers',
       svg: comparisonPicture(results.comparisons),
     },
+    ...VARIANT_PARTS.map((part) => ({
+      file: `${part}.svg`,
+      text: TITLES[part],
+      svg: variantPicture(results.variants, part),
+    })),
   ];
   for (const { file, svg } of pictures) {
     if (svg === null) rmSync(join(folder, file), { force: true });

@@ -8,6 +8,7 @@ import { gradientTables } from './gradients.js';
 import { latencyTables } from './latencies.js';
 import { layerTables } from './layers.js';
 import type { Rows } from './table.js';
+import { variantTables } from './variants.js';
 
 export function tablesOf(results: Results): Rows[] {
   const { layers, floors, latencies, comparisons } = results;
@@ -17,6 +18,7 @@ export function tablesOf(results: Results): Rows[] {
     ...latencyTables(latencies),
     ...gradientTables(results.gradients),
     ...comparisonTables(comparisons),
+    ...variantTables(results.variants),
     ...layerRaceTables(results.layerRaces),
     ...stepRaceTables(results.stepRaces),
     ...scalingTables(results.scalings),
