@@ -3,6 +3,7 @@
 import type { FloatArray } from '../core/dtype.js';
 import { show, showText } from '../core/show.js';
 import { checkAttached } from '../core/typed-arrays.js';
+import { COMBINED, callOf, checkArray, checkOp, checkOut } from './collective-checks.js';
 import {
   type AllReduceOptions,
   type BroadcastOptions,
@@ -267,55 +268,4 @@ class ResultWork<T> implements Work<T> {
     await this.#work.done();
     return this.#result;
   }
-}
-
-/** What a program calls a collective. */
-const callOf = (kind: CollectiveKind) => (kind === 'gatherAll' ? 'allGather' : kind);
-
-type ArrayClass = new (length: number) => CopiedArray;
-
-const COMBINED: readonly ArrayClass[] = [Float64Array, Float32Array, Int32Array];
-const COPIED: readonly ArrayClass[] = [...COMBINED, Uint8Array, Int8Array];
-
-function checkArray(kind: string, value: unknown, kinds: readonly ArrayClass[] = COPIED): void {
-  // The usual ones first: this is on the path of every collective.
-  if (ArrayBuffer.isView(value)) {
-    if (value instanceof Float64Array || value instanceof Float32Array) return;
-    if (kinds.some((array) => value instanceof array)) return;
-  }
-  const names = kinds.map(({ name }) => name);
-  throw new TypeError(
-    `${kind}: expected a ${names.slice(0, -1).join(', ')} or ${names.at(-1)}, got ${show(value)}`,
-  );
-}
-
-const OPS: readonly ReduceOp[] = ['sum', 'max', 'min', 'mean', 'product'];
-
-function checkOp(op: unknown, data: CollectiveArray): void {
-  if (!OPS.includes(op as ReduceOp)) {
-    throw new RangeError(
-      `allReduce: op must be ${OPS.slice(0, -1).join(', ')} or product, got ${show(op)}`,
-    );
-  }
-  if (op === 'mean' && data instanceof Int32Array) {
-    throw new TypeError(
-      "allReduce: op 'mean' needs a Float64Array or Float32Array, got Int32Array",
-    );
-  }
-}
-
-/** Where a result of `length` elements like `data`'s goes must fit; `why` explains the length. */
-function checkOut(
-  kind: string,
-  out: CopiedArray,
-  data: CopiedArray,
-  length: number,
-  why = '',
-): void {
-  checkArray(kind, out);
-  if (out.constructor === data.constructor && out.length === length) return;
-  throw new RangeError(
-    `${kind}: out must be a ${data.constructor.name} of ${length}${why && ` (${why})`}, ` +
-      `got a ${out.constructor.name} of ${out.length}`,
-  );
 }

@@ -5,7 +5,7 @@ import { convolve, maxPool, type Padding } from 'syncbn/jax';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { expectClose } from '../harness/numbers.js';
 import { liveArrayCounter } from './live-arrays.js';
-import { randomArray } from './models.js';
+import { randomArray } from './parts.js';
 
 beforeAll(() => init('wasm'));
 

@@ -6,7 +6,8 @@ import { again, broadcastTree, network, stage, type Tree } from 'syncbn/jax';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { StepReport, StepScript } from '../ranks/run-jax.js';
-import { mlp, randomArray, samples } from './models.js';
+import { mlp } from './models.js';
+import { randomArray, samples } from './parts.js';
 
 vi.setConfig({ testTimeout: 120_000 });
 beforeAll(() => initJax('wasm'));

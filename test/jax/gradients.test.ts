@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { expectClose, expectSame } from '../harness/numbers.js';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { Share, StepReport, StepScript } from '../ranks/run-jax.js';
-import { mlp, models, plainNorm, randomArray, samples, type TestModel } from './models.js';
+import { mlp, models, type TestModel } from './models.js';
+import { plainNorm, randomArray, samples } from './parts.js';
 
 // Every rank compiles the network for itself: a second or two each where nothing else runs.
 vi.setConfig({ testTimeout: 240_000 });

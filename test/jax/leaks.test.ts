@@ -9,7 +9,8 @@ import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
 import type { StepReport } from '../ranks/run-jax.js';
 import { liveArrayCounter } from './live-arrays.js';
-import { models, randomArray, samples } from './models.js';
+import { models } from './models.js';
+import { randomArray, samples } from './parts.js';
 
 // Some seconds where nothing else runs.
 vi.setConfig({ testTimeout: 240_000 });

@@ -5,7 +5,8 @@ import { init, ProcessGroup, SyncBatchNorm, Tensor } from 'syncbn';
 import { network, stage, type Tree } from 'syncbn/jax';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { expectClose } from '../harness/numbers.js';
-import { crossEntropy, freshNorm, mlp, models, numbers, randomArray, samples } from './models.js';
+import { mlp, models } from './models.js';
+import { crossEntropy, freshNorm, numbers, randomArray, samples } from './parts.js';
 
 beforeAll(async () => {
   await initJax('wasm');

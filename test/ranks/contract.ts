@@ -10,14 +10,14 @@ import {
   destroyGroup,
   getGroupSize,
   getRank,
-  MismatchError,
   type ProcessGroup,
-  RankFailedError,
   type ReduceOp,
   type Work,
 } from 'syncbn';
+import { checkCopies, checkReduction, own } from './contract-checks.js';
+import { ERROR_SECTIONS } from './error-contract.js';
 import { FATE_SECTIONS, failure, GROUP_SECTIONS, over } from './group-contract.js';
-import { type Data, dataOf, everyone, KINDS, type Kind, same, sumOf } from './mpi-ranks.js';
+import { type Data, dataOf, everyone, KINDS, same, sumOf } from './mpi-ranks.js';
 
 /** What became of a section on one rank: its errors; none: all is as it should be. */
 export type Report = Record<string, string[]>;
@@ -37,63 +37,6 @@ const OF_WHOLE = OPS.filter((op) => op !== 'mean');
 const FEW_LENGTHS = [0, 1, 49, 257, 2049, 8193, 32_769, 131_073];
 
 type Section = (all: ProcessGroup, groups: readonly ProcessGroup[]) => Promise<void>;
-
-const own = (group: ProcessGroup) => group.ranks[group.rank];
-
-const COMBINE = { max: Math.max, min: Math.min, product: (a: number, b: number) => a * b };
-
-/** In rank order; float32 is rounded once at the end, and products of whole numbers wrap around. */
-function combined(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
-  if (op === 'sum') return sumOf(kind, ranks, length);
-  if (op === 'mean') return sumOf(kind, ranks, length).map((sum) => sum / ranks.length) as Data;
-  const all = ranks.map((rank) => dataOf(kind, rank, length));
-  const combine = kind === Int32Array && op === 'product' ? Math.imul : COMBINE[op];
-  return all[0].map((_, i) =>
-    all.map((values) => values[i]).reduce((a, b) => combine(a, b)),
-  ) as Data;
-}
-
-async function checkReduction(group: ProcessGroup, kind: Kind, op: ReduceOp, length: number) {
-  const what = `${op} of ${length} ${kind.name} in ${group.name}`;
-  const expected = combined(kind, op, group.ranks, length);
-  const data = dataOf(kind, own(group), length);
-  const out = new kind(length);
-  same(await over(group, group.allReduce(data, { op, out })), expected, `${what}, out of place`);
-  same(data, dataOf(kind, own(group), length), `${what}, the input`);
-  same(await over(group, group.allReduce(data, { op })), expected, `${what}, in place`);
-}
-
-async function checkCopies(group: ProcessGroup, kind: Kind, length: number): Promise<void> {
-  const what = `${length} ${kind.name} in ${group.name}`;
-  const gathered = await over(group, group.allGather(dataOf(kind, own(group), length)));
-  group.ranks.forEach((rank, i) => {
-    const part = gathered.subarray(i * length, (i + 1) * length) as Data;
-    same(part, dataOf(kind, rank, length), `gather from ${rank} of ${what}`);
-  });
-  const root = group.size - 1;
-  const copy = await over(group, group.broadcast(dataOf(kind, own(group), length), { root }));
-  same(copy, dataOf(kind, group.ranks[root], length), `broadcast of ${what}`);
-}
-
-/** Every member's call of a pair that does not go together, by what differs. */
-const DISAGREEMENTS: Record<string, (group: ProcessGroup, isOdd: boolean) => Work<unknown>> = {
-  kinds: (group, isOdd) => (isOdd ? group.allReduce(new Float64Array(129)) : group.barrier()),
-  lengths: (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 129 : 128)),
-  'long and short': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 3000 : 128)),
-  'short and long': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 128 : 3000)),
-  'two ways': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 5000 : 3000)),
-  'pieces and none': (group, isOdd) => group.allReduce(new Float64Array(isOdd ? 200_000 : 128)),
-  types: (group, isOdd) => group.allReduce(isOdd ? new Float32Array(9) : new Int32Array(9)),
-  operations: (group, isOdd) => group.allReduce(new Float64Array(9), { op: isOdd ? 'max' : 'sum' }),
-  roots: (group, isOdd) => group.broadcast(new Float64Array(9), { root: isOdd ? 1 : 0 }),
-  labels: (group, isOdd) => group.barrier({ label: isOdd ? 'bn1' : 'bn2' }),
-  'even and uneven': (group, isOdd) =>
-    isOdd
-      ? group.allGather(new Float64Array(9))
-      : group.allGather(new Float64Array(9), { uneven: true }),
-  'gather and sum': (group, isOdd) =>
-    isOdd ? group.allGather(new Float64Array(9)) : group.allReduce(new Float64Array(9)),
-};
 
 const SECTIONS: Record<string, Section> = {
   'sums of every length have the bits of the loop in rank order': async (all) => {
@@ -198,76 +141,9 @@ const SECTIONS: Record<string, Section> = {
       }
     }
   },
+};
 
-  'ranks that disagree all get the error that names both sides': async (_, groups) => {
-    for (const group of groups.filter(({ size }) => size > 1)) {
-      const [first, last] = [group.ranks[0], group.ranks[group.size - 1]];
-      const isOdd = group.rank === group.size - 1;
-      const label = "SyncBatchNorm 'bn2'";
-      const error = await failure(group, () =>
-        isOdd ? group.allReduce(new Float64Array(129), { label }) : group.barrier(),
-      );
-      equal(error.name, 'MismatchError');
-      const number = /#(\d+)/.exec(error.message)?.[1];
-      equal(
-        error.message,
-        `ranks disagree in group '${group.name}': rank ${last} is in allReduce #${number} of ` +
-          `${label} with 129 float64, rank ${first} in barrier #${number}`,
-      );
-    }
-  },
-
-  'every kind of disagreement is found by all, and the group goes on': async (all) => {
-    if (all.size === 1) return;
-    for (const [what, call] of Object.entries(DISAGREEMENTS)) {
-      const isOdd = all.rank === all.size - 1;
-      const error = await failure(all, () => call(all, isOdd));
-      equal(error instanceof MismatchError, true, `${what}: ${error}`);
-      match(error.message, new RegExp(`rank ${all.ranks[all.size - 1]} is in .*, rank `), what);
-      await checkReduction(all, Float64Array, 'sum', 129);
-    }
-  },
-
-  'a rank that joins with an error fails all in its words, and the group goes on': async (all) => {
-    if (all.size === 1) return;
-    const text = 'numFeatures must be 3, got 4 (ü)';
-    for (const length of [0, 50, 5000, 200_000]) {
-      const error = await failure(all, () =>
-        all.rank === 1 ? all.raise(text) : all.allReduce(new Float32Array(length)),
-      );
-      equal(error instanceof RankFailedError, true, String(error));
-      equal((error as RankFailedError).rank, all.ranks[1]);
-      equal(error.message, `rank ${all.ranks[1]} failed: ${text}`);
-      await checkReduction(all, Float64Array, 'sum', 129);
-    }
-  },
-
-  'an array that is detached on the way fails all by name, and the group goes on': async (
-    all,
-    groups,
-  ) => {
-    if (all.size === 1) return;
-    const signal = groups.find(({ name }) => name === 'reversed') as ProcessGroup;
-    for (const length of [9, 5000, 200_000]) {
-      // The last is under way in pieces by then, the others stand behind a barrier.
-      const isBehind = length < 200_000;
-      const start = () => {
-        const data = new Float64Array(length);
-        const works = [...(isBehind ? [all.barrier()] : []), all.allReduce(data)];
-        return { data, works };
-      };
-      const ahead = all.rank === 1 ? start() : null;
-      if (ahead !== null) structuredClone(ahead.data, { transfer: [ahead.data.buffer] });
-      await over(signal, signal.barrier());
-      const { works } = ahead ?? start();
-      if (isBehind) await over<unknown>(all, works[0]);
-      const error = await failure(all, () => works[works.length - 1]);
-      equal(error.name, 'RankFailedError', String(error));
-      match(error.message, new RegExp(`^rank ${all.ranks[1]} failed: TypeError: .*detached`));
-      await checkReduction(all, Float64Array, 'sum', 129);
-    }
-  },
-
+const END_SECTIONS: Record<string, Section> = {
   'a group that was destroyed can be made anew, with other ranks': async (all, groups) => {
     for (const group of groups.slice(1)) destroyGroup(group.name);
     if (all.size === 1) return;
@@ -296,7 +172,12 @@ const SECTIONS: Record<string, Section> = {
   },
 };
 
-const ALL_SECTIONS: Record<string, Section> = { ...SECTIONS, ...GROUP_SECTIONS };
+const ALL_SECTIONS: Record<string, Section> = {
+  ...SECTIONS,
+  ...ERROR_SECTIONS,
+  ...END_SECTIONS,
+  ...GROUP_SECTIONS,
+};
 
 /** Sections of every carrier, and of those that tell members of one another's fate. */
 export const COMMON_SECTIONS = Object.keys(ALL_SECTIONS);

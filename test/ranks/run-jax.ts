@@ -4,7 +4,8 @@ import { init, numpy as np, tree } from '@jax-js/jax';
 import { GlobalBatchNorm, type SyncBatchNormOptions } from 'syncbn';
 import { broadcastTree, network, stage } from 'syncbn/jax';
 import { liveArrayCounter } from '../jax/live-arrays.js';
-import { models, randomArray, samples } from '../jax/models.js';
+import { models } from '../jax/models.js';
+import { randomArray, samples } from '../jax/parts.js';
 
 /** Samples of the data set that this rank gets: from `from` up to `to`. */
 export interface Share {
