@@ -1,8 +1,8 @@
 /**
  * Kills ranks and launchers at random moments, and looks at what is left:
  *
- *   npm run kills -- 200 1            repetitions, seed
- *   npm run kills -- 50 1 hosts       of one kind of world
+ *   npm run faults -- kills 200 1            repetitions, seed
+ *   npm run faults -- kills 50 1 hosts       of one kind of world
  *
  * The true status must come out, the victim must be named, and every process must be gone two
  * seconds later. Runs in namespaces of its own, with two hosts in them; needs root or leave for users

@@ -1,4 +1,4 @@
-/** Signals that nobody handles, in all kinds of worlds; `npm run kills` has more of them. */
+/** Signals that nobody handles, in all kinds of worlds; `npm run faults -- kills` has more of them. */
 
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
