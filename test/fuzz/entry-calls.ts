@@ -1,14 +1,11 @@
-/** The calls of the other entry points: launching, relays, browsers, and networks of jax-js. */
+/** The calls of launching, relays and browsers. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { init as initJax, numpy as np } from '@jax-js/jax';
 import fc from 'fast-check';
-import { SyncBatchNorm } from 'syncbn';
 import { launchWorkers } from 'syncbn/browser';
-import { broadcastTree, network, stage } from 'syncbn/jax';
-import { launch } from 'syncbn/launch';
+import { launch, launchProcesses } from 'syncbn/launch';
 import { portLink, RelayHub, relayWorld, webSocketLink } from 'syncbn/relay';
 import type { Call } from './call.js';
 import { mostly, odd, oddOptions, plain, recipe } from './odd.js';
@@ -67,6 +64,50 @@ const LAUNCH_CALLS: readonly Call[] = [
   },
 ];
 
+const PROCESS_OPTIONS = {
+  workerNum: [plain(1), plain(2)],
+  localWorkerNum: [plain(1)],
+  masterAddr: [plain('127.0.0.1')],
+  masterPort: [plain(0)],
+  nodeRank: [plain(-1), plain(0)],
+  secret: [plain('sixteen letters, or more')],
+  jobName: [plain('fuzz')],
+  clusterTimeOut: [plain(0.01)],
+  grace: [plain(0)],
+  args: [recipe('[]', () => [])],
+  execArgv: [recipe('[]', () => [])],
+  env: [recipe("{ A: '1' }", () => ({ A: '1' }))],
+  prefix: [recipe('() => []', () => () => [])],
+  onNote: [recipe('() => {}', () => () => {})],
+  signal: [recipe('AbortSignal.abort()', () => AbortSignal.abort())],
+};
+
+const PROCESS_CALLS: readonly Call[] = [
+  {
+    name: 'launchProcesses',
+    named: /^launch: /,
+    // It was told to end before it began.
+    fails: /^launch: /,
+    args: fc.tuple(oddOptions(Object.keys(PROCESS_OPTIONS), PROCESS_OPTIONS)),
+    run: (options: object) => launchProcesses(readied(options)),
+    share: 0.05,
+  },
+  {
+    name: 'launchProcesses of an odd script',
+    named: /^launch: /,
+    args: fc.tuple(mostly(plain(join(folder, 'missing.mjs')))),
+    run: (script: never) => launchProcesses({ script, workerNum: 1, signal: AbortSignal.abort() }),
+    check: () => 'there is no such script',
+  },
+];
+
+/** With a script, one worker, and a signal that ends it before it begins; anything else as it is. */
+function readied(options: object): never {
+  if (typeof options !== 'object' || options === null) return options as never;
+  const usual = { script: SCRIPT, workerNum: 1, signal: AbortSignal.abort() };
+  return Object.defineProperties(usual, Object.getOwnPropertyDescriptors(options)) as never;
+}
+
 const LINK = recipe('a link to nobody', () => ({
   listen: ({ closed }: { closed(why: string): void }) => queueMicrotask(() => closed('gone')),
   send: () => {},
@@ -113,45 +154,4 @@ const RELAY_CALLS: readonly Call[] = [
   { name: 'webSocketLink', named: /^webSocketLink: /, args: fc.tuple(odd), run: webSocketLink },
 ];
 
-await initJax('wasm');
-const LOSS = recipe('(x) => np.sum(x)', () => (x: np.Array) => np.sum(x));
-const LAYERS = [
-  recipe('{ bn }', () => ({ bn: new SyncBatchNorm(2) })),
-  recipe('{ s: stage((x) => x) }', () => ({ s: stage((x) => x) })),
-];
-
-const JAX_CALLS: readonly Call[] = [
-  {
-    name: 'stage',
-    named: /^stage: /,
-    args: fc.tuple(mostly(LOSS), mostly(LOSS)),
-    run: stage,
-  },
-  {
-    name: 'network',
-    named: /^(network|[^:]{1,90})( '.*')?: /,
-    args: fc.tuple(
-      mostly(...LAYERS),
-      oddOptions(['loss', 'processGroup', 'name'], {
-        loss: [LOSS],
-        processGroup: [plain('world'), plain(null)],
-        name: [plain('net')],
-      }),
-    ),
-    run: network,
-  },
-  {
-    name: 'broadcastTree',
-    named: /^broadcastTree: /,
-    args: fc.tuple(
-      mostly(
-        recipe('np.ones([2])', () => np.ones([2])),
-        recipe('{ a: [np.ones([2])] }', () => ({ a: [np.ones([2])] })),
-      ),
-      oddOptions(['group', 'root'], { group: [plain('world')], root: [plain(0)] }),
-    ),
-    run: (arrays: never, options: never) => broadcastTree(arrays, options).done(),
-  },
-];
-
-export const ENTRY_CALLS: readonly Call[] = [...LAUNCH_CALLS, ...RELAY_CALLS, ...JAX_CALLS];
+export const ENTRY_CALLS: readonly Call[] = [...LAUNCH_CALLS, ...PROCESS_CALLS, ...RELAY_CALLS];

@@ -95,7 +95,7 @@ test.each([
 test('convolve refuses unknown padding and images smaller than the kernel', () => {
   const x = randomArray([1, 2, 2, 1], 1);
   const kernel = randomArray([3, 3, 1, 1], 2);
-  expect(() => convolve(x, kernel, 'full' as Padding)).toThrow(/same or valid, got full/);
+  expect(() => convolve(x, kernel, 'full' as Padding)).toThrow(/same or valid, got 'full'/);
   expect(() => convolve(x, kernel, 'valid')).toThrow(/larger than \(1, 2, 2, 1\)/);
   tree.dispose([x, kernel]);
 });

@@ -248,7 +248,7 @@ describe('the layer', () => {
 
   it.each<[object, RegExp]>([
     [{ axis: [1, 2] }, /axis must be one integer, got \[1, 2\]/],
-    [{ processGroup: 3 }, /processGroup must be a name, a ProcessGroup or null, got number/],
+    [{ processGroup: 3 }, /processGroup must be a name, a ProcessGroup or null, got 3/],
     [{ onNonFinite: 'ignore' }, /onNonFinite must be one of skip, propagate, throw, got 'ignore'/],
   ])('refuses %o', (args, message) => {
     expect(() => layerOf(args)).toThrow(message);

@@ -1,5 +1,6 @@
 /** Layers and stages that run at several places of a network, with one set of parameters. */
 
+import { show } from '../../core/show.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
 import type { Stage } from './stage.js';
 
@@ -17,6 +18,7 @@ export class Again {
  * Runs the layer or stage at the place `name` of a network once more, with the same parameters,
  * whose gradients add up, and the same running statistics, which learn from each run. So the two
  * halves of a siamese network share all they have.
+ * @throws TypeError for a name that is not a string
  * @example
  * network(
  *   {
@@ -30,6 +32,9 @@ export class Again {
  * )
  */
 export function again(name: string): Again {
+  if (typeof name !== 'string') {
+    throw new TypeError(`again: the name must be a string, got ${show(name)}`);
+  }
   return new Again(name);
 }
 

@@ -5,6 +5,8 @@
 
 import { numpy as np } from '@jax-js/jax';
 import { formatShape } from '../../core/layout.js';
+import { show } from '../../core/show.js';
+import { isArray } from './stage.js';
 
 /** What a convolution does at the border; see {@link convolve}. */
 export type Padding = 'same' | 'valid';
@@ -20,7 +22,7 @@ export type Padding = 'same' | 'valid';
  * @param kernel shape (k, k, C, O), k odd
  * @param padding 'same' (default) keeps H and W with zeros around; 'valid' gives H - k + 1
  * @returns shape (N, H, W, O) or (N, H - k + 1, W - k + 1, O)
- * @throws RangeError for shapes that do not fit
+ * @throws TypeError for what is no array; RangeError for shapes that do not fit
  */
 export function convolve(x: np.Array, kernel: np.Array, padding: Padding = 'same'): np.Array {
   const size = checkShapes(x, kernel, padding);
@@ -65,9 +67,13 @@ function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): n
  * @param x shape (N, H, W, C), H and W multiples of `size`; consumed
  * @param size of a window. Default 2
  * @returns shape (N, H / size, W / size, C)
- * @throws RangeError for other shapes
+ * @throws TypeError for what is no array; RangeError for other shapes
  */
 export function maxPool(x: np.Array, size = 2): np.Array {
+  checkArray(x, 'maxPool');
+  if (!Number.isInteger(size) || size < 1) {
+    throw new RangeError(`maxPool: size must be an integer of 1 or more, got ${show(size)}`);
+  }
   const [samples, height, width, channels] = x.shape;
   if (x.ndim !== 4 || height % size !== 0 || width % size !== 0) {
     throw new RangeError(
@@ -80,8 +86,9 @@ export function maxPool(x: np.Array, size = 2): np.Array {
 /** The kernel's height and width. */
 function checkShapes(x: np.Array, kernel: np.Array, padding: Padding): number {
   if (padding !== 'same' && padding !== 'valid') {
-    throw new RangeError(`convolve: padding must be same or valid, got ${String(padding)}`);
+    throw new RangeError(`convolve: padding must be same or valid, got ${show(padding)}`);
   }
+  for (const array of [x, kernel]) checkArray(array, 'convolve');
   const [size, across, channels] = kernel.shape;
   if (kernel.ndim !== 4 || size !== across || size % 2 !== 1) {
     throw new RangeError(
@@ -99,6 +106,11 @@ function checkShapes(x: np.Array, kernel: np.Array, padding: Padding): number {
     );
   }
   return size;
+}
+
+function checkArray(array: unknown, caller: string): void {
+  if (isArray(array)) return;
+  throw new TypeError(`${caller}: expected an array of jax-js, got ${show(array)}`);
 }
 
 function range(count: number): number[] {

@@ -1,8 +1,11 @@
 /** `averageMetrics`: what each rank has evaluated on its own samples, as one result. */
 
 import { Tensor } from '@tensorflow/tfjs-core';
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { sumOverGroup, tellingErrors } from './peers.js';
+import { isPlain } from './plain.js';
 
 const LABEL = 'averageMetrics';
 
@@ -34,11 +37,16 @@ export interface AverageMetricsOptions {
  */
 export function averageMetrics<M extends Metrics>(
   values: M,
-  { samples = 1, group: groupLike }: AverageMetricsOptions = {},
+  options: AverageMetricsOptions = {},
 ): Averaged<M> {
+  checkOptionNames(options, ['samples', 'group'], LABEL);
+  const { samples = 1, group: groupLike } = options;
   const group = findGroup(groupLike, LABEL);
   const keys = isMetric(values) ? [] : Object.keys(values);
   const own = tellingErrors(group, LABEL, () => {
+    if (typeof samples !== 'number') {
+      throw new TypeError(`${LABEL}: samples must be a number, got ${show(samples)}`);
+    }
     if (!(samples >= 0 && samples < Number.POSITIVE_INFINITY)) {
       throw new RangeError(`${LABEL}: samples must be finite and 0 or more, got ${samples}`);
     }
@@ -52,13 +60,13 @@ export function averageMetrics<M extends Metrics>(
 }
 
 function isMetric(values: unknown): values is Metric {
-  return typeof values !== 'object' || values === null || values instanceof Tensor;
+  return !Array.isArray(values) && !isPlain(values);
 }
 
 function numberOf(value: unknown): number {
   if (typeof value === 'number') return value;
   if (value instanceof Tensor && value.size === 1) return value.dataSync()[0];
-  throw new TypeError(`${LABEL}: expected a number or a scalar, got ${String(value)}`);
+  throw new TypeError(`${LABEL}: expected a number or a scalar, got ${show(value)}`);
 }
 
 function inFormOf(values: Metrics, keys: string[], means: number[]): unknown {

@@ -1,6 +1,7 @@
 /** Tensors in lists and objects, as TensorFlow.js takes batches, and batches that stand in. */
 
 import { type DataType, Tensor, zeros } from '@tensorflow/tfjs-core';
+import { isPlain } from './plain.js';
 
 /** A tensor, or tensors in lists and objects. */
 export type Nested<T> = T | readonly Nested<T>[] | { readonly [name: string]: Nested<T> };
@@ -16,10 +17,10 @@ export function samplesOf(nested: Nested<Tensor> | null | undefined): number {
   return leavesOf(nested)[0]?.shape[0] ?? 0;
 }
 
-/** `nested` with `f` of each tensor. */
+/** `nested` with `f` of each tensor, and of what is neither a list nor a plain object. */
 export function mapLeaves<T>(nested: Nested<Tensor>, f: (leaf: Tensor) => T): Nested<T> {
-  if (nested instanceof Tensor) return f(nested);
   if (Array.isArray(nested)) return nested.map((part) => mapLeaves(part, f));
+  if (!isPlain(nested)) return f(nested as Tensor);
   const parts = Object.entries(nested as Record<string, Nested<Tensor>>);
   return Object.fromEntries(parts.map(([name, part]) => [name, mapLeaves(part, f)]));
 }

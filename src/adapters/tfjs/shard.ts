@@ -1,6 +1,8 @@
 /** `shard`: this rank's part of the data. */
 
 import { gather, range, slice, Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import { getGroupSize, getRank } from '../../group/ranks.js';
 import { mapLeaves, type Nested } from './samples.js';
 
@@ -36,17 +38,15 @@ const LABEL = 'shard';
  */
 export function shard<T extends DatasetLike>(data: T, options?: ShardOptions): T;
 export function shard<T extends Nested<Tensor>>(data: T, options?: ShardOptions): T;
-export function shard(
-  data: DatasetLike | Nested<Tensor>,
-  { index = getRank(), size = getGroupSize() }: ShardOptions = {},
-): unknown {
+export function shard(data: DatasetLike | Nested<Tensor>, options: ShardOptions = {}): unknown {
+  checkOptionNames(options, ['index', 'size'], LABEL);
+  const { index = getRank(), size = getGroupSize() } = options;
   if (!Number.isInteger(size) || !Number.isInteger(index) || index < 0 || index >= size) {
-    throw new RangeError(`${LABEL}: expected part 0 to size - 1, got ${index} of ${size}`);
+    throw new RangeError(
+      `${LABEL}: expected part 0 to size - 1, got ${show(index)} of ${show(size)}`,
+    );
   }
   if (isDataset(data)) return shardDataset(data, index, size);
-  if (typeof data !== 'object' || data === null) {
-    throw new TypeError(`${LABEL}: expected a dataset or tensors, got ${String(data)}`);
-  }
   const part = (x: Tensor) => shardTensor(x, index, size);
   return mapLeaves(data, part);
 }
@@ -72,7 +72,10 @@ function shardDataset<T extends DatasetLike>(dataset: T, index: number, size: nu
 
 function shardTensor(x: Tensor, index: number, size: number): Tensor {
   if (!(x instanceof Tensor) || x.rank === 0) {
-    throw new TypeError(`${LABEL}: expected tensors with samples on the first axis`);
+    const got = x instanceof Tensor ? 'a scalar' : show(x);
+    throw new TypeError(
+      `${LABEL}: expected a dataset or tensors with samples on the first axis, got ${got}`,
+    );
   }
   const samples = x.shape[0];
   return tidy(() => {

@@ -1,6 +1,8 @@
 /** The same weights on every rank. */
 
 import { type Tensor, tensor, Variable } from '@tensorflow/tfjs-core';
+import { checkOptionNames } from '../../core/options.js';
+import { show } from '../../core/show.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { tellingErrors, waitFor } from './peers.js';
@@ -27,8 +29,10 @@ const LABEL = 'broadcastWeights';
  */
 export function broadcastWeights(
   holder: WeightHolder,
-  { group: groupLike, root = 0 }: BroadcastWeightsOptions = {},
+  options: BroadcastWeightsOptions = {},
 ): void {
+  checkOptionNames(options, ['group', 'root'], LABEL);
+  const { group: groupLike, root = 0 } = options;
   const group = findGroup(groupLike, LABEL);
   const variables = tellingErrors(group, LABEL, () => {
     group.checkRoot(root, LABEL);
@@ -39,18 +43,20 @@ export function broadcastWeights(
 
 /** The variables behind the weights of a model, or of a list. */
 export function variablesOf(holder: WeightHolder): Variable[] {
-  const given: unknown = Array.isArray(holder)
+  const list: unknown = Array.isArray(holder)
     ? holder
-    : (holder as { weights?: readonly { read(): Tensor }[] } | null)?.weights?.map((w) => w.read());
-  if (!Array.isArray(given)) {
-    throw new TypeError(`${LABEL}: expected a model, a layer or a list of variables`);
+    : (holder as { weights?: unknown } | null | undefined)?.weights;
+  if (!Array.isArray(list)) {
+    throw new TypeError(
+      `${LABEL}: expected a model, a layer or a list of variables, got ${show(holder)}`,
+    );
   }
-  for (const variable of given) {
-    if (!(variable instanceof Variable)) {
-      throw new TypeError(`${LABEL}: expected variables, got ${String(variable)}`);
-    }
-  }
-  return given;
+  return list.map((given: unknown) => {
+    const { read } = (given ?? {}) as { read?: unknown };
+    const variable: unknown = typeof read === 'function' ? read.call(given) : given;
+    if (variable instanceof Variable) return variable;
+    throw new TypeError(`${LABEL}: expected variables, got ${show(variable)}`);
+  });
 }
 
 /** Copies the root's values in one broadcast. */

@@ -2,6 +2,8 @@
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { checkOptionNames } from '../../core/options.js';
+import { show, showText } from '../../core/show.js';
 import { DEFAULT_GRACE } from '../world/signals.js';
 import { START_TIMEOUT } from '../world/timer.js';
 import { checkSecret } from './secret.js';
@@ -66,8 +68,17 @@ export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'script' | 'secret'
   readonly onEnd: (rank: number) => void;
 };
 
+const OPTIONS = [
+  ...['script', 'args', 'execArgv', 'workerNum', 'localWorkerNum', 'masterAddr', 'masterPort'],
+  ...['nodeRank', 'secret', 'jobName', 'clusterTimeOut', 'grace', 'env', 'prefix', 'onOutput'],
+  ...['onStart', 'onNote', 'signal'],
+];
+/** Characters of a path in an error. */
+const MOST_SHOWN = 500;
+
 /** @throws TypeError or RangeError that names the option and what came */
 export function planOf(options: ProcessLaunchOptions): LaunchPlan {
+  checkOptionNames(options, OPTIONS, 'launch');
   const { workerNum, localWorkerNum = workerNum, secret, signal } = options;
   integer('workerNum', workerNum, 1, Number.MAX_SAFE_INTEGER);
   integer('localWorkerNum', localWorkerNum, 1, workerNum);
@@ -109,13 +120,25 @@ function locate(script: unknown): string {
   }
   const isFile = typeof script === 'string' || script.protocol === 'file:';
   const path = isFile && script instanceof URL ? fileURLToPath(script) : String(script);
-  if (!isFile || !existsSync(path)) throw new RangeError(`launch: there is no script ${path}`);
+  if (!isFile || !existsSync(path)) {
+    throw new RangeError(`launch: there is no script ${showText(path, MOST_SHOWN)}`);
+  }
   return path;
 }
 
 function wrongType(name: string, rule: string, value: unknown): TypeError {
-  const got = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  return new TypeError(`launch: ${name} must be ${rule}, got ${got}`);
+  return new TypeError(`launch: ${name} must be ${rule}, got ${shown(value)}`);
+}
+
+/** Objects as JSON, where they can be written so. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return showText(value);
+  if (typeof value !== 'object' || value === null) return show(value);
+  try {
+    return showText(JSON.stringify(value));
+  } catch {
+    return show(value);
+  }
 }
 
 /** A word that a process can be given: the system ends it at a NUL. */
@@ -153,5 +176,5 @@ function seconds(name: string, value: number): number {
 function integer(name: string, value: number, least: number, most: number): number {
   if (!Number.isInteger(value)) throw wrongType(name, 'an integer', value);
   if (value >= least && value <= most) return value;
-  throw new RangeError(`launch: ${name} must be ${least} to ${most}, got ${value}`);
+  throw new RangeError(`launch: ${name} must be ${least} to ${most}, got ${show(value)}`);
 }

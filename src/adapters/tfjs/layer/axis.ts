@@ -1,12 +1,13 @@
 /** The axis of the channels, and the layout that it makes of a shape. */
 
 import { formatShape, type Layout, sizeOf } from '../../../core/layout.js';
+import { showList } from '../../../core/show.js';
 
 /** One axis: Keras writes a list. @throws RangeError for a list of several */
 export function oneAxis(axis: number | number[], label: string): number {
   const list = [axis].flat();
   if (list.length !== 1 || !Number.isInteger(list[0])) {
-    throw new RangeError(`${label}: axis must be one integer, got [${list.join(', ')}]`);
+    throw new RangeError(`${label}: axis must be one integer, got ${showList(list)}`);
   }
   return list[0];
 }

@@ -1,6 +1,7 @@
 /** Plain layers of a model made synchronized in place, and back. */
 
 import { layers } from '@tensorflow/tfjs-layers';
+import { checkOptionNames } from '../../../core/options.js';
 import type { GroupLike } from '../../../group/world.js';
 import { checkChoice } from '../../../layers/checks.js';
 import { NON_FINITE_RULES } from '../../../layers/common-options.js';
@@ -19,6 +20,7 @@ export function convertSyncBatchNormalization<T extends layers.Layer>(
   options: SyncOptions = {},
 ): T {
   const name = 'convertSyncBatchNormalization';
+  checkOptionNames(options, ['processGroup', 'onNonFinite'], name);
   const processGroup: GroupLike = checkGroup(options.processGroup ?? null, name);
   const { onNonFinite: rule = 'skip' } = options;
   const onNonFinite = checkChoice(rule, NON_FINITE_RULES, `${name}: onNonFinite`);

@@ -1,6 +1,8 @@
 /** `SyncBatchNormalization`: a layer of TensorFlow.js, in every respect but its statistics. */
 
 import { cast, getBackend, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkOptionNames } from '../../../core/options.js';
+import { show } from '../../../core/show.js';
 import { ProcessGroup } from '../../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
 import { checkChoice } from '../../../layers/checks.js';
@@ -75,21 +77,34 @@ export class SyncBatchNormalization extends BuiltIn {
 // Registered by its name, so that models that hold it can be loaded.
 serialization.registerClass(SyncBatchNormalization);
 
+/** Of this layer, of `tf.layers.batchNormalization` and of every layer. */
+const OPTIONS = [
+  ...['processGroup', 'onNonFinite'],
+  ...['axis', 'momentum', 'epsilon', 'center', 'scale'],
+  ...['betaInitializer', 'gammaInitializer', 'movingMeanInitializer', 'movingVarianceInitializer'],
+  ...['betaConstraint', 'gammaConstraint', 'betaRegularizer', 'gammaRegularizer'],
+  ...['inputShape', 'batchInputShape', 'batchSize', 'dtype', 'name', 'trainable', 'weights'],
+  'inputDType',
+];
+
 /**
  * A synchronized `tf.layers.batchNormalization`, with all its options.
- * @throws TypeError for a group that is none; RangeError for an axis that is not one integer, and
+ * @throws TypeError for options that there are not, and a group that is none; RangeError for an axis that is not one integer, and
  *   for an unknown `onNonFinite`
  * @example
  * model.add(syncBatchNormalization());
  */
-export function syncBatchNormalization(args?: SyncBatchNormalizationArgs): SyncBatchNormalization {
+export function syncBatchNormalization(
+  args: SyncBatchNormalizationArgs = {},
+): SyncBatchNormalization {
+  checkOptionNames(args, OPTIONS, 'syncBatchNormalization');
   return new SyncBatchNormalization(args);
 }
 
 export function checkGroup(group: unknown, label: string): GroupLike {
   if (group === null || typeof group === 'string' || group instanceof ProcessGroup) return group;
   throw new TypeError(
-    `${label}: processGroup must be a name, a ProcessGroup or null, got ${typeof group}`,
+    `${label}: processGroup must be a name, a ProcessGroup or null, got ${show(group)}`,
   );
 }
 

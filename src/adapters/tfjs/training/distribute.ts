@@ -1,7 +1,8 @@
 /** `distribute`: a model or an optimizer that trains over all ranks of a group. */
 
-import { Optimizer } from '@tensorflow/tfjs-core';
+import type { Optimizer } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-layers';
+import { checkOptionNames } from '../../../core/options.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
 import { isBuiltIn } from '../layer/built-in.js';
 import { layersOf } from '../layer/convert.js';
@@ -42,8 +43,10 @@ const distributed = new WeakSet<LayersModel>();
  */
 export function distribute<T extends LayersModel | Optimizer>(
   target: T,
-  { group: groupLike = null, root = 0 }: DistributeOptions = {},
+  options: DistributeOptions = {},
 ): T {
+  checkOptionNames(options, ['group', 'root'], LABEL);
+  const { group: groupLike = null, root = 0 } = options;
   const group = findGroup(groupLike, LABEL);
   tellingErrors(group, LABEL, () => {
     group.checkRoot(root, LABEL);
@@ -59,8 +62,7 @@ export function distribute<T extends LayersModel | Optimizer>(
 
 /** By its methods: there may be two copies of tfjs-core, which mostly works. */
 function isOptimizer(target: unknown): target is Optimizer {
-  const { applyGradients } = (target ?? {}) as Partial<Optimizer>;
-  return target instanceof Optimizer || typeof applyGradients === 'function';
+  return typeof (target as Partial<Optimizer> | null | undefined)?.applyGradients === 'function';
 }
 
 function distributeModel(model: LayersModel, options: TrainingOptions): void {

@@ -2,6 +2,7 @@
 
 import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
+import { show } from '../../../core/show.js';
 
 /** Runs one step on a batch: inputs, targets and sample weights. Returns loss and metrics. */
 export type TrainFunction = (data: (Tensor | null)[]) => Scalar[];
@@ -28,7 +29,7 @@ export function checkModel(model: unknown): asserts model is LayersModel {
       looksLike
         ? 'distribute: the model belongs to another copy of @tensorflow/tfjs-layers than syncbn ' +
             'loads; npm ls @tensorflow/tfjs-layers shows both, and one must go'
-        : `distribute: expected a model or an optimizer, got ${String(model)}`,
+        : `distribute: expected a model or an optimizer, got ${show(model)}`,
     );
   }
   if ((model as { optimizer?: unknown }).optimizer == null) {

@@ -1,5 +1,6 @@
 /** `trainingStep`: one step of a loop of one's own, over all ranks. */
 
+import { checkOptionNames } from '../../../core/options.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
 import { sumOverGroup, tellingErrors } from '../peers.js';
 import { runStep } from './current-step.js';
@@ -28,6 +29,7 @@ export function trainingStep<T>(
   f: () => T,
   options: TrainingStepOptions = {},
 ): T | null {
+  checkOptionNames(options, ['group'], LABEL);
   const group = findGroup(options.group, LABEL);
   return tellingErrors(group, LABEL, () => {
     check(samples, f);
