@@ -1,6 +1,7 @@
 /**
- * For the checked mode: looks whether the ranks of a group hold the same tensors and options. One
- * small gather of digests if they do; if not, what differs first is gathered and named.
+ * For the checked mode: finds out if the ranks of a group hold the same tensors and options. That
+ * takes one small gather of digests. If digests differ, the first item that differs is gathered and
+ * named.
  */
 
 import { digestOf, digestOfText } from '../core/digest.js';
@@ -26,15 +27,15 @@ export class Agreement implements Pass<void> {
   readonly #options: string;
   readonly #tensors: readonly Shared[];
   #digests: Int32Array | null = null;
-  /** What differs, gathered from all ranks. */
+  /** Texts or values of the item that differs, gathered from all ranks. */
   #texts: Int32Array | null = null;
   #values: Float64Array | null = null;
   /** Place of the item that differs: 0 the options, then the tensors. */
   #item = -1;
 
   /**
-   * @param label what errors call the owner
-   * @param options by name; what they look like as text is compared
+   * @param label name of the owner in errors
+   * @param options by name; their values are compared as text
    */
   constructor(
     group: ProcessGroup,
@@ -75,7 +76,7 @@ export class Agreement implements Pass<void> {
     return this.#group.allGather(own, { out: this.#digests, ...this.#call });
   }
 
-  /** The first item that some rank holds another of than the group's first rank; -1: none. */
+  /** Finds the first item that differs on some rank from the group's first rank; -1: none. */
   #firstDifference(digests: Int32Array): number {
     const items = this.#tensors.length + 1;
     for (let item = 0; item < items; item++) {

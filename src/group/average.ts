@@ -7,8 +7,8 @@ import type { FloatArray } from '../core/dtype.js';
 
 /**
  * out[i] = (weights[0] * slots[0][i] + weights[1] * slots[1][i] + ...) / divisor, in float64 and
- * rounded once; float32 sums are multiplied by the rounded 1 / divisor. A rank of weight 0 counts
- * for nothing, whatever its numbers are.
+ * rounded once; float32 sums are multiplied by the rounded 1 / divisor. A rank of weight 0 is left
+ * out, even if its numbers are NaN or infinite.
  * @param out may be one of `slots`, and is no longer than any
  */
 export type Average = (

@@ -6,7 +6,7 @@ import type { CollectiveArray, ReduceOp } from './transport.js';
 
 /** Options that every collective takes. */
 export interface CollectiveOptions {
-  /** What the call belongs to; part of what ranks must agree on, and of every error. */
+  /** Owner of the call, such as a layer. Ranks must agree on it, and every error names it. */
   label?: string;
   /**
    * Seconds until the call fails, more than 0, counted from when this rank begins to wait for it;
@@ -17,7 +17,7 @@ export interface CollectiveOptions {
 
 export interface AllReduceOptions<T extends CollectiveArray = CollectiveArray>
   extends CollectiveOptions {
-  /** Where the result goes: of `data`'s kind and length. Default: `data` itself. */
+  /** Receives the result: of `data`'s kind and length. Default: `data` itself. */
   out?: T;
   /**
    * Default 'sum'. All run in rank order, so every rank gets the same bits. 'mean' is the sum
@@ -42,12 +42,12 @@ const NAMES = {
   raise: COMMON,
 } as const;
 
-/** What a call without options has, told by its identity: the check is on every call's path. */
+/** Options of a call without any. The check on every call's path knows them by identity. */
 export const NO_OPTIONS: CollectiveOptions = {};
 
 /**
- * @throws TypeError for options that `kind` does not know, with the nearest that it knows, and for
- *   a label that is no string
+ * @throws TypeError for an option that `kind` does not know, with the nearest name that it knows,
+ *   and for a label that is not a string
  */
 export function checkOptions(kind: keyof typeof NAMES, options: CollectiveOptions): void {
   if (options === NO_OPTIONS) return;

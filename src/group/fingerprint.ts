@@ -1,5 +1,5 @@
 /**
- * What a collective is, in few numbers that ranks compare, and in words when they differ.
+ * Fingerprints of collectives: few numbers that ranks compare, and words for when they differ.
  * Shared by the transports, so that their errors read alike.
  */
 
@@ -47,12 +47,12 @@ function placeIn<T>(list: readonly T[], word: T): number {
 const RAISE = KINDS.indexOf('raise');
 const GATHER_ALL = KINDS.indexOf('gatherAll');
 
-/** Whether a code is that of a rank that joined with an error. */
+/** True for the code of a rank that joined with an error. */
 export function isRaise(code: number): boolean {
   return (code & 7) === RAISE;
 }
 
-/** Whether a code is that of a gather whose lengths may differ. */
+/** True for the code of a gather whose lengths may differ. */
 export function isUneven(code: number): boolean {
   return (code & 7) === GATHER_ALL;
 }

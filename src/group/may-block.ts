@@ -1,6 +1,6 @@
-/** Whether a thread may block; a browser's main thread may not. */
+/** Tells if a thread may block; a browser's main thread may not. */
 
-/** Tried out once for each world: `Atomics.wait` throws at once where blocking is forbidden. */
+/** Tried once for each world: `Atomics.wait` throws at once if blocking is forbidden. */
 export function threadMayBlock(): boolean {
   try {
     // The word is not what it should be, so nothing is waited for.

@@ -1,7 +1,7 @@
 /**
- * Passes: what needs one collective after the other, written once for both ways of waiting. A pass
- * is a state object, since generators cost 15 % of a small forward call. `runNow` waits for its
- * works, `startInTurn` makes one work of it, which may be awaited.
+ * Passes: work that needs one collective after the other, written once for both ways of waiting. A
+ * pass is a state object, since generators cost 15 % of a small forward call. `runNow` waits for
+ * its works, `startInTurn` makes one work of it, which may be awaited.
  */
 
 import type { ProcessGroup } from './process-group.js';
@@ -10,9 +10,9 @@ import type { Work } from './transport.js';
 export interface Pass<T> {
   /** Does what can be done; returns the work that it waits for now, or null when it is over. */
   step(): Work<unknown> | null;
-  /** Of a pass that is over. */
+  /** Result of a pass that is over. */
   readonly result: T;
-  /** Gives back what it holds, when it or one of its works has failed. */
+  /** Gives back what the pass holds, when it or one of its works has failed. */
   abandon?(): void;
 }
 
@@ -21,7 +21,7 @@ export function finished<T>(result: T): Pass<T> {
   return { step: () => null, result };
 }
 
-/** `pass`, and then `finish` of its result. */
+/** Makes a pass that runs `pass`, and then `finish` on its result. */
 export function after<A, B>(pass: Pass<A>, finish: (value: A) => B, abandon?: () => void): Pass<B> {
   return new After(pass, finish, abandon);
 }
@@ -50,7 +50,7 @@ class After<A, B> implements Pass<B> {
   }
 }
 
-/** `first`, if there is one, and then the pass that `next` makes. */
+/** Makes a pass that runs `first`, if there is one, and then the pass that `next` makes. */
 export function before<T>(first: Pass<unknown> | null, next: () => Pass<T>): Pass<T> {
   return first === null ? next() : new Before(first, next);
 }
@@ -82,7 +82,7 @@ class Before<T> implements Pass<T> {
   }
 }
 
-/** One work as a pass. */
+/** Makes a pass of one work. */
 export function meeting<T>(work: Work<unknown>, result: T): Pass<T> {
   let next: Work<unknown> | null = work;
   const step = () => {
@@ -93,7 +93,7 @@ export function meeting<T>(work: Work<unknown>, result: T): Pass<T> {
   return { step, result };
 }
 
-/** Runs a pass to its end, blocking. The caller has seen to it that none is under way. */
+/** Runs a pass to its end, blocking. The caller has checked that no pass is under way. */
 export function runNow<T>(pass: Pass<T>): T {
   try {
     for (let work = pass.step(); work !== null; work = pass.step()) work.wait();
@@ -104,14 +104,14 @@ export function runNow<T>(pass: Pass<T>): T {
   return pass.result;
 }
 
-/** The last of the passes of this thread that `startInTurn` has started and that are not over. */
+/** The latest pass that `startInTurn` has started on this thread and that is not over. */
 let last: Turn<unknown> | null = null;
 
 /**
- * Throws unless `call` may block here and now. Not while a pass of `startInTurn` is under way: the
- * memory of passes is one for each thread, and the ranks would meet in different orders.
- * @param owner what errors name: "SyncBatchNorm 'bn1'", or ''
- * @throws Error while a pass is under way; TypeError where the group's ranks can only be awaited
+ * Throws unless `call` may block here and now. It may not while a pass of `startInTurn` is under
+ * way: a thread has one memory for all passes, and the ranks would meet in different orders.
+ * @param owner name in errors: "SyncBatchNorm 'bn1'", or ''
+ * @throws Error while a pass is under way; TypeError if the group's ranks can only be awaited
  */
 export function checkBlocking(group: ProcessGroup | null, owner: string, call: string): void {
   const mayBlock = group === null || group.size === 1 || group.mayBlock;
@@ -129,10 +129,10 @@ export function checkBlocking(group: ProcessGroup | null, owner: string, call: s
 }
 
 /**
- * Starts the pass that `make` makes when all passes before it are over: those of a thread run one
- * at a time, in the order of their calls. One of `wait()` and `done()` must be called; either moves
- * the passes before it, too.
- * @param mayBlock whether this thread may call `wait()`; see `ProcessGroup.mayBlock`
+ * Starts the pass that `make` makes when all earlier passes are over: the passes of a thread run
+ * one at a time, in the order of their calls. One of `wait()` and `done()` must be called; either
+ * moves the earlier passes, too.
+ * @param mayBlock true if this thread may call `wait()`; see `ProcessGroup.mayBlock`
  */
 export function startInTurn<T>(make: () => Pass<T>, mayBlock = true): Work<T> {
   return new Turn(make, mayBlock);
@@ -143,7 +143,7 @@ class Turn<T> implements Work<T> {
   readonly #mayBlock: boolean;
   #before: Turn<unknown> | null;
   #pass: Pass<T> | null = null;
-  /** What the pass waits for. */
+  /** Work that the pass waits for. */
   #work: Work<unknown> | null = null;
   #over = false;
   #failure: { error: unknown } | null = null;

@@ -1,4 +1,4 @@
-/** Questions about the ranks of a group, as MindSpore's `mindspore.communication` has them. */
+/** Questions about the ranks of a group, as in MindSpore's `mindspore.communication`. */
 
 import { show } from '../core/show.js';
 import type { ProcessGroup } from './process-group.js';

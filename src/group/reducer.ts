@@ -1,14 +1,15 @@
 /**
- * Sums, maxima and minima over the members' slots by WebAssembly SIMD, in the memory where the slots
- * lie: the bits of {@link reduceRanks}, in a fraction of its time. See assembly/reduce.ts.
+ * Sums, maxima and minima over the members' slots by WebAssembly SIMD, in the memory of the slots.
+ * The results have the bits of {@link reduceRanks}, in a fraction of its time. See
+ * assembly/reduce.ts.
  */
 
 import type { Average } from './average.js';
 import type { CollectiveArray, ReduceOp } from './transport.js';
 
 /**
- * Elements that one vector holds of the smallest type: parts begin at multiples of them, and up to
- * one vector behind the last element may be written.
+ * Elements of the smallest type in one vector. Parts begin at multiples of them, and up to one
+ * vector past the last element may be overwritten.
  */
 export const REDUCE_STEP = 4;
 
@@ -37,7 +38,7 @@ type Averages = (
   by: number,
 ) => void;
 
-/** What combines arrays in one memory, by their types. */
+/** Combines arrays in one memory, by their types. */
 export interface Reducer {
   readonly float64: Reduce;
   readonly float32: Reduce;
@@ -51,7 +52,7 @@ export function reduceFor(reducer: Reducer, like: CollectiveArray): Reduce {
   return like instanceof Float32Array ? reducer.float32 : reducer.int32;
 }
 
-/** Number of an operation; there is none of 'product'. */
+/** Number of an operation; 'product' has none. */
 export function opCode(op: ReduceOp): number {
   return op === 'sum' ? 0 : op === 'max' ? 1 : 2;
 }

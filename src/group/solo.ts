@@ -1,4 +1,4 @@
-/** A world of one: every collective ends as it starts. Also serves groups of one in any world. */
+/** A world of one: every collective ends as it starts. Also for groups of one in any world. */
 
 import { RankFailedError } from '../core/errors.js';
 import { ProcessGroup } from './process-group.js';
@@ -16,7 +16,7 @@ export class SoloTransport implements Transport {
   readonly mayBlock = true;
   readonly #rank: number;
 
-  /** @param rank world rank of the one member */
+  /** @param rank world rank of the only member */
   constructor(rank: number) {
     this.#rank = rank;
   }

@@ -1,12 +1,12 @@
-/** How a rank with a bad argument keeps the others of its group from waiting for it. */
+/** Keeps the other ranks of a group from waiting for a rank with a bad argument. */
 
 import { describeError } from '../core/errors.js';
 import type { ProcessGroup } from './process-group.js';
 
 /**
- * Runs `check`; where it throws, the next collective of the group fails on its other ranks, too,
- * with the error's text and `where` behind it.
- * @param groupOf asked only where the check fails; null: nobody waits
+ * Runs `check`. If it throws, the next collective of the group fails on its other ranks, too, with
+ * the error's text followed by `where`.
+ * @param groupOf asked only if the check fails; null: nobody waits
  */
 export function tellingPeers<T>(
   groupOf: () => ProcessGroup | null,
@@ -27,8 +27,8 @@ export function tellingPeers<T>(
 
 /** Fails the next collective of the group on its other ranks, with `message`. */
 export function tellPeers(group: ProcessGroup, message: string, label: string): void {
-  // The rank goes on with its error, so the call moves on in the background: were it only
-  // started, a second one behind it would never begin. Its own outcome is this same error.
+  // The rank goes on with its error, so the call moves on in the background. If it were only
+  // started, a later call would never begin. Its own outcome is this same error.
   group
     .raise(message, { label })
     .done()

@@ -1,8 +1,8 @@
-/** How long collectives may take. */
+/** Deadlines of collectives. */
 
 import { show } from '../core/show.js';
 
-/** Seconds that a collective may take when nobody says otherwise. */
+/** Seconds that a collective may take by default. */
 export const DEFAULT_TIMEOUT = 600;
 
 /** @throws TypeError for anything but a number; RangeError unless it is above 0 */

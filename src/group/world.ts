@@ -1,5 +1,5 @@
 /**
- * The world that this rank is in, and its groups by name. MindSpore's `mindspore.communication`,
+ * The world that this rank is in, and its groups by name: MindSpore's `mindspore.communication`,
  * with its names in TypeScript's spelling; ranks.ts has the questions.
  */
 
@@ -16,7 +16,7 @@ import type { ThreadWorldHandle } from './thread/world.js';
 import { checkTimeout, DEFAULT_TIMEOUT } from './timeout.js';
 import type { World } from './transport.js';
 
-/** Characters of the names that a rank knows, in an error. */
+/** Most characters of the list of known names in an error. */
 const MOST_KNOWN = 500;
 
 /** Name of the group of all ranks. */
@@ -25,16 +25,16 @@ export const WORLD_GROUP = 'world';
 export interface InitOptions {
   /**
    * The world to join: a handle that `createThreadWorld` made and that was sent to this thread, or
-   * a {@link World} of another kind. Default: the one that the launcher gave to this thread or
+   * a {@link World} of another kind. Default: the world that the launcher gave to this thread or
    * process; without a launcher, a world of one.
    */
   world?: ThreadWorldHandle | World;
-  /** Seconds that a collective may take when it names no other; above 0. Default: the world's. */
+  /** Seconds that a collective may take unless it names a time; above 0. Default: the world's. */
   timeout?: number;
   /**
-   * Whether layers and averaging look for what goes wrong in silence: inputs that change between
-   * forward and backward, ranks that differ. The same on all ranks. Default: whether the variable
-   * SYNCBN_CHECK is 1.
+   * If true, layers and averaging look for silent mistakes: inputs that change between forward and
+   * backward, ranks that differ. The same on all ranks. Default: true if the variable SYNCBN_CHECK
+   * is 1.
    */
   check?: boolean;
 }
@@ -51,7 +51,7 @@ let joining: Promise<void> | null = null;
 
 /**
  * Joins the world. Calling it again is harmless.
- * @throws TypeError for options that there are not, and a world that is none; RangeError for a
+ * @throws TypeError for unknown options and for anything but a world; RangeError for a
  *   timeout that is not above 0
  */
 export async function init(options: InitOptions = {}): Promise<void> {
@@ -76,11 +76,11 @@ async function join(options: InitOptions): Promise<void> {
   const ranks = Array.from({ length: world.size }, (_, rank) => rank);
   joined.groups.set(WORLD_GROUP, makeGroup(joined, WORLD_GROUP, ranks));
   await setChecked(options.check);
-  // Last: a world that could not be joined leaves nothing behind.
+  // Last: a world that could not be joined leaves no traces.
   session = joined;
 }
 
-/** The world of a handle; a world as it is. */
+/** Returns the world of a handle; a world as it is. */
 async function worldOf(given: ThreadWorldHandle | World | null): Promise<World | null> {
   if (given === null) return null;
   if (typeof given !== 'object') {
@@ -94,7 +94,7 @@ async function worldOf(given: ThreadWorldHandle | World | null): Promise<World |
   return given;
 }
 
-/** The handle that `syncrun` and `launch` left, or that somebody put into a worker's data; or null. */
+/** The handle that `syncrun` and `launch` left, or that a worker's data holds; or null. */
 function launchedThread(): ThreadWorldHandle | null {
   const launched = launchedRank();
   launched?.joined();
@@ -108,7 +108,7 @@ function launchedThread(): ThreadWorldHandle | null {
 export function release(): void {
   if (session === null) return;
   const { world, groups } = session;
-  // Whatever happens on the way, this rank is in no world afterwards.
+  // Even if a step fails, this rank is in no world afterwards.
   session = null;
   try {
     // The world first: it tells the members of every group that is still open.
@@ -118,7 +118,7 @@ export function release(): void {
   }
 }
 
-/** Whether `init` has been called, and `release` has not. */
+/** True if `init` has been called, and `release` has not. */
 export function isInitialized(): boolean {
   return session !== null;
 }
@@ -131,11 +131,11 @@ export function current(caller: string): Session {
   return session;
 }
 
-/** A group as functions take it: its name, itself, or by default the world. */
+/** A group in arguments: its name, itself, or by default the world. */
 export type GroupLike = string | ProcessGroup | null;
 
 /**
- * The group that `group` names, is, or by default means: the world.
+ * Finds the group by its name or by itself; by default the world.
  * @throws TypeError for anything but a name, a group, null and undefined
  * @throws RangeError for an unknown name, or a group that was destroyed
  */
@@ -165,7 +165,7 @@ export function getGroup(name: GroupLike = WORLD_GROUP): ProcessGroup {
 
 /**
  * Makes the group `name` of the world ranks `rankIds`; the index in the list is the group rank.
- * Every member calls it; others may, and get a group that they can name but not use. The same
+ * Every member calls it; other ranks may, and get a group that they can name but not use. The same
  * name with the same ranks returns the same group.
  * @throws TypeError for a name that is not a string, or a list that holds anything but integers
  * @throws RangeError for an empty name or list, duplicates, ranks outside the world, or a name
@@ -192,7 +192,7 @@ function makeGroup({ world, timeout }: Session, name: string, ranks: readonly nu
   return new ProcessGroup(name, ranks, member, transport, timeout);
 }
 
-/** The ranks of a group that may be made; each is read once. */
+/** Checks the ranks of a new group; reads each once. */
 function checkGroup(name: unknown, rankIds: unknown, worldSize: number): number[] {
   if (typeof name !== 'string') {
     throw new TypeError(`createGroup: the name must be a string, got ${show(name)}`);

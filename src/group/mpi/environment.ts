@@ -1,17 +1,17 @@
-/** Who launched this process, read from the variables that MPI launchers set. Loads nothing. */
+/** Finds out who launched this process, from variables that MPI launchers set. Loads nothing. */
 
 /** Libraries whose handles and constants agree. */
 export type MpiFamily = 'openmpi' | 'mpich';
 
 export interface MpiLaunch {
-  /** As errors name it. */
+  /** Name of the launcher in errors. */
   readonly launcher: string;
   /** The library that understands the launcher; null: either may. */
   readonly family: MpiFamily | null;
   readonly rank: number;
-  /** Ranks in all; null where the launcher does not say. */
+  /** Ranks in all; null if the launcher does not say. */
   readonly size: number | null;
-  /** Ranks on this host; null where the launcher does not say. */
+  /** Ranks on this host; null if the launcher does not say. */
   readonly localSize: number | null;
 }
 
@@ -50,7 +50,7 @@ export function launchFromEnvironment(env: Environment): MpiLaunch | null {
   return null;
 }
 
-/** Tasks of srun that cannot find one another would be as many worlds of one. */
+/** Refuses tasks of srun that cannot find one another: each would be a world of one. */
 function refuseLoneTask(env: Environment): void {
   const tasks = count(env, 'SLURM_STEP_NUM_TASKS') ?? 1;
   if (tasks <= 1 || env.SLURM_PROCID === undefined) return;

@@ -1,4 +1,4 @@
-/** How a rank's process ends: properly, when all end; else it takes the others with it. */
+/** The end of a rank's process: proper if all ranks end, otherwise it ends the other ranks, too. */
 
 import { describeError, explainError } from '../../core/errors.js';
 
@@ -7,9 +7,9 @@ export interface Ending {
   finish(): void;
   /** The rank ends with another code; `text` says why, `trace` where. Does not return. */
   abort(exitCode: number, text: string, trace: string): void;
-  /** Ends the process on the spot; null where it may end in its own time. */
+  /** Ends the process on the spot; null if it may end in its own time. */
   readonly quit: ((exitCode: number) => void) | null;
-  /** Whether the rank has left the world already. */
+  /** Set once the rank has left the world. */
   readonly left: boolean;
 }
 

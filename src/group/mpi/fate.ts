@@ -1,4 +1,4 @@
-/** What a rank knows of the other processes of a group: who has left, and who waits for whom. */
+/** A rank's knowledge of the other processes of a group: who has left, and who waits for whom. */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
 import type { Membership } from '../rounds/disagreement.js';
@@ -11,9 +11,9 @@ import { ALIVE } from './notices.js';
 export interface Hosted extends Membership, Waiter {
   /** World ranks of the other members. */
   readonly peers: readonly number[];
-  /** Those that have made the group, by world rank. */
+  /** Members that have made the group, by world rank. */
   readonly guests: ReadonlyMap<number, Guest>;
-  /** Number of the round that is under way or was the last; before the members have met, 1. */
+  /** Number of the round under way, or of the latest round; 1 before the members have met. */
   readonly round: number;
   /** Tells the other members why no collective can run any more. */
   tellBroken(text: string): void;

@@ -1,6 +1,6 @@
 /**
- * Memory of frames. It is a WebAssembly memory where the engine has SIMD, so that what MPI has
- * received is added up where it lies: 2049 float64 of two ranks take 0.4 µs so, a loop in JavaScript
+ * Memory of frames. It is a WebAssembly memory if the engine has SIMD, so that frames which MPI has
+ * received are added up in place: 2049 float64 of two ranks take 0.4 µs so, a loop in JavaScript
  * 0.8 or more, and MPICH's MPI_Reduce_local 1.2.
  *
  * It is not shared: copies to and from shared arrays take V8 four times as long. It cannot grow, so
@@ -14,7 +14,7 @@ import { reduce as binary } from './generated/reduce.js';
 import { addressOf, type Koffi } from './library/koffi.js';
 import { NativeMemory } from './library/memory.js';
 
-/** Frames' memory that MPI and other processes know by its address; it never moves. */
+/** Memory of frames whose address MPI and other processes know; it never moves. */
 export interface NativeFrameMemory extends FrameMemory {
   /** Address of the first byte, a multiple of 64. */
   readonly address: number;
@@ -24,12 +24,12 @@ export interface NativeFrameMemory extends FrameMemory {
   free(): void;
 }
 
-/** Bytes that WebAssembly counts memory by. */
+/** Bytes of a page of WebAssembly's memory. */
 const PAGE_BYTES = 65536;
 
 let module: WebAssembly.Module | undefined;
 
-/** Memories in use: without this, what only MPI still writes to might be collected. */
+/** Memories in use. Without this set, memory that only MPI still writes to might be collected. */
 const kept = new Set<WebAssembly.Memory>();
 
 export function createFrameMemory(koffi: Koffi, size: number): NativeFrameMemory {
@@ -49,8 +49,8 @@ function outsideWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
 }
 
 /**
- * Frame memory in WebAssembly alone.
- * @throws Error where the engine has none with SIMD
+ * Makes frame memory in WebAssembly alone.
+ * @throws Error if the engine has no WebAssembly with SIMD
  */
 export function inWebAssembly(koffi: Koffi, size: number): NativeFrameMemory {
   module ??= new WebAssembly.Module(decode(binary));

@@ -11,7 +11,7 @@ export { loadKoffi } from './library/koffi.js';
 export { MpiWorld } from './world.js';
 
 export interface MpiWorldOptions {
-  /** Seconds that a collective may take when it names no other. Default 600. */
+  /** Seconds that a collective may take unless it names a timeout. Default 600. */
   timeout?: number;
 }
 

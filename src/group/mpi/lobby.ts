@@ -1,34 +1,35 @@
 /**
- * What a rank has heard from the others by notices: who makes which group, who has left, and who
+ * A rank's knowledge from the notices of other ranks: who makes which group, who has left, and
+ * who
  * waits for whom. Members find one another by the group's name: the first group of that name that
  * a member makes with this rank is this rank's first, and so on. So ranks may make groups in any
- * order, and one that gave up and tries again meets the others' next try.
+ * order, and a rank that gave up and tries again meets the next try of the other members.
  */
 
 import type { Progress, Waiting } from '../rounds/waiting.js';
 import type { Mpi } from './library/library.js';
 import { ALIVE, type Notice, Notices, type Telling } from './notices.js';
 
-/** How a rank took its leave. */
+/** A rank's leave of a group or of the world. */
 export interface Departure {
-  /** Rounds of the group that it has sent its frames for. */
+  /** Rounds of the group that the rank has sent its frames for. */
   readonly rounds: number;
-  /** {@link ALIVE}: it has destroyed the group, or left the world. */
+  /** Exit code; {@link ALIVE}: the rank has destroyed the group, or left the world. */
   readonly exitCode: number;
-  /** Why, if it failed. */
+  /** Reason, if the rank failed. */
   readonly text: string;
-  /** Counts departures as they became known. */
+  /** Counts departures in the order in which they became known. */
   readonly order: number;
 }
 
-/** What another member has told of a group that it has made. */
+/** Another member of a group, as its notices describe it. */
 export interface Guest {
   /** Its 'make'. */
   readonly made: Notice;
-  /** Whether it could open the group's memory; null: it has not said. */
+  /** Tells if the member could open the group's memory; null: it has not said. */
   shares: boolean | null;
   left: Departure | null;
-  /** Why no collective of the group can run any more. */
+  /** Reason why no collective of the group can run any more; null: they can. */
   broken: string | null;
 }
 
@@ -39,29 +40,29 @@ export interface Host {
   readonly nameHash: number;
   /** Another member has made the group. */
   welcome(guest: Guest): void;
-  /** This rank's number of it, if another group may have that from now on; else null. */
+  /** This rank's number of the group if another group may have it from now on; else null. */
   readonly freeNumber: number | null;
 }
 
-/** Something in which this rank may wait. */
+/** Something that this rank may wait in. */
 export interface Waiter {
   /** World ranks that it waits for. */
   waitsFor(): number[];
 }
 
-/** Milliseconds in which a rank that waits answers; one that does not stands still. */
+/** Milliseconds in which a rank that waits answers; a rank that does not answer stands still. */
 const ANSWER_MS = 500;
 
 export class Lobby implements Progress {
-  /** Counts up with all that may end a wait. */
+  /** Counts events that may end a wait. */
   alarms = 0;
   /** World ranks that take part in the world no more. */
   readonly gone = new Map<number, Departure>();
-  /** What the other ranks have said at first. */
+  /** The numbers of the other ranks' hellos. */
   readonly hellos = new Map<number, readonly number[]>();
   /** World rank whose failure this rank has learnt of, or -1. */
   failedRank = -1;
-  /** In which this rank blocks; and in which it awaits something. */
+  /** Something that this rank blocks in; and something that it awaits. */
   blocked: Waiter | null = null;
   awaited: Waiter | null = null;
   readonly #notices: Notices;
@@ -74,7 +75,7 @@ export class Lobby implements Progress {
   /** Answers to the last question, by sender. */
   readonly #answers = new Map<number, readonly number[]>();
   #questions = 0;
-  /** Groups in use or whose number cannot be another's yet; looked at in turn. */
+  /** Groups in use, and groups whose number cannot be another's yet; looked at in turn. */
   readonly #numbered: Host[] = [];
   #numbers = 0;
 
@@ -84,7 +85,7 @@ export class Lobby implements Progress {
     waiting.add(this);
   }
 
-  /** Whether all that was told has left this process. */
+  /** True when all notices have left this process. */
   get isIdle(): boolean {
     return this.#notices.isIdle;
   }
@@ -97,7 +98,7 @@ export class Lobby implements Progress {
     this.#notices.advance();
   }
 
-  /** This rank's number of a new group: 1 or more. Tags are many, but not without end. */
+  /** Returns this rank's number of a new group: 1 or more. Tags are many, but not endless. */
   number(): number {
     const oldest = this.#numbered[0];
     const free = oldest?.freeNumber ?? null;
@@ -118,8 +119,8 @@ export class Lobby implements Progress {
   }
 
   /**
-   * The ranks that stand still, of `missing` and all that these wait for: those who answer wait
-   * themselves. `missing` when all wait in a circle.
+   * Finds the ranks that stand still, among `missing` and all ranks that these wait for: a rank
+   * that answers waits itself. Returns `missing` if all wait in a circle.
    */
   blame(asking: number, missing: readonly number[]): readonly number[] {
     const seen = new Set([asking, ...missing]);
@@ -195,7 +196,7 @@ function put<T>(lists: Map<string, T[]>, key: string, value: T): void {
   else list.push(value);
 }
 
-/** The first of a list, or null. */
+/** Takes the first of a list, or null. */
 function take<T>(lists: Map<string, T[]>, key: string): T | null {
   const list = lists.get(key);
   if (list === undefined) return null;

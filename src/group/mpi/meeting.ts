@@ -1,7 +1,7 @@
 /**
- * How the members of a group meet. Each tells all others when it makes the group, and goes on; the
- * first collective waits until all have done so, and a member that is late is a matter of that
- * collective's deadline.
+ * The meeting of a group's members. Each tells all other members that it makes the group, and goes
+ * on; the first collective waits until all have done so, and a member that is late is a matter of
+ * that collective's deadline.
  *
  * If all members are on one host, the first one offers memory, and they tell one another whether
  * they could open it. Nothing but time depends on it: messages of MPI go everywhere.
@@ -25,7 +25,7 @@ import { makeWindow, openWindow, TICKET_WORDS, type WindowFile } from './window.
 const IN_MESSAGES: CapacityLimits = { most: 1 << 16, least: 1 << 14, all: 1 << 20 };
 /**
  * Memory that nobody has touched costs nothing. Measured, two ranks: sums of 64 KiB and more take
- * half the time in a window that they take in chunks of messages, up to all that it holds.
+ * half as long in a window as in chunks of messages, up to the window's capacity.
  */
 const IN_WINDOW: CapacityLimits = { most: 1 << 20, least: 1 << 14, all: 1 << 23 };
 
@@ -48,18 +48,18 @@ export class Meeting implements Connection, Host, Hosted {
   readonly guests = new Map<number, Guest>();
   readonly fate: MpiFate;
   readonly #place: Place;
-  /** This rank's number of the group: tags of what the others send it follow from that. */
+  /** This rank's number of the group, which gives the tags of all that other members send it. */
   readonly #number: number;
   readonly #isOnOneHost: boolean;
   /** Hash of the name and the members. */
   readonly #key: number;
-  /** What this rank offers to share, being the first member. */
+  /** File that this rank offers to share, if it is the first member. */
   readonly #file: WindowFile | null;
   /** The memory that this rank could open; undefined: it has not tried. */
   #memory: NativeFrameMemory | null | undefined;
   #rounds: Rounds | null = null;
   #hasLeft = false;
-  /** Whether it is closed, and nothing that MPI does for it is under way. */
+  /** Set once the group is closed and MPI does nothing for it any more. */
   #isIdle = false;
 
   constructor(place: Place, name: string, ranks: readonly number[]) {
@@ -89,7 +89,7 @@ export class Meeting implements Connection, Host, Hosted {
     this.guests.set(guest.made.sender, guest);
   }
 
-  /** @throws MismatchError as soon as another member has other ranks in mind */
+  /** @throws MismatchError as soon as another member wants the group to have other ranks */
   connect(): Rounds | null {
     const guests = [...this.guests.values()];
     const odd = guests.find(({ made }) => made.numbers[1] !== this.#key);
@@ -120,7 +120,7 @@ export class Meeting implements Connection, Host, Hosted {
     this.#tell('broken', [], text);
   }
 
-  /** Tells the other members that this one takes part no more, once. */
+  /** Tells the other members, once, that this one takes no further part. */
   leave(exitCode = ALIVE, text = ''): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
@@ -133,9 +133,7 @@ export class Meeting implements Connection, Host, Hosted {
     (this.#memory ?? this.#file?.memory)?.free();
   }
 
-  /**
-   * The number, once no frame of the group is, or ever will be, on its way to this rank; else null.
-   */
+  /** The number, once no frame of the group is or will be on its way to this rank; else null. */
   get freeNumber(): number | null {
     const { round, guests } = this;
     const isOver = ({ left }: Guest) => left !== null && ((left.rounds - round) | 0) <= 0;
@@ -165,7 +163,7 @@ export class Meeting implements Connection, Host, Hosted {
     );
   }
 
-  /** Opens the memory, and tells the others whether it could. */
+  /** Opens the memory, and tells the other members if it could. */
   #share(): void {
     const { koffi } = this.#place.mpi;
     const first = this.guests.get(this.ranks[0]);
@@ -175,7 +173,7 @@ export class Meeting implements Connection, Host, Hosted {
     this.#tell('share', [this.#memory === null ? 0 : 1]);
   }
 
-  /** @param memory of all members; null: none */
+  /** @param memory of all members; null: there is none */
   #begin(memory: NativeFrameMemory | null): Rounds {
     const { mpi, comm } = this.#place;
     const { ranks, rank } = this;
@@ -207,7 +205,7 @@ function describe({ name, ranks }: Membership): string {
   return `'${name}' of ranks ${ranks.join(', ')}`;
 }
 
-/** Null for whatever reason: old systems and guarded containers have many, and messages always go. */
+/** Null for any error: old systems and guarded containers have many. Messages always work. */
 function attempt<T>(share: () => T): T | null {
   if (process.env.SYNCBN_MPI_FRAMES === 'messages') return null;
   try {

@@ -3,7 +3,7 @@
  * koffi, which webpack cannot bundle, stay out of them.
  */
 
-/** @throws Error in a process of MPI: it would be one of many worlds of one */
+/** @throws Error in a process of MPI, which would be one of many worlds of one */
 export async function joinLaunchedProcess(): Promise<null> {
   const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
   const names = ['OMPI_COMM_WORLD_RANK', 'PMI_RANK', 'PMIX_RANK'];

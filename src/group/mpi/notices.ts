@@ -1,7 +1,7 @@
 /**
- * Short messages between any two ranks of a world, beside the rounds of groups: how members of a
- * group meet, and how ranks learn that one of them takes part no more. They come in the order in
- * which they were sent. No call blocks.
+ * Short messages between any two ranks of a world, besides the rounds of groups: they tell how
+ * members of a group meet, and that a rank takes no further part. They come in the order in which
+ * they were sent. No call blocks.
  */
 
 import type { Progress } from '../rounds/waiting.js';
@@ -9,17 +9,17 @@ import { check, type Mpi } from './library/library.js';
 import { NativeMemory } from './library/memory.js';
 
 const NOTICE_KINDS = [
-  /** The sender is in the world. Numbers: what tells its host from others. */
+  /** The sender is in the world. Numbers: they tell its host from other hosts. */
   'hello',
   /** It makes a group. Numbers: hash of the name, hash of name and ranks, ticket of memory. */
   'make',
-  /** All members make the group; the number says whether the sender could open the memory. */
+  /** All members make the group. Number: 1 if the sender could open the memory, else 0. */
   'share',
-  /** It takes part in the group no more. Numbers: its rounds, its exit code or {@link ALIVE}. */
+  /** It takes no further part in the group. Numbers: its rounds, its exit code or {@link ALIVE}. */
   'leave',
   /** No collective of the group can run any more, and why. */
   'broken',
-  /** It takes part in the world no more. Number: its exit code or {@link ALIVE}. */
+  /** It takes no further part in the world. Number: its exit code or {@link ALIVE}. */
   'gone',
   /** For whom does the receiver wait? */
   'ask',
@@ -36,7 +36,7 @@ export interface Notice {
   readonly kind: NoticeKind;
   /** World rank that has sent it. */
   readonly sender: number;
-  /** The sender's number of the group that it is about; 0: of none. */
+  /** The sender's number of the group that the notice is about; 0: it is about no group. */
   readonly group: number;
   readonly numbers: readonly number[];
   readonly text: string;
@@ -48,11 +48,11 @@ export type Telling = Pick<Notice, 'kind'> & Partial<Omit<Notice, 'kind' | 'send
 const NOTICE_BYTES = 4032;
 /** Words before the numbers: kind, sender, group, count of numbers, bytes of text. */
 const HEAD_WORDS = 5;
-/** Most numbers; whatever finds no room is cut off, and so are texts. */
+/** Most numbers; further numbers and longer texts are cut off. */
 const MOST_NUMBERS = 256;
 /** Tag of all notices; those of groups' rounds are above. */
 const NOTICE_TAG = 16;
-/** Bytes behind a notice for its request and a flag. */
+/** Bytes past a notice, for its request and a flag. */
 const REQUEST_BYTES = 16;
 
 const encoder = new TextEncoder();
@@ -77,7 +77,7 @@ export class Notices implements Progress {
     this.#incoming = new NativeMemory(mpi.koffi, NOTICE_BYTES + REQUEST_BYTES);
   }
 
-  /** Whether all that was sent has left this process. */
+  /** True when all notices have left this process. */
   get isIdle(): boolean {
     return this.#outgoing.size === 0;
   }
@@ -100,7 +100,7 @@ export class Notices implements Progress {
     }
   }
 
-  /** Takes what has come. This lets MPI move on with all else that is under way, too. */
+  /** Takes all notices that have come. The calls also let MPI move on with everything under way. */
   advance(): void {
     while (this.#isReceiving || this.#startReceiving()) {
       if (!this.#isOver(this.#incoming)) break;
@@ -114,7 +114,7 @@ export class Notices implements Progress {
     }
   }
 
-  /** @returns whether there is something to receive */
+  /** @returns true if there is something to receive */
   #startReceiving(): boolean {
     const { call, abi } = this.#mpi;
     const { address, words } = this.#incoming;

@@ -1,13 +1,13 @@
 /**
- * How a process rests: it polls, since MPI has no wait with a deadline. It lets other processes run
+ * A process's rest: it polls, since MPI has no wait with a deadline. It lets other processes run
  * as soon as a peer on a core of its own would have answered, and sleeps once that takes long.
  */
 
 import type { Rest } from '../rounds/waiting.js';
 
-/** Looks between rests, where every rank has a core of its own. */
+/** Looks before the first rest, and between rests if every rank has a core of its own. */
 const LOOKS = 32;
-/** Milliseconds before the processor is yielded, where every rank has a core of its own. */
+/** Milliseconds before the processor is yielded, if every rank has a core of its own. */
 const SPIN_MS = 0.002;
 /** Milliseconds of waiting after which the rank sleeps between polls, and the sleep. */
 const PATIENCE_MS = 20;
@@ -22,7 +22,7 @@ export class Poll implements Rest {
   readonly #bed = new Int32Array(new SharedArrayBuffer(4));
 
   /**
-   * @param crowded whether more ranks than cores share this host
+   * @param crowded true if more ranks than cores share this host
    * @param yieldProcessor the system's call for it, or null
    */
   constructor(crowded: boolean, yieldProcessor: (() => void) | null) {

@@ -1,33 +1,33 @@
 /**
  * Memory that processes of one host share: an anonymous file of Linux, whose pages take the place
- * of those of a WebAssembly memory in each process. So what other processes write is seen by plain
- * loads, found by Atomics, and added up by WebAssembly where it lies.
+ * of the pages of a WebAssembly memory in each process. So plain loads see what other processes
+ * write, Atomics find it, and WebAssembly adds it up in place.
  *
  * The file never has a name, so no end of a process leaves it behind; other processes open it
- * through its maker's descriptor. MPI's own shared windows would need all members at once to be
- * freed, where groups are destroyed by each rank for itself.
+ * through its maker's descriptor. MPI's own shared windows are freed by all members at once, but
+ * here each rank destroys its groups for itself.
  */
 
 import { builtin } from '../../core/platform.js';
 import { inWebAssembly, type NativeFrameMemory } from './frame-memory.js';
 import type { Koffi } from './library/koffi.js';
 
-/** Its name in /proc: not one of the file system, and the same for all. */
+/** Its name in /proc: not a name in the file system, and shared by all windows. */
 const NAME = 'syncbn';
 const MFD_CLOEXEC = 1;
 const PROT_READ_WRITE = 3;
 const MAP_SHARED_FIXED = 0x11;
 const MAP_PRIVATE_FIXED_ANONYMOUS = 0x32;
-/** Bytes that WebAssembly counts memory by; a multiple of every system's pages. */
+/** Bytes of a page of WebAssembly's memory; a multiple of every system's pages. */
 const PAGE_BYTES = 65536;
-/** Numbers of the ticket that say whose file it is, and which. */
+/** Numbers of the ticket that identify the file. */
 const TOKEN_WORDS = 4;
 
 type Fs = typeof import('node:fs');
 
 /** A file that other processes may open. */
 export interface WindowFile {
-  /** What they need to find it: process, descriptor, and a token at its start. */
+  /** The way for other processes to find it: process, descriptor, and a token at its start. */
   readonly ticket: Int32Array;
   /** Its memory in this process. */
   readonly memory: NativeFrameMemory;
@@ -38,7 +38,7 @@ export interface WindowFile {
 /** Length of every ticket. */
 export const TICKET_WORDS = 2 + TOKEN_WORDS;
 
-/** Makes a file of `size` bytes or a little more. @throws Error where the system will not */
+/** Makes a file of `size` bytes or a little more. @throws Error if the system refuses */
 export function makeWindow(koffi: Koffi, size: number): WindowFile {
   const fs = fileSystem();
   const create = koffi.load(null).func('memfd_create', 'int', ['str', 'uint32']) as unknown as (
@@ -60,11 +60,11 @@ export function makeWindow(koffi: Koffi, size: number): WindowFile {
   }
 }
 
-/** The file of `ticket`. @throws Error where it cannot be opened, or is another */
+/** Opens the file of `ticket`. @throws Error if it cannot be opened, or is another file */
 export function openWindow(koffi: Koffi, ticket: Int32Array, size: number): NativeFrameMemory {
   const fs = fileSystem();
   const path = `/proc/${ticket[0]}/fd/${ticket[1]}`;
-  // Another system's processes have these numbers, too: nothing but such a file may be opened.
+  // Another system's processes have these numbers, too: only such a file may be opened.
   if (!fs.readlinkSync(path).startsWith(`/memfd:${NAME} `)) throw new Error(`${path} is another`);
   const descriptor = fs.openSync(path, 'r+');
   try {

@@ -22,12 +22,12 @@ import { Poll } from './poll.js';
 
 /** Milliseconds that the last frames of groups may take to come in, once all ranks have left. */
 const PARTING_MS = 100;
-/** Milliseconds that a failing rank gives the others to learn why. */
+/** Milliseconds that a failing rank gives the other ranks to learn why. */
 const GRACE_MS = 150;
-/** Milliseconds that a rank which fails since another did waits for that one's exit code to win. */
+/** Milliseconds that a rank which fails after another waits, so that the first exit code wins. */
 const DEFERENCE_MS = 3000;
 
-/** Whether this process is in MPI, or was: it can be entered once only. */
+/** Set while this process is in MPI, and after: it can enter MPI only once. */
 let hasEntered = false;
 
 export class MpiWorld implements World, Ending {
@@ -39,7 +39,7 @@ export class MpiWorld implements World, Ending {
   readonly timeout: number;
   /** First line of the MPI library's version text. */
   readonly library: string;
-  /** Set where MPI_Finalize is left out: its threads must not see the process fall apart. */
+  /** Set if MPI_Finalize is left out: its threads must not see the process fall apart. */
   readonly quit: ((exitCode: number) => void) | null;
   readonly #mpi: Mpi;
   readonly #comm: number;
@@ -68,7 +68,8 @@ export class MpiWorld implements World, Ending {
     const comm = duplicateWorld(mpi, this.#waiting, timeout);
     if (comm === null) throw new DeadlineError(this.#late('the others'));
     this.#comm = comm;
-    // What is awaited may lie in shared memory, and MPI moves on in calls of it alone: the lobby's.
+    // An awaited collective may lie in shared memory, and MPI moves on only in calls of its own:
+    // the lobby's.
     this.#lobby = new Lobby(mpi, comm, this.rank, this.#waiting);
     this.#watch = new ExitWatch(this);
     this.hostRanks = this.#findHostRanks();
@@ -81,7 +82,8 @@ export class MpiWorld implements World, Ending {
     const meeting = new Meeting(place, name, ranks);
     const transport = new RoundsTransport({
       ...{ name, ranks, rank, rounds: meeting, waiting: this.#waiting },
-      // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all ranks.
+      // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all
+      // ranks.
       mostBlocks: 1,
       onClose: () => this.#groups.delete(transport),
     });
@@ -113,15 +115,18 @@ export class MpiWorld implements World, Ending {
     this.#mpi.call.MPI_Abort(this.#mpi.abi.world, exitCode);
   }
 
-  /** Tells all groups' members, and then all ranks, that this one takes part no more. */
+  /** Tells all groups' members, and then all ranks, that this one takes no further part. */
   #tellAll(exitCode: number, text = ''): void {
     for (const meeting of this.#groups.values()) meeting.leave(exitCode, text);
     this.#lobby.tell(this.#others, { kind: 'gone', numbers: [exitCode], text });
-    // Others need the time to say what they were in; the abort ends them in mid-word.
+    // Other ranks need the time to name their collective; the abort ends them in mid-word.
     if (exitCode > 0) this.#waiting.blockUntil(() => false, GRACE_MS);
   }
 
-  /** Leaves with all others: a rank that still calls a collective learns that this one has left. */
+  /**
+   * Leaves with all other ranks: a rank that still calls a collective learns that this one has
+   * left.
+   */
   #leave(exitCode: number): void {
     this.#left = true;
     this.#tellAll(exitCode);
@@ -131,17 +136,17 @@ export class MpiWorld implements World, Ending {
     const areGone = () => gone.size === this.size - 1 && this.#lobby.isIdle;
     this.#waiting.blockUntil(() => hasFailed() || areGone(), Number.POSITIVE_INFINITY);
     if (hasFailed()) {
-      // It ends all ranks, and does not come to MPI_Finalize, which would wait for it without end.
+      // It ends all ranks, and never reaches MPI_Finalize, which would wait for it forever.
       this.#rest.sleep(DEFERENCE_MS);
       return;
     }
-    // What is still to come in at MPI_Finalize, UCX complains of on standard output.
+    // UCX complains on standard output about messages that are still to come at MPI_Finalize.
     drain(this.#mpi, this.#comm, this.#waiting, PARTING_MS);
     if (this.quit !== null) sayFinalized();
     else this.#mpi.call.MPI_Finalize();
   }
 
-  /** Ranks whose host has the name of this one's, and which the same launcher started. */
+  /** Finds the ranks with this rank's host name that the same launcher started. */
   #findHostRanks(): number[] {
     const hostname = builtin<typeof import('node:os')>('node:os')?.hostname() ?? '';
     const own = [hashLabel(hostname), Number(process.env.SYNCBN_NODE_RANK ?? 0)];
@@ -168,7 +173,7 @@ export class MpiWorld implements World, Ending {
 /** Starts MPI, unless the program has. @returns this rank and the number of ranks */
 function enter(mpi: Mpi, launch: MpiLaunch, crowded: boolean): [number, number] {
   const { call, cells, abi } = mpi;
-  // Only Open MPI reads it; where ranks share cores, its own waits then let the others run.
+  // Only Open MPI reads it; if ranks share cores, its own waits then let other ranks run.
   if (crowded) process.env.OMPI_MCA_mpi_yield_when_idle ??= '1';
   check(mpi, 'MPI_Initialized', call.MPI_Initialized(cells.address));
   if (cells.words[0] === 0) {
@@ -188,8 +193,8 @@ function enter(mpi: Mpi, launch: MpiLaunch, crowded: boolean): [number, number] 
 }
 
 /**
- * Whether the process ends without MPI_Finalize: MPICH over UCX hangs in it now and then where
- * ranks have no shared memory between them. All have left by then, and nothing is under way.
+ * True if the process ends without MPI_Finalize: MPICH over UCX sometimes hangs in it if ranks have
+ * no shared memory between them. All have left by then, and nothing is under way.
  */
 function leavesUnfinished({ abi }: Mpi): boolean {
   if (abi.name !== 'MPICH') return false;
@@ -197,7 +202,7 @@ function leavesUnfinished({ abi }: Mpi): boolean {
   return Number(SYNCBN_HOSTS ?? 1) > 1 || (UCX_TLS !== undefined && !/sm|shm|all/.test(UCX_TLS));
 }
 
-/** Tells a launcher that speaks PMI-1 (Slurm's is PMI-2) what MPI_Finalize would. */
+/** Tells a launcher that speaks PMI-1 (Slurm's is PMI-2) what MPI_Finalize would tell it. */
 function sayFinalized(): void {
   const fs = builtin<typeof import('node:fs')>('node:fs');
   const channel = Number(process.env.PMI_FD);

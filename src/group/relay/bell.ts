@@ -1,4 +1,4 @@
-/** How a rank of a relay world rests: it awaits messages, and never blocks. */
+/** The rest of a rank in a relay world: it awaits messages, and never blocks. */
 
 import { mustAwait } from '../may-block.js';
 import type { Rest } from '../rounds/waiting.js';
@@ -29,7 +29,7 @@ export class Bell implements Rest {
     let timer: ReturnType<typeof setTimeout> | undefined;
     await new Promise<void>((wake) => {
       this.#waiters.push(wake);
-      // A millisecond more: a deadline has passed only after it.
+      // One millisecond more: a deadline has passed only after it.
       if (left < MAX_TIMER_MS) timer = setTimeout(wake, Math.max(0, left) + 1);
     });
     clearTimeout(timer);

@@ -13,8 +13,9 @@ export class HubGroups {
   #count = 0;
 
   /**
-   * A member's seat in the group that `opening` names: its first group of that name and ranks meets
-   * the others' first, its second their second, since groups may be destroyed and made anew.
+   * Takes a member's seat in the group that `opening` names. A member's first group of that name
+   * and ranks meets the first of the other members, its second their second, since groups may be
+   * destroyed and made anew.
    * @returns null when there are too many groups
    */
   open({ name, ranks }: Opening, member: number, send: SendToMember): GroupSeat | null {
@@ -36,14 +37,14 @@ export class HubGroups {
   #remove(key: string, entry: Entry, number: number): void {
     this.#count--;
     entry.groups.delete(number);
-    // Nobody is behind the others any more: all may count from 0 again.
+    // No member lags behind the others any more: all may count from 0 again.
     if (entry.groups.size === 0) this.#entries.delete(key);
   }
 }
 
 /** Groups of one name and list of ranks. */
 class Entry {
-  /** How many of them each member has opened. */
+  /** Number of these groups that each member has opened. */
   readonly opened: number[];
   readonly groups = new Map<number, HubGroup>();
 
@@ -64,17 +65,17 @@ export class GroupSeat {
     this.#member = member;
   }
 
-  /** Passes a frame on to all others. @returns false when the member is too far ahead of them */
+  /** Passes a frame on to all other members. @returns false when the member is too far ahead */
   pass(frame: Uint8Array): boolean {
     return this.#group.pass(this.#member, frame);
   }
 
-  /** The member takes part no more. */
+  /** Notes that the member takes no further part. */
   leave(): void {
     this.#group.leave(this.#member);
   }
 
-  /** Ends the group for all; the first reason stands. */
+  /** Ends the group for all members; the first reason stands. */
   break(why: string): void {
     this.#group.break(this.#member, why);
   }
@@ -82,9 +83,9 @@ export class GroupSeat {
 
 class HubGroup {
   readonly members: number;
-  /** How to reach each member; null while it has not opened the group. */
+  /** Function that reaches each member; null while it has not opened the group. */
   readonly #sends: (SendToMember | null)[];
-  /** What waits for members that have not. */
+  /** Messages for members that have not opened the group. */
   readonly #early: Parameters<SendToMember>[][];
   /** Frames that each member has sent. */
   readonly #sent: number[];
@@ -106,7 +107,7 @@ class HubGroup {
     return new GroupSeat(this, member);
   }
 
-  /** A member sends the next frame once it has those of all others, so none is two ahead. */
+  /** A member sends its next frame once it has the frames of all others, so none is two ahead. */
   pass(from: number, frame: Uint8Array): boolean {
     this.#sent[from]++;
     if (this.#sent.some((sent) => this.#sent[from] > sent + 1)) return false;

@@ -1,6 +1,6 @@
 /**
- * The meeting point of a relay world: passes frames on from each member of a group to the others.
- * It runs wherever all ranks can reach it: in a page, a worker, or a server.
+ * The meeting point of a relay world: passes frames on from each member of a group to the other
+ * members. It runs anywhere that all ranks can reach: in a page, a worker, or a server.
  */
 
 import { checkOptionNames } from '../../core/options.js';
@@ -32,13 +32,13 @@ import {
 export interface RelayHubOptions {
   /** Ranks of the world; an integer of 1 or more. */
   size: number;
-  /** What every rank must know. Default: '', which lets everybody in who can reach the hub. */
+  /** Secret that every rank must know. Default: '', which admits all who can reach the hub. */
   token?: string;
-  /** Called when the world has failed, with the rank and why. */
+  /** Called when the world has failed, with the rank and the reason. */
   onFailure?: (rank: number, why: string) => void;
 }
 
-/** A link on this side, and which rank it is once it has been let in. */
+/** A link on this side, and its rank once it has been let in. */
 interface Guest {
   readonly link: Link;
   rank: number;
@@ -50,13 +50,13 @@ interface Guest {
 const NAME_LENGTH = 1024;
 
 export class RelayHub {
-  /** Bytes of the longest message that a rank sends; what a server may limit messages to. */
+  /** Bytes of the longest message that a rank sends; a server may limit messages to this. */
   static readonly longestMessage = LONGEST_MESSAGE;
   readonly size: number;
   readonly #token: string;
   readonly #onFailure: (rank: number, why: string) => void;
   readonly #links = new Set<Link>();
-  /** Ranks that are in; those that have left are null. */
+  /** Ranks that are in; ranks that have left are null. */
   readonly #ranks = new Map<number, Guest | null>();
   readonly #groups = new HubGroups();
   #failure: { readonly rank: number; readonly text: string } | null = null;
@@ -80,15 +80,15 @@ export class RelayHub {
     this.#onFailure = onFailure;
   }
 
-  /** Why the world has ended, or null while it has not. */
+  /** Reason why the world has ended, or null while it has not. */
   get failure(): string | null {
     return this.#failure?.text ?? null;
   }
 
   /**
-   * Serves what is at the other end: a port, a socket, or a link of another kind. One that says
-   * anything but what a rank of this world would is closed, and harms no one; if it was a rank by
-   * then, the world fails by its name.
+   * Serves the other end of a port, a socket, or a link of another kind. A link that sends anything
+   * but what a rank of this world would send is closed, and harms no one; if it was a rank by then,
+   * the world fails by its name.
    */
   attach(end: Link | PortLike | SocketLike): void {
     const link = linkOf(end);
@@ -113,7 +113,7 @@ export class RelayHub {
     if (error !== null) this.#refuse(guest, error);
   }
 
-  /** @returns what is wrong with the message, or null */
+  /** @returns the fault of the message, or null */
   #take(guest: Guest, message: Message): string | null {
     if (guest.rank < 0)
       return message.kind === KIND.hello ? this.#enter(guest, message) : 'no hello';
@@ -182,7 +182,7 @@ export class RelayHub {
     return null;
   }
 
-  /** The rank has left in peace: who waits for it fails, and nobody else. */
+  /** The rank has left in peace: ranks that wait for it fail, and no others. */
   #leave(guest: Guest): null {
     this.#ranks.set(guest.rank, null);
     this.#links.delete(guest.link);
@@ -227,7 +227,7 @@ function linkOf(end: Link | PortLike | SocketLike): Link {
     : webSocketLink(end as SocketLike, 'RelayHub');
 }
 
-/** Takes the same time wherever they differ, so that a token cannot be found out bit by bit. */
+/** Takes the same time wherever the tokens differ, so that nobody finds a token out bit by bit. */
 function isSame(given: unknown, token: string): boolean {
   if (typeof given !== 'string') return false;
   let difference = given.length ^ token.length;

@@ -1,25 +1,25 @@
-/** Links: what carries messages between a rank and its hub, in order and whole. */
+/** Links: they carry messages between a rank and its hub, in order and whole. */
 
 import { show } from '../../core/show.js';
 
-/** What the owner of a link hears. */
+/** Events that the owner of a link hears. */
 export interface LinkEvents {
-  /** A message has come; anything but an ArrayBuffer is none of ours. */
+  /** A message has come; anything but an ArrayBuffer is not from syncbn. */
   message(data: unknown): void;
   /** The other side is gone, or the link is. Called once, unless this side has closed it. */
   closed(why: string): void;
 }
 
-/** A link of any kind. Write one of your own for any channel that keeps order. */
+/** A link of any kind. Write your own for any channel that keeps order. */
 export interface Link {
-  /** Sends a message, which may be handed over. */
+  /** Sends a message, whose memory may be transferred. */
   send(message: Uint8Array<ArrayBuffer>): void;
   /** Called once, before anything is sent. */
   listen(events: LinkEvents): void;
   close(): void;
 }
 
-/** What is needed of an event, be it a message's or that of an end. */
+/** The part of an event that links need, of a message or of an end. */
 export interface EventLike {
   readonly type: string;
   readonly data?: unknown;
@@ -27,7 +27,7 @@ export interface EventLike {
   readonly reason?: string;
 }
 
-/** What is needed of a MessagePort: of browsers, Node, Deno and Bun. */
+/** The part of a MessagePort that links need: of browsers, Node, Deno and Bun. */
 export interface PortLike {
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   addEventListener(type: string, listener: (event: EventLike) => void): void;
@@ -35,7 +35,7 @@ export interface PortLike {
   close(): void;
 }
 
-/** What is needed of a WebSocket: of browsers and of the package `ws`. */
+/** The part of a WebSocket that links need: of browsers and of the package `ws`. */
 export interface SocketLike {
   binaryType: string;
   readonly readyState: number;
@@ -47,11 +47,11 @@ export interface SocketLike {
 /** First word of a note that a port's other side is alive; the name of its lock follows. */
 const ALIVE = 'syncbn: alive as long as this lock is held: ';
 /**
- * Milliseconds that messages get to come in after a sign that the other side has ended: locks and
- * ports are free at once, and overtake what was posted before.
+ * Milliseconds for messages to come in after a sign that the other side has ended: locks and ports
+ * are free at once, and overtake messages that were posted before.
  */
 const LAST_MESSAGES_MS = 100;
-/** What a side says as it closes. */
+/** Message of a side that closes. */
 const GOODBYE = 'syncbn: closed';
 
 function hasMethods(end: unknown, methods: readonly string[]): boolean {
@@ -70,9 +70,9 @@ function checkEnd(end: object, methods: readonly string[], what: string, caller:
 }
 
 /**
- * A link over a MessagePort, or over a worker, whose other end is given to {@link portLink} too.
- * A port does not tell everywhere when its other side has ended; in secure pages and their workers
- * a Web Lock does.
+ * Makes a link over a MessagePort, or over a worker, whose other end is given to {@link portLink},
+ * too. Not every port tells when its other side has ended; in secure pages and their workers a Web
+ * Lock does.
  */
 export function portLink(port: PortLike, caller = 'portLink'): Link {
   checkEnd(port, ['postMessage', 'addEventListener'], 'a MessagePort or a worker', caller);
@@ -124,11 +124,11 @@ class PortLink implements Link {
     this.#isClosed = true;
     this.#port.postMessage(GOODBYE, []);
     this.#release();
-    // What was posted still arrives.
+    // Posted messages still arrive.
     this.#port.close();
   }
 
-  /** Holds a lock as long as this side lives, and tells the other which. */
+  /** Holds a lock as long as this side lives, and tells the other side its name. */
   #holdLock(): void {
     const { locks } = globalThis.navigator ?? {};
     if (locks === undefined) return;
@@ -161,8 +161,8 @@ const CONNECTING = 0;
 const OPEN = 1;
 
 /**
- * A link over a WebSocket, of a browser, of Node, or of the package `ws` on a server. One that is
- * still connecting will do.
+ * Makes a link over a WebSocket, of a browser, of Node, or of the package `ws` on a server. The
+ * socket may still be connecting.
  */
 export function webSocketLink(socket: SocketLike, caller = 'webSocketLink'): Link {
   checkEnd(socket, ['send', 'addEventListener', 'close'], 'a WebSocket', caller);

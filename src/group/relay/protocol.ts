@@ -3,8 +3,8 @@
  *
  *     magic | kind | group | member | body
  *
- * The four words are Int32. The group is the number that the rank has given it; the member is whom
- * a frame is from. Bodies are JSON, text, or a frame as `rounds/frames.ts` lays it out.
+ * The four words are Int32. The group is the number that the rank has given it; the member is the
+ * sender of a frame. Bodies are JSON, text, or a frame as `rounds/frames.ts` lays it out.
  */
 
 import { capacityFor, HEADER_BYTES } from '../rounds/sizes.js';
@@ -24,11 +24,11 @@ export const KIND = {
   open: 4,
   /** Both ways: a frame of the round that the group is in. */
   frame: 5,
-  /** Both ways: the member takes part in the group no more. */
+  /** Both ways: the member takes no further part in the group. */
   leave: 6,
   /** Both ways: text; no collective of the group can run any more. */
   broken: 7,
-  /** Both ways: the rank takes part in the world no more; from the hub, `member` is that rank. */
+  /** Both ways: the rank takes no further part in the world; the hub puts it into `member`. */
   bye: 8,
   /** Both ways: text; the rank has failed, and the world with it. */
   failed: 9,
@@ -92,12 +92,12 @@ export function decode(data: unknown): Message | null {
   return { kind, group, member, body: new Uint8Array(data, HEAD_BYTES) };
 }
 
-/** The text in a body; the bytes past the longest are left out. */
+/** Reads the text in a body; bytes past the longest text are left out. */
 export function textOf({ body }: Message): string {
   return decoder.decode(body.subarray(0, TEXT_BYTES));
 }
 
-/** The object in a body, of which nothing is known; null: there is none. */
+/** Reads the object in a body, of which nothing is known; null: there is none. */
 export function objectOf<T>(message: Message): Partial<Record<keyof T, unknown>> | null {
   if (message.body.length > TEXT_BYTES) return null;
   try {

@@ -7,13 +7,13 @@ import type { Described, Fate, Rounds } from '../rounds/rounds.js';
 import { HEADER_BYTES, slotBytes } from '../rounds/sizes.js';
 import { frameCapacity, KIND, type Message, textOf } from './protocol.js';
 
-/** What the rounds ask of their world. */
+/** The world of the rounds. */
 export interface RelayHost {
   /** Sends a message about this group. */
   send(kind: number, body?: Uint8Array | string): void;
-  /** Why the world has ended, or null. */
+  /** Reason why the world has ended, or null. */
   readonly failure: RankFailedError | null;
-  /** Whether a world rank has left in peace. */
+  /** True if a world rank has left in peace. */
   hasLeft(rank: number): boolean;
 }
 
@@ -30,9 +30,9 @@ export class RelayRounds implements Rounds, Fate {
   readonly fate = this;
   readonly #host: RelayHost;
   readonly #members: RelayMembers;
-  /** Frames that have come and are not yet of the round that this member is in, by member. */
+  /** Frames that have come for later rounds than this member's, by member. */
   readonly #inbox: Uint8Array[][];
-  /** Whether each member's frame of this round is in its slot. */
+  /** Set, by member, once the member's frame of this round is in its slot. */
   readonly #hasCome: boolean[];
   readonly #hasLeft: boolean[];
   #brokenBy: string | null = null;
@@ -77,7 +77,7 @@ export class RelayRounds implements Rounds, Fate {
     this.#host.send(KIND.leave);
   }
 
-  /** Something of this group has come from the hub. */
+  /** Takes a message about this group from the hub. */
   receive(message: Message): void {
     const { kind, member, body } = message;
     if (kind === KIND.frame) this.#inbox[member]?.push(body);
@@ -123,7 +123,7 @@ export class RelayRounds implements Rounds, Fate {
     return this.#hasCome[member] || this.#inbox[member].length > 0;
   }
 
-  /** Puts a member's next frame into its slot. @returns whether there is one */
+  /** Puts a member's next frame into its slot. @returns true if there is one */
   #take(member: number): boolean {
     const frame = this.#inbox[member].shift();
     if (frame === undefined) return false;

@@ -15,13 +15,13 @@ import { decode, encode, type Hello, KIND, type Message, textOf } from './protoc
 import { RelayRounds } from './relay-rounds.js';
 
 export interface RelayWorldOptions {
-  /** This rank: 0 to `size` - 1, each of them once. */
+  /** This rank: 0 to `size` - 1, each taken once. */
   rank: number;
-  /** Ranks of the world, as its hub has it. */
+  /** Ranks of the world, as its hub counts them. */
   size: number;
   /** The way to the hub: `portLink` or `webSocketLink`. */
   link: Link;
-  /** What the hub wants to hear. Default ''. */
+  /** The hub's token. Default ''. */
   token?: string;
   /** Seconds that a collective, and the way into the world, may take by default. Default 600. */
   timeout?: number;
@@ -32,8 +32,8 @@ const MAX_TIMER_MS = 0x7fffffff;
 
 /**
  * Joins the world of a hub, for `init({ world: await relayWorld(...) })`. Resolves when the hub has
- * let this rank in; the others may come later. Its collectives can only be awaited: `done()` of
- * works, `startForward` and `startBackward` of layers, `startAverageGradients`.
+ * let this rank in; the other ranks may come later. Its collectives can only be awaited: `done()`
+ * of works, `startForward` and `startBackward` of layers, `startAverageGradients`.
  * @throws TypeError for an option of the wrong type, RangeError for one out of range
  * @throws Error when the hub refuses the rank, with its reason, or does not answer in time
  */
@@ -74,7 +74,7 @@ export class RelayWorld implements World {
     this.rank = rank;
     this.size = size;
     this.timeout = timeout;
-    // Who shares a host, a hub cannot tell.
+    // A hub cannot tell which ranks share a host.
     this.hostRanks = [rank];
     this.#link = link;
     recorder.identify(rank, size);
@@ -123,7 +123,7 @@ export class RelayWorld implements World {
     );
     const transport = new RoundsTransport({
       ...{ name, ranks, rank: this.rank, rounds, waiting: this.#waiting },
-      // A round trip costs more than what cutting an exchange into pieces saves.
+      // A round trip costs more than cutting an exchange into pieces saves.
       mostBlocks: 1,
       onClose: () => this.#groups.delete(group),
     });
@@ -164,7 +164,7 @@ export class RelayWorld implements World {
   }
 
   #pass(message: Message): void {
-    // A group that this rank has left may still get what was under way.
+    // Messages that were under way may still come for a group that this rank has left.
     const group = this.#groups.get(message.group);
     if (group === undefined) return;
     const [rounds, transport] = group;

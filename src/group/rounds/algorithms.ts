@@ -4,7 +4,7 @@
  * | route | an array of n bytes among P members |
  * |---|---|
  * | none | nothing to send: a barrier, or an empty array |
- * | whole | one round: every member sends all of it and combines what all have sent |
+ * | whole | one round: every member sends all of it and combines the frames of all |
  * | parts | two rounds: member m gets the m-th parts and combines them, then all gather the parts |
  * | pieces | after a round of headers alone, piece by piece in one of these ways |
  */
@@ -17,9 +17,9 @@ import type { PartRounds, Rounds } from './rounds.js';
 
 export type Route = 'none' | 'whole' | 'parts' | 'pieces';
 
-/** A sum of this many bytes goes in one round however many ranks there are. */
+/** A sum of this many bytes takes one round, however many ranks there are. */
 const ALWAYS_WHOLE_BYTES = 2048;
-/** Bytes that a rank sends more where that saves a second round. */
+/** Further bytes that a rank sends if that saves a second round. */
 const ROUND_BYTES = 8192;
 
 export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Route {
@@ -34,9 +34,9 @@ export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Rout
   return isInParts && bytes <= rounds.parts.capacity ? 'parts' : 'pieces';
 }
 
-/** Whether a sum of `bytes` that a frame holds takes one round. */
+/** True if a sum of `bytes` that a frame holds takes one round. */
 function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boolean {
-  // Everyone sends everything to all, or each one's part and then its own part's sum to all.
+  // Every member sends everything to all; or a part to each, and the sum of its own part to all.
   const [whole, inParts] = [bytes * (members - 1), (2 * bytes * (members - 1)) / members];
   return parts === null || bytes <= ALWAYS_WHOLE_BYTES || whole - inParts <= ROUND_BYTES;
 }
@@ -71,7 +71,7 @@ export class Exchange {
     });
   }
 
-  /** Runs `take`; where it fails, so does the next round on all members. */
+  /** Runs `take`; if it fails, so does the next round on all members. */
   take(take: () => void): void {
     try {
       take();
@@ -80,7 +80,7 @@ export class Exchange {
     }
   }
 
-  /** Throws what a `take` has thrown. */
+  /** Throws the error that a `take` has thrown. */
   end(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
@@ -98,7 +98,7 @@ export function sendWhole(rounds: Rounds, { kind, root }: Collective, input: Cop
   rounds.send(bytes, bytes);
 }
 
-/** Puts the result of a round of whole arrays, or of the piece [from, to), where it belongs. */
+/** Puts the result of a round of whole arrays, or of the piece [from, to), into the output. */
 export function takeWhole(rounds: Rounds, call: Collective, { from, to }: Span): void {
   const { kind, op, root, input, output } = call;
   const { frames } = rounds;

@@ -1,24 +1,24 @@
-/** What the members of a group have sent for one collective: an array of each, in rank order. */
+/** The arrays that the members of a group have sent for one collective, in rank order. */
 
 import { reduceRanks } from '../reduce.js';
 import { opCode, type Reduce, type Reducer, reduceFor } from '../reducer.js';
 import type { CollectiveArray, CopiedArray, ReduceOp } from '../transport.js';
 
-/** Elements from which on WebAssembly and a copy are faster than a loop. */
+/** Least elements for which WebAssembly and a copy are faster than a loop. */
 const WASM_FROM = 48;
-/** Elements that are combined at a time, where the result is copied. */
+/** Elements that are combined at a time, if the result is copied. */
 const BLOCK = 4096;
-/** Up to these many elements a loop copies faster than a call of `set`. */
+/** Most elements that a loop copies faster than a call of `set`. */
 const SHORT = 64;
 /** Views that are kept: models have few widths, programs that make them up have many. */
 const MOST_VIEWS = 1024;
 
 export class Contributions {
   readonly views: readonly CopiedArray[];
-  /** Combines them where they lie; null: by loops. */
+  /** Combines the arrays in place; null: loops do it. */
   readonly reduce: Reducer | null;
   readonly #room: CopiedArray;
-  /** Of the views' type; read here, since to ask the arrays with each call takes longer than to add. */
+  /** Function for the views' type. Asking the arrays in each call would take longer than adding. */
   readonly #reduce: Reduce | null;
   readonly #first: number;
   readonly #stride: number;
@@ -43,20 +43,20 @@ export class Contributions {
     if (views.length > 1) this.#stride /= views.length - 1;
   }
 
-  /** The same without the first `elements` of each. */
+  /** Returns the contributions without the first `elements` of each. */
   from(elements: number): Contributions {
     const views = this.views.map((view) => view.subarray(elements));
     return new Contributions(views, this.#room, this.reduce);
   }
 
-  /** The first `length` elements of what `member` sent. */
+  /** Returns the first `length` elements that `member` sent. */
   head(member: number, length: number): CopiedArray {
     return this.#head(this.views[member], member, length);
   }
 
   /**
    * Writes the combination of the first `count` elements of all to `out`. May spoil the views.
-   * @param isHere whether `out` is in the memory of the views
+   * @param isHere true if `out` is in the memory of the views
    */
   combine(out: CollectiveArray, op: ReduceOp, count: number, isHere = false): void {
     this.#combine(out, op === 'mean' ? 'sum' : op, count, isHere);
@@ -81,7 +81,7 @@ export class Contributions {
     }
   }
 
-  /** Block by block, so that what is copied to `out` is still in the first-level cache. */
+  /** Combines block by block: a block is still in the first-level cache when it is copied. */
   #combineAside(reduce: Reduce, out: CollectiveArray, op: ReduceOp, count: number): void {
     for (let from = 0; from < count; from += BLOCK) {
       const length = Math.min(BLOCK, count - from);

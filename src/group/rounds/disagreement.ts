@@ -1,5 +1,5 @@
 /**
- * What members do when their headers are not alike. All have seen the same headers, so all take the
+ * Handles headers that are not alike. All have seen the same headers, so all take the
  * same way here.
  */
 
@@ -18,10 +18,10 @@ export interface Membership {
 }
 
 /**
- * Throws what the members' headers come to. Yields while their descriptions
- * travel: headers hold numbers, and words are sent only now that they are needed.
+ * Throws the error that the members' headers lead to. Yields while their descriptions travel:
+ * headers hold numbers, and words are sent only if they are needed.
  * @param odd the member whose header stands out
- * @throws RankFailedError when it raised, MismatchError otherwise
+ * @throws RankFailedError if that member raised, MismatchError otherwise
  */
 export function* disagree(
   { name, ranks }: Membership,

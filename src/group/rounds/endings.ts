@@ -11,10 +11,10 @@ import type { Described, Fate } from './rounds.js';
 import type { RoundsWork } from './work.js';
 
 /**
- * The error of `work`, whose deadline has passed; the group's other members learn of it.
+ * Makes the error of `work`, whose deadline has passed, and tells the group's other members.
  * @param head the collective under way, which may be another
  * @param missing world ranks that have not come to it
- * @param blamed those that stand still
+ * @param blamed ranks that stand still
  */
 export function deadlineError(
   { name, rank }: Membership,
@@ -42,7 +42,7 @@ function describeMissing(missing: readonly number[], blamed: readonly number[]):
   return `rank ${blamed.join(', ')}${chain}`;
 }
 
-/** The error of `call`, which waits for the world rank `lost` that takes part no more. */
+/** Makes the error of `call`, which waits for the world rank `lost` that takes no further part. */
 export function lostError(
   { name, rank }: Membership,
   call: Described,
@@ -53,7 +53,7 @@ export function lostError(
   return new RankFailedError(lost, `${text}, which rank ${rank} is in`);
 }
 
-/** Whether an error ends the group, as those of what carries it do. */
+/** True if an error ends the group, as errors of its carrier do. */
 export function isFatal(error: unknown): boolean {
   const agreed =
     error instanceof MismatchError ||

@@ -2,9 +2,9 @@
  * The frames of one group, in memory of this rank or in memory that all members share. The frame of
  * a member lies in its slot: a header of eight words, then the payload.
  *
- * Where members see one another's slots, each has two, for even and odd rounds. That is enough: a
- * member sends its frame of round k + 1 only after it has read those of round k, so whoever has
- * seen all frames of round k + 1 may overwrite its own of round k.
+ * If members see one another's slots, each has two, for even and odd rounds. Two are enough: a
+ * member sends its frame of round k + 1 only after it has read the frames of round k. So a member
+ * that has seen all frames of round k + 1 may overwrite its own frame of round k.
  */
 
 import type { Reducer } from '../reducer.js';
@@ -20,7 +20,7 @@ export const CARRIER_WORD = 7;
 export interface FrameMemory {
   readonly bytes: Uint8Array<ArrayBufferLike>;
   readonly words: Int32Array<ArrayBufferLike>;
-  /** Combines what lies here; null: there is no WebAssembly for it. */
+  /** Combines arrays in this memory; null: there is no WebAssembly for it. */
   readonly reduce: Reducer | null;
 }
 
@@ -60,7 +60,7 @@ export class Frames {
     const kinds = (round: number) =>
       new ByKind((kind, elementBytes) => {
         const views = this.#viewsOf(kind, elementBytes, round);
-        // Once a round has arrived, nobody reads what this member sent in the one before; in a
+        // Once a round has arrived, nobody reads this member's frame of the round before; in a
         // rank's own memory all frames are its own by then.
         const room = slots === 1 ? views[0] : this.#viewsOf(kind, elementBytes, round + 1)[member];
         return new Contributions(views, room, memory.reduce);
@@ -74,7 +74,7 @@ export class Frames {
     return this.#round;
   }
 
-  /** Makes the own frame, written before, one of the round that begins. */
+  /** Makes the own frame, written before, a frame of the round that begins. */
   turn(): void {
     this.#round = (this.#round + 1) | 0;
   }
@@ -89,7 +89,7 @@ export class Frames {
     return this.#slotWord(this.member, this.#round + 1);
   }
 
-  /** The first `length` bytes of what `member` sent. */
+  /** The first `length` bytes of payload that `member` sent. */
   payload(member: number, length: number): Uint8Array<ArrayBufferLike> {
     return this.#bytesAt(this.headerWord(member), length);
   }
@@ -110,7 +110,7 @@ export class Frames {
     return next.of(like).head(this.member, length);
   }
 
-  /** All of a slot's bytes, from its header on. */
+  /** The first `length` bytes of a slot, from its header on. */
   slot(member: number, length: number): Uint8Array<ArrayBufferLike> {
     const at = 4 * this.headerWord(member);
     return this.#bytes.subarray(at, at + length);

@@ -1,10 +1,10 @@
-/** Headers of frames: what a member is in, in numbers that all members compare. */
+/** Headers of frames: a member's collective, in numbers that all members compare. */
 
 import { describeCall, encodeCall, hashLabel, isRaise, isUneven } from '../fingerprint.js';
 import type { Collective } from '../transport.js';
 import type { Frames } from './frames.js';
 
-/** Words of a header; the last one is the carrier's own. */
+/** Words of a header; the carrier has one more of its own. */
 export const SEQUENCE = 0;
 const CODE = 1;
 const COUNT_LOW = 2;
@@ -31,7 +31,7 @@ export function writeHeader(
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** Puts text in this member's payload. @returns its bytes; what finds no room is cut off */
+/** Puts text into this member's payload. @returns its bytes; longer text is cut off */
 export function writeText(frames: Frames, text: string): number {
   // TextEncoder.encodeInto refuses shared memory in browsers, hence the copy.
   const bytes = encoder.encode(text).subarray(0, frames.capacity);
@@ -47,8 +47,8 @@ export function readText(frames: Frames, member: number): string {
 }
 
 /**
- * The member whose header stands out, or -1 when all agree: the first that raises, else
- * the first that differs from member 0. All members read the same headers and find the same.
+ * Finds the member whose header stands out, or -1 when all agree: the first that raises, else the
+ * first that differs from member 0. All members read the same headers and find the same member.
  */
 export function findOdd(frames: Frames): number {
   const { words, members } = frames;

@@ -1,4 +1,7 @@
-/** What is made once for each kind of array, and found at once for the kind of the last call. */
+/**
+ * Values that are made once for each kind of array, and found at once for the kind of the last
+ * call.
+ */
 
 import type { CopiedArray } from '../transport.js';
 
@@ -7,7 +10,7 @@ export interface Constructor {
   new (buffer: ArrayBufferLike, offset: number, length: number): CopiedArray;
 }
 
-/** The class of `array`, without those that are derived: Node's Buffer warns when it is made. */
+/** The class of `array`, without derived classes: Node's Buffer warns when it is made. */
 export function kindOf(array: CopiedArray): Constructor {
   return array instanceof Uint8Array ? Uint8Array : (array.constructor as Constructor);
 }

@@ -1,6 +1,7 @@
 /**
- * Collectives of many arrays that are taken for one: what a piece holds is read where it lies and
- * put where it belongs, and nothing is copied together. docs/algorithms.md has the costs.
+ * Collectives of many arrays that are taken for one. The elements of a piece are read from their
+ * arrays and written back to them, and no array is copied together with others. docs/algorithms.md
+ * has the costs.
  */
 
 import type { FloatArray } from '../../core/dtype.js';
@@ -15,7 +16,7 @@ import { SharedRounds } from './shared-rounds.js';
  * second-level cache from the reading to the writing. Measured: docs/experiments.md.
  */
 const PIECE_BYTES = 1 << 17;
-/** Bytes past the end of what WebAssembly writes. */
+/** Bytes that WebAssembly may write past the end. */
 const MARGIN = 64;
 /** Elements that pieces are multiples of, so that all parts begin where WebAssembly may. */
 const STEP = 16;
@@ -29,14 +30,14 @@ export function exchangeList(exchange: Exchange): Generator<void> {
   return rounds.parts === null || members === 2 ? averageWhole(exchange) : averageParts(exchange);
 }
 
-/** What a list moves through in pieces, and where its numbers lie in frames. */
+/** The pieces that a list moves through, and the places of their numbers in frames. */
 class Pieces {
   readonly list: ArrayList;
   readonly length: number;
   readonly #exchange: Exchange;
   readonly #like: FloatArray;
 
-  /** @param most elements of a piece that find room in a frame */
+  /** @param most elements of a piece that a frame has room for */
   constructor(exchange: Exchange, most: number) {
     const { call } = exchange;
     this.list = call.list as ArrayList;
@@ -61,7 +62,7 @@ class Pieces {
     return frames.ownArray(this.#like, at + count).subarray(at) as FloatArray;
   }
 
-  /** `count` elements from `at` on, of what `member` has sent. */
+  /** `count` elements from `at` on, of the frame that `member` has sent. */
   sent(member: number, at: number, count: number): FloatArray {
     const { frames } = this.#exchange.rounds;
     const all = frames.contributions(this.#like).views[member] as FloatArray;
@@ -79,7 +80,7 @@ class Pieces {
       averageRanks(out, slots, weights, divisor);
       return;
     }
-    // At the end of the own frame, where WebAssembly sees them.
+    // The weights go to the end of the own frame, into WebAssembly's memory.
     const place = frames.ownPayload(frames.capacity & ~7);
     const end = place.byteOffset + place.byteLength - weights.byteLength;
     const here = new Float64Array(place.buffer, end, weights.length);
@@ -88,14 +89,14 @@ class Pieces {
   }
 }
 
-/** Elements of `size` bytes that find room in a frame beside the weights. */
+/** Elements that a frame has room for beside the weights, in at most `most` bytes. */
 function roomOf({ rounds: { frames }, call }: Exchange, most = Number.POSITIVE_INFINITY): number {
   const bytes = frames.capacity - MARGIN - 8 * frames.members - 8;
   return Math.min(bytes, most) / call.input.BYTES_PER_ELEMENT;
 }
 
 /**
- * In shared memory, one round a piece: a frame holds this member's piece k and, behind it, the
+ * In shared memory, one round a piece: a frame holds this member's piece k and, after it, the
  * averages of its part of piece k - 1. So nobody waits for a round that only gathers.
  */
 function* averageShared(exchange: Exchange): Generator<void> {
@@ -120,7 +121,7 @@ function* averageShared(exchange: Exchange): Generator<void> {
   }
 }
 
-/** Puts the averages of piece `k`, each member's part from `at` on, where they belong. */
+/** Writes the averages of piece `k`, each member's part from `at` on, to the list. */
 function writeParts(pieces: Pieces, k: number, members: number, at: number): void {
   const { from, count } = pieces.span(k);
   for (let m = 0; m < members; m++) {
@@ -149,7 +150,7 @@ function* averageWhole(exchange: Exchange): Generator<void> {
   }
 }
 
-/** Two rounds a piece: every member averages its part of it, and sends that to all. */
+/** Two rounds a piece: every member averages its part of it, and sends the part to all. */
 function* averageParts(exchange: Exchange): Generator<void> {
   const { rounds, call } = exchange;
   const { members, member } = rounds.frames;

@@ -1,7 +1,7 @@
 /**
  * Flight recorder: the last collectives of this rank, written to a file when one fails or somebody
- * asks, so that it shows where each rank stood. Costs a few nanoseconds a collective, therefore
- * most of its times are those of a clock that is read now and then.
+ * asks, to show where each rank stood. It costs a few nanoseconds a collective. Therefore most of
+ * its times are those of a clock that is read now and then.
  */
 
 import { builtin } from '../../core/platform.js';
@@ -12,7 +12,7 @@ const KEPT = 256;
 const STRIDE = 16;
 /** Milliseconds between looks for a request. */
 const LOOK_MS = 500;
-/** Variable with the path of the records up to `_RANK.record.json`; none are written without. */
+/** Variable with the path of the records up to `_RANK.record.json`; if unset, none are written. */
 export const RECORDER_VARIABLE = 'SYNCBN_RECORDER';
 
 /** A collective of this rank. Times in milliseconds of the epoch; 0: not yet. */
@@ -24,22 +24,22 @@ export interface RecordedCall {
   /** Elements that this rank gave. */
   count: number;
   label: string;
-  /** Up to {@link STRIDE} collectives early. */
+  /** Time of the last look at the clock: up to {@link STRIDE} collectives early. */
   started: number;
-  /** The rank has waited for so long that it looked at the clock. */
+  /** Time at which the rank had waited long enough to look at the clock. */
   waiting: number;
-  /** All members had come. */
+  /** Time at which all members had come. */
   arrived: number;
   ended: number;
   failed: boolean;
 }
 
-/** What a record's file holds. */
+/** Contents of a record's file. */
 export interface FlightRecord {
   readonly format: 'syncbn-record-1';
   readonly rank: number;
   readonly size: number;
-  /** Why it was written. */
+  /** Reason why it was written. */
   readonly reason: string;
   readonly written: number;
   /** Oldest first. */
@@ -55,10 +55,10 @@ const ARRIVED = 4;
 const ENDED = 5;
 const FAILED = 6;
 const NUMBERS = 8;
-/** Its texts: group, kind and label. */
+/** Texts of a collective: group, kind and label. */
 const TEXTS = 3;
 
-/** In two lists, since objects would box their times anew with every collective. */
+/** Keeps two lists, since objects would box their times anew with every collective. */
 export class Recorder {
   readonly #numbers = new Float64Array(NUMBERS * KEPT);
   readonly #texts = new Array<string>(TEXTS * KEPT).fill('');
@@ -71,7 +71,7 @@ export class Recorder {
   #looked = 0;
   #answered = 0;
 
-  /** Whose collectives these are, from now on. */
+  /** Names the rank whose collectives are recorded from now on. */
   identify(rank: number, size: number): void {
     const env = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process;
     this.#rank = rank;
@@ -104,20 +104,20 @@ export class Recorder {
     return place;
   }
 
-  /** The collective at `place` takes long enough for a look at the clock. */
+  /** Notes that the collective at `place` takes long enough for a look at the clock. */
   wait(place: number, isWaiting: boolean): void {
     this.#now = performance.now();
     if (isWaiting) this.#numbers[NUMBERS * place + WAITING] = this.#now;
   }
 
-  /** All members have come, and more is to be sent. */
+  /** Notes that all members have come, and more is to be sent. */
   arrive(place: number): void {
     this.#numbers[NUMBERS * place + ARRIVED] = this.#now;
   }
 
   end(place: number, number: number, failed: boolean): void {
     const at = NUMBERS * place;
-    // After KEPT collectives in which it was not over, its place is another's.
+    // After KEPT further collectives, the place holds another collective.
     if (this.#numbers[at + NUMBER] !== number) return;
     this.#numbers[at + ENDED] = this.#now;
     if (failed) this.#numbers[at + FAILED] = 1;
@@ -135,7 +135,7 @@ export class Recorder {
     this.dump('it was asked for');
   }
 
-  /** Writes the record. Never throws: what went wrong matters more. */
+  /** Writes the record. Never throws: the error that led here matters more. */
   dump(reason: string): void {
     if (this.#path === null) return;
     const record: FlightRecord = {
@@ -147,7 +147,7 @@ export class Recorder {
       const path = `${this.#path}_${this.#rank}.record.json`;
       builtin<typeof import('node:fs')>('node:fs')?.writeFileSync(path, JSON.stringify(record));
     } catch {
-      // No room, no leave, or no file system.
+      // No room, no permission, or no file system.
     }
   }
 
@@ -161,7 +161,7 @@ export class Recorder {
       const numbers = this.#numbers.subarray(NUMBERS * place, NUMBERS * (place + 1));
       const [started, waiting, , ended] = numbers.subarray(STARTED).map(at);
       const failed = numbers[FAILED] === 1;
-      // Of one that is over after its first round, the arrival is the end.
+      // A collective without further rounds is over on arrival.
       const arrived = at(numbers[ARRIVED]) || (failed ? 0 : ended);
       const [number, count] = numbers;
       return { group, number, kind, count, label, started, waiting, arrived, ended, failed };
@@ -169,5 +169,5 @@ export class Recorder {
   }
 }
 
-/** This rank's. */
+/** The recorder of this rank. */
 export const recorder = new Recorder();

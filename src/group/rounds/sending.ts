@@ -1,4 +1,4 @@
-/** What a member sends for a collective: its data, or why it cannot. */
+/** Sends a member's frames for a collective: its data, or the reason why it has none. */
 
 import { CollectiveError, describeError } from '../../core/errors.js';
 import type { Collective } from '../transport.js';
@@ -41,7 +41,7 @@ function sendHeader({ frames }: Rounds, work: RoundsWork, call: Collective): voi
   writeHeader(frames, call, work.number, work.count);
 }
 
-/** Lets all members fail, since this one cannot go on; not if what carries them has failed. */
+/** Lets all members fail, since this one cannot go on; not if the carrier has failed. */
 function sendFailure(rounds: Rounds, work: RoundsWork, call: Collective, error: unknown): void {
   if (error instanceof CollectiveError) throw error;
   sendText(rounds, work, { ...call, kind: 'raise' }, describeError(error));

@@ -1,7 +1,7 @@
 /**
  * Rounds in memory that all members share. A member writes its frame into its slot and then the
- * number of the round into the header; the others look for that number. It stands beside the data
- * that it announces, so that a short frame is in the same lines of the cache.
+ * number of the round into the header; the other members look for that number. It stands beside the
+ * data that it announces, so that a short frame is in the same cache lines.
  */
 
 import type { CopiedArray } from '../transport.js';
@@ -28,7 +28,7 @@ export class SharedRounds implements Rounds {
 
   /**
    * @param memory of `sharedBytes`; no header in it has the number of a round yet
-   * @param free gives the memory back; others keep their view of it
+   * @param free gives the memory back; other members keep their view of it
    */
   constructor(memory: FrameMemory, options: SharedOptions, free: () => void) {
     const { members, capacity } = options;
@@ -38,7 +38,7 @@ export class SharedRounds implements Rounds {
     this.#seen = members;
     this.parts = {
       capacity,
-      // All of it, for all to see: each reads its own part alone.
+      // Sends all of `input` to all members: each reads only its own part.
       send: (input) => {
         copy(this.frames.ownArray(input, input.length), 0, input);
         this.send();
@@ -47,7 +47,7 @@ export class SharedRounds implements Rounds {
     };
   }
 
-  /** The others read no more of the frame than the headers say. */
+  /** Lengths need not be sent: members read no more of the frame than the headers say. */
   send(): void {
     const { frames } = this;
     const own = frames.ownHeaderWord;
@@ -74,7 +74,7 @@ export class SharedRounds implements Rounds {
     this.#free();
   }
 
-  /** Whether the frame of `member` has come; before the first round, it has. */
+  /** True if the frame of `member` has come; also true before the first round. */
   hasCome(member: number): boolean {
     const { frames } = this;
     return Atomics.load(this.#words, frames.headerWord(member) + ROUND) === frames.round;

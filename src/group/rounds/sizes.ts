@@ -1,12 +1,12 @@
-/** How many bytes frames and their slots take. */
+/** Sizes of frames and their slots. */
 
 /** Bytes of a header: eight Int32. */
 export const HEADER_BYTES = 32;
 
 /** Bytes of one slot. */
 export function slotBytes(capacity: number): number {
-  // WebAssembly writes a whole vector where a part of one is wanted. Slots of a length that is no
-  // power of two do not fight for the same lines of the cache.
+  // WebAssembly may write a whole vector for a part of one. Slots whose length is not a power of
+  // two do not compete for the same cache lines.
   const bytes = HEADER_BYTES + capacity + 16;
   return bytes < 4096 ? Math.ceil(bytes / 64) * 64 : Math.ceil(bytes / 4096) * 4096 + 1024;
 }
@@ -23,7 +23,7 @@ export interface CapacityLimits {
   readonly all: number;
 }
 
-/** Fewer bytes in larger groups. */
+/** Bytes of payload of each frame: fewer in larger groups. */
 export function capacityFor({ most, least, all }: CapacityLimits, members: number): number {
   const share = Math.floor(all / members / 64) * 64;
   return Math.min(most, Math.max(least, share));

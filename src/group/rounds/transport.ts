@@ -1,7 +1,7 @@
 /**
- * The collectives of one group, whatever carries its frames. Each begins with one round, in which
- * every member's header reaches all others: members that disagree find out in the same words, and
- * nothing is left half sent. Short data travels in the same frames; algorithms.ts has the rest.
+ * The collectives of one group, over any carrier. Each begins with one round, in which every
+ * member's header reaches all others: members that disagree find out in the same words, and nothing
+ * is left half sent. Short data travels in the same frames; algorithms.ts has the rest.
  */
 
 import { CollectiveError } from '../../core/errors.js';
@@ -17,11 +17,11 @@ import { sendFirst, sendNext } from './sending.js';
 import type { Waiting } from './waiting.js';
 import { type Host, RoundsWork } from './work.js';
 
-/** Why no collective can run any more, for one that asks. */
+/** Makes the error of a call, with the reason why no collective can run any more. */
 type Reason = (call: Described) => Error;
 
 export interface GroupOptions extends Membership {
-  /** What carries the frames, or how the members meet first. */
+  /** The carrier of the frames, or how the members meet first. */
   readonly rounds: Rounds | Connection;
   readonly waiting: Waiting;
   readonly mostBlocks: number;
@@ -34,17 +34,17 @@ export class RoundsTransport implements Transport, Host {
   readonly waiting: Waiting;
   readonly #group: GroupOptions;
   readonly #fate: Fate | null;
-  /** The collective under way, before those that are queued behind it. */
+  /** The collective under way; further ones are queued behind it. */
   #head: RoundsWork | null = null;
   #last: RoundsWork | null = null;
   /** Set once the members have met. */
   #rounds!: Rounds;
-  /** Null once they have. */
+  /** Null once the members have met. */
   #connection: Connection | null = null;
-  /** What follows the first round; null while that is under way. */
+  /** The steps after the first round; null while that round is under way. */
   #script: Iterator<void> | null = null;
   #calls = 0;
-  /** Why no collective can run any more; null while they can. */
+  /** Reason why no collective can run any more; null while they can. */
   #reason: Reason | null = null;
   #isClosed = false;
 
@@ -86,7 +86,7 @@ export class RoundsTransport implements Transport, Host {
       if (this.#connection !== null && !this.#connect(this.#connection)) return;
       while (this.#head !== null && this.#rounds.arrived()) this.#step(this.#head);
     } catch (error) {
-      // What carries the group has failed itself, or its members want different groups.
+      // The carrier has failed, or the members want different groups.
       this.#end(() => error as Error);
     }
   }
@@ -120,7 +120,7 @@ export class RoundsTransport implements Transport, Host {
     this.#group.onClose?.();
   }
 
-  /** @returns whether the members have met */
+  /** @returns true if the members have met */
   #connect(connection: Connection): boolean {
     if (this.#reason !== null) return false;
     const rounds = connection.connect();
@@ -136,7 +136,8 @@ export class RoundsTransport implements Transport, Host {
     else this.#last.next = work;
     this.#last = work;
     this.#fate?.queue(work.number);
-    // Those before it may be over by now, and then the others need not wait for this one.
+    // Earlier collectives may be over by now, and then the other members need not wait for this
+    // one.
     this.advance();
   }
 
@@ -146,7 +147,7 @@ export class RoundsTransport implements Transport, Host {
     sendFirst(this.#rounds, work);
   }
 
-  /** Goes on with the first work after what was under way for it has arrived. */
+  /** Goes on with the first work after its round has arrived. */
   #step(work: RoundsWork): void {
     work.steps++;
     try {
@@ -154,7 +155,8 @@ export class RoundsTransport implements Transport, Host {
       if (this.#script?.next().done === false) return;
     } catch (error) {
       if (isFatal(error)) throw error;
-      // All members throw the same, or this one's result has found no place: the group goes on.
+      // All members throw the same error, or only this one's result has found no place: the group
+      // goes on.
       recorder.dump((error as Error).message);
       work.fail(error as Error);
     }
@@ -166,7 +168,7 @@ export class RoundsTransport implements Transport, Host {
     else this.#begin(next);
   }
 
-  /** @returns what is left to do, or null when the collective is over */
+  /** @returns the remaining steps, or null if the collective is over */
   #afterHeaders(work: RoundsWork): Iterator<void> | null {
     const odd = findOdd(this.#rounds.frames);
     if (odd >= 0) return disagree(this.#group, this.#rounds, work.describe(), odd);
@@ -206,14 +208,14 @@ export class RoundsTransport implements Transport, Host {
     const fate = this.#fate;
     const missing = (this.#connection ?? this.#rounds).missing().map((member) => ranks[member]);
     const blamed = fate?.blame(missing) ?? missing;
-    // To find out whom to blame may take a while, in which it may have come.
+    // Finding the ranks to blame may take a while, and the missing frames may come meanwhile.
     if (work.settled) return;
     const error = deadlineError(this.#group, work, this.#head ?? work, missing, blamed, fate);
     recorder.dump(error.message);
     this.#end(() => error);
   }
 
-  /** Fails everything under way, and all that is still to come. */
+  /** Fails all collectives under way, and all that are still to come. */
   #end(reason: Reason): void {
     this.#reason = reason;
     let work = this.#head;

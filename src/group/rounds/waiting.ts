@@ -1,7 +1,7 @@
 /**
- * How a rank waits: it looks for the microsecond that a collective takes when all are there, then
- * rests between looks in the way of its world. While it waits, every collective that it has under
- * way moves on, so that groups may be waited for in different orders on different ranks.
+ * A rank's waits: it looks for the microsecond that a collective takes when all are there, then
+ * rests between looks in the way of its world. While it waits, all collectives that it has under
+ * way move on, so that groups may be waited for in different orders on different ranks.
  */
 
 import { mustAwait } from '../may-block.js';
@@ -14,7 +14,7 @@ export interface Progress {
 
 export interface Awaited {
   readonly settled: boolean;
-  /** Counts up as it moves on: one that has moved may well move again soon. */
+  /** Counts up as it moves on: a collective that has moved may well move again soon. */
   readonly steps: number;
   /** Milliseconds that the wait may take. */
   readonly timeout: number;
@@ -22,18 +22,18 @@ export interface Awaited {
   check(waited: number): void;
   /** Told when the rank begins to block for longer than some looks, and when it goes on. */
   block(isBlocked: boolean): void;
-  /** Told, again and again, that the rank awaits it without blocking, and when it does no longer. */
+  /** Told repeatedly that the rank awaits it without blocking, and once when it no longer does. */
   expect(isAwaited: boolean): void;
 }
 
-/** How the ranks of a world rest. */
+/** The rest of a rank, between two looks. */
 export interface Rest {
   readonly mayBlock: boolean;
   /** Looks at what is awaited before the first rest. */
   readonly looks: number;
-  /** Looks between two rests; 0 where all that is awaited is added to {@link Waiting}. */
+  /** Looks between two rests; 0 if everything awaited is added to {@link Waiting}. */
   readonly looksBetween: number;
-  /** Called before the last look: whatever comes after it ends the rest. */
+  /** Called before the last look: any later event ends the rest. */
   arm(): void;
   /**
    * Blocks until something may have come, or it is time to look.
@@ -41,7 +41,7 @@ export interface Rest {
    * @param left milliseconds until the deadline
    */
   block(waited: number, left: number): void;
-  /** The same without blocking. */
+  /** Pauses without blocking, for as long as `block` would. */
   pause(waited: number, left: number): Promise<void>;
   disarm(): void;
 }
@@ -51,7 +51,7 @@ const STRIDE = 32;
 
 export class Waiting {
   readonly #rest: Rest;
-  /** Transports of this rank's groups; one with nothing under way has nothing to do. */
+  /** Transports of this rank's groups; one without a collective under way has nothing to do. */
   readonly #active: Progress[] = [];
 
   constructor(rest: Rest) {
@@ -67,7 +67,7 @@ export class Waiting {
     this.#active.push(progress);
   }
 
-  /** Harmless where it was removed before. */
+  /** Harmless if it was removed before. */
   remove(progress: Progress): void {
     const place = this.#active.indexOf(progress);
     if (place >= 0) this.#active.splice(place, 1);
@@ -108,7 +108,7 @@ export class Waiting {
     awaited.expect(false);
   }
 
-  /** Blocks until `ended` says so or `milliseconds` have passed. @returns whether it ended */
+  /** Blocks until `ended` says so or `milliseconds` have passed. @returns true if it ended */
   blockUntil(ended: () => boolean, milliseconds: number): boolean {
     let isOver = false;
     const awaited = {
@@ -129,7 +129,7 @@ export class Waiting {
     return isOver;
   }
 
-  /** The look after which only a bell tells of more. @returns milliseconds waited; -1: settled */
+  /** Looks once more: later events ring a bell. @returns milliseconds waited; -1: settled */
   #lastLook(awaited: Awaited, start: number): number {
     this.advance();
     const waited = performance.now() - start;
@@ -139,7 +139,7 @@ export class Waiting {
 
   /**
    * Looks until nothing has moved for `looks` looks: a long array takes many rounds.
-   * @returns whether `awaited` has settled
+   * @returns true if `awaited` has settled
    */
   #look(own: Progress, awaited: Awaited, looks: number): boolean {
     if (awaited.settled) return true;
@@ -157,7 +157,7 @@ export class Waiting {
 
   /** Lets everything move on; for worlds whose events tell them that they may. */
   advance(): void {
-    // Backwards, since one that ends removes itself.
+    // Backwards, since a transport that ends removes itself.
     for (let i = this.#active.length - 1; i >= 0; i--) this.#active[i].advance();
   }
 }

@@ -6,12 +6,12 @@ import { describe } from './header.js';
 import { recorder } from './recorder.js';
 import type { Awaited, Progress, Waiting } from './waiting.js';
 
-/** What a work asks of its transport. */
+/** The transport, as its works see it. */
 export interface Host extends Progress {
   readonly waiting: Waiting;
-  /** Fails what is under way if `work`, waited for since `waited` milliseconds, can never end. */
+  /** Fails `work`, which has been waited for since `waited` milliseconds, if it can never end. */
   check(work: RoundsWork, waited: number): void;
-  /** Notes that this rank blocks until `work` is over, or no longer. */
+  /** Notes that this rank blocks until `work` is over, or no longer blocks. */
   block(work: RoundsWork, isBlocked: boolean): void;
   /** Notes that this rank awaits `work`; null: no longer. */
   expect(work: RoundsWork | null): void;
@@ -23,9 +23,9 @@ export class RoundsWork implements Work<void>, Awaited {
   readonly number: number;
   /** Elements that this rank gives: the array may be detached later. */
   readonly count: number;
-  /** Set when it begins: before, the way in which its members are connected may be open. */
+  /** Set when the work begins: before, it may be open how the members are connected. */
   route: Route = 'none';
-  /** The collective of the group that was started next, while this one is not over. */
+  /** The next collective of the group that was started while this one is not over. */
   next: RoundsWork | null = null;
   settled = false;
   steps = 0;

@@ -1,4 +1,4 @@
-/** How many words a group's area takes; area.ts tells what lies in it. */
+/** Words of a group's area; area.ts tells what lies in it. */
 
 import { type CapacityLimits, capacityFor, sharedBytes } from '../rounds/sizes.js';
 import { RECORD_WORDS } from './failure-record.js';
@@ -7,10 +7,10 @@ export const AREA_HEADER_WORDS = 16;
 /** Words of a member's line. */
 export const LINE_WORDS = 16;
 
-/** Bytes of a frame's payload. Measured: half and twice as many sum a million numbers slower. */
+/** Bytes of a frame's payload. Measured: half or twice as many make a million numbers slower. */
 export const LIMITS: CapacityLimits = { most: 1 << 17, least: 1 << 14, all: 1 << 23 };
 
-/** Whole lines of 16 words. */
+/** Rounds up to whole lines of 16 words. */
 export const roundUp = (words: number) => Math.ceil(words / 16) * 16;
 
 /** Words of an area for `members` whose frames hold `capacity` bytes. */

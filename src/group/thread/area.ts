@@ -1,5 +1,5 @@
 /**
- * A group's place in the segment: who its members are, a line and two slots for each.
+ * A group's place in the segment: its members, a line and two slots for each.
  *
  *     header | failure record | key (name and ranks) | lines of the members | slots
  *
@@ -19,7 +19,7 @@ export const AREA = {
   words: 0,
   keyBytes: 1,
   members: 2,
-  /** Members that have left; all of them: the area is free. */
+  /** Members that have left; if all have, the area is free. */
   left: 3,
   /** Bytes of payload of a frame. */
   capacity: 4,
@@ -30,7 +30,7 @@ export const AREA = {
 /** Words of a member's line. */
 export const LINE = {
   left: 0,
-  /** Number of the last collective that was started behind others. */
+  /** Number of the latest collective that was queued behind others. */
   queued: 1,
 } as const;
 
@@ -42,7 +42,7 @@ export class GroupArea {
   readonly name: string;
   /** World ranks, by group rank. */
   readonly ranks: readonly number[];
-  /** Why the group can be used no longer, if so. */
+  /** Reason why the group can no longer be used, if so. */
   readonly failure: FailureRecord;
   /** Bytes of payload of a frame. */
   readonly capacity: number;
@@ -85,7 +85,7 @@ export class GroupArea {
     const area = new GroupArea(segment, at);
     area.failure.clear();
     words.fill(0, area.lineWord(0, 0), area.lineWord(members, 0));
-    // Nobody reads a frame before it was sent, but its header says whether it was.
+    // Nobody reads a frame before it was sent, but its header tells if it was.
     for (let slot = 0; slot < 2 * members; slot++) {
       const header = area.lineWord(members, 0) + (slot * slotBytes(capacity)) / 4;
       words.fill(0, header, header + HEADER_BYTES / 4);
@@ -118,13 +118,13 @@ export class GroupArea {
     };
   }
 
-  /** Raises the alarm, and wakes the members that sleep, but for `except`. */
+  /** Raises the alarm, and wakes the members that sleep, except `except`. */
   ringMembers(except: number): void {
     this.segment.raiseAlarm();
     for (const rank of this.ranks) if (rank !== except) this.segment.ring(rank);
   }
 
-  /** Takes `member` out; the last one frees the area. */
+  /** Takes `member` out; the last member to leave frees the area. */
   leave(member: number): void {
     const rank = this.ranks[member];
     const before = Atomics.load(this.words, this.at + AREA.left);

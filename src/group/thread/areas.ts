@@ -1,7 +1,7 @@
 /**
- * The list of areas in the segment, one behind the other. One that all members have left is free:
- * free neighbours become one area, and a later group takes it. Every change of the list is a single
- * store, so that a rank may end in the middle of one.
+ * The list of areas in the segment, one after the other. An area that all members have left is
+ * free: free neighbours become one area, and a later group takes it. Every change of the list is a
+ * single store, so that a rank may end in the middle of a change.
  */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
@@ -11,11 +11,11 @@ import { AREA, GroupArea } from './area.js';
 import { areaWords, LIMITS } from './area-sizes.js';
 import { RANK, type Segment, WORD_ALARMS, WORD_FREE, WORD_LOCK } from './segment.js';
 
-/** A group takes this part of the free memory, if that is more than it needs at least. */
+/** A group takes this part of the free memory, if that is more than its least need. */
 const SHARE = 1 / 64;
-/** Words that are no area of their own. */
+/** Fewest words that make an area of their own. */
 const CRUMB_WORDS = 1024;
-/** Milliseconds between looks for memory that others give back. */
+/** Milliseconds between looks for memory that other ranks give back. */
 const LOOK_MS = 10;
 
 /** The group that a rank wants an area for. */
@@ -26,9 +26,9 @@ interface Wanted {
 }
 
 /**
- * The area of the group `name` among `ranks` that `rank` has not left: the first member to come
- * makes it, the others find it. Waits while groups that others have left are still to be left by
- * their last members.
+ * Returns the area of the group `name` among `ranks` that `rank` has not left: the first member to
+ * come makes it, the other members find it. Waits while groups that some members have left are
+ * still to be left by their last members.
  * @throws RangeError when another rank holds the name with other ranks, or the segment is full
  * @throws DeadlineError when a rank that is behind does not leave its groups in time
  */
@@ -55,16 +55,16 @@ export function openArea(
   }
 }
 
-/** Makes the area. @returns what is missing, if there is no room */
+/** Makes the area. @returns the reason, if there is no room */
 function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
-  // What names a group for all ranks of the world.
+  // The key names a group for all ranks of the world.
   const key = JSON.stringify([name, ranks]);
   const keyBytes = new TextEncoder().encode(key).length;
   const wordsFor = (capacity: number) => areaWords(keyBytes, ranks.length, capacity);
   joinFree(segment);
   const left = wordsLeft(segment);
   const isWorld = ranks.length === segment.size && segment.words[WORD_FREE] === segment.firstArea;
-  // The group of all comes first and matters most.
+  // The group of all ranks comes first and matters most.
   const share = left * (isWorld ? 1 : SHARE);
   let capacity = capacityFor(LIMITS, ranks.length);
   while (capacity > LIMITS.least && wordsFor(capacity) > share) {
@@ -79,7 +79,7 @@ function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
   );
 }
 
-/** Other ranks that have yet to leave a group which some member has left. */
+/** Finds other ranks that have yet to leave a group which some member has left. */
 function ranksBehind(segment: Segment, rank: number): number[] {
   const behind = new Set<number>();
   withLock(segment, rank, () => {
@@ -123,7 +123,7 @@ function isFree({ words }: Segment, at: number): boolean {
   return Atomics.load(words, at + AREA.left) === words[at + AREA.members];
 }
 
-/** Makes one area of free neighbours, and of the last ones none. */
+/** Joins free neighbours into one area, and gives the free areas at the end back. */
 function joinFree(segment: Segment): void {
   const { words } = segment;
   for (const at of areas(segment)) {
@@ -177,7 +177,7 @@ function withLock<T>(segment: Segment, rank: number, action: () => T): T {
   for (let owner = lock(words, rank); owner >= 0; owner = lock(words, rank)) {
     const failure = segment.failure.read();
     if (failure !== null) throw new RankFailedError(failure.rank, failure.text);
-    // What a rank leaves behind that ends with the lock is a list in order.
+    // A rank that ends while it holds the lock leaves a list in order.
     if (segment.load(owner, RANK.exited) !== 0) {
       Atomics.compareExchange(words, WORD_LOCK, owner + 1, 0);
     } else if (performance.now() > deadline) {
@@ -193,7 +193,7 @@ function withLock<T>(segment: Segment, rank: number, action: () => T): T {
   }
 }
 
-/** @returns the rank that holds the lock, or -1: this one does now */
+/** @returns the rank that holds the lock, or -1: this rank now holds it */
 function lock(words: Int32Array, rank: number): number {
   return Atomics.compareExchange(words, WORD_LOCK, 0, rank + 1) - 1;
 }

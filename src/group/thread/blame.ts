@@ -1,7 +1,7 @@
 /**
- * Finds the ranks that stand still when a deadline passes. A rank that is missing may wait itself,
- * in another group, for a rank that is missing there; and a rank that has given up knows for whom
- * it had waited. Only those at the ends of such chains are to blame.
+ * Finds the ranks that stand still when a deadline passes. A rank that is missing may itself wait
+ * in another group, for a rank that is missing there; and a rank that has given up knows which rank
+ * it had waited for. Only the ranks at the ends of such chains are to blame.
  */
 
 import { CARRIER_WORD as ROUND } from '../rounds/frames.js';
@@ -40,7 +40,7 @@ function waitsFor(segment: Segment, rank: number): number[] {
   return blamed === 0 ? [] : [blamed - 1];
 }
 
-/** Members of the group whose area is at `at` that have come less far in it than `rank`. */
+/** Finds members of the group whose area is at `at` that have sent fewer rounds than `rank`. */
 function ranksBehind(segment: Segment, at: number, rank: number): number[] {
   try {
     const area = new GroupArea(segment, at);
@@ -52,7 +52,7 @@ function ranksBehind(segment: Segment, at: number, rank: number): number[] {
   }
 }
 
-/** The last round of its group in which a member has sent its frame. */
+/** The latest round of its group in which a member has sent its frame. */
 function roundOf(area: GroupArea, member: number): number {
   const words = [0, 1].map((round) => area.slotWord(member, round) + ROUND);
   return Math.max(...words.map((word) => Atomics.load(area.words, word)));

@@ -1,6 +1,6 @@
 /**
- * Finds ranks that wait for one another in a circle, such as one in a collective of the group
- * [0, 1] and the other in one of the world. No deadline need pass to know that they never end.
+ * Finds ranks that wait for one another in a circle, such as one rank in a collective of the group
+ * [0, 1] and another in one of the world. No deadline need pass to know that they never end.
  *
  * A blocked rank waits for every member of its group that has not started the collective; only
  * that member's own program can start it, and that is blocked too. The search runs twice: a circle
@@ -21,13 +21,13 @@ interface Edge {
 
 /** Ranks that wait for one another. */
 export interface Circle {
-  /** Names them all; the same text on each. */
+  /** Names all ranks of the circle; the same text on each of them. */
   readonly text: string;
   /** The groups that they wait in; none of them can go on. */
   readonly areas: readonly GroupArea[];
 }
 
-/** A circle which `rank` is in or waits for, or null. */
+/** Finds a circle which `rank` is in or waits for, or null. */
 export function findCircle(segment: Segment, rank: number): Circle | null {
   const found = search(segment, rank, []);
   if (found === null || !found.every((edge) => stillHolds(segment, edge))) return null;
@@ -62,7 +62,7 @@ function edgesOf(segment: Segment, rank: number): Edge[] {
     .map((waitsFor) => ({ rank, waitsFor, epoch, area, call }));
 }
 
-/** The area at `at`, or null: its rank may have gone on, and the memory be another group's. */
+/** Views the area at `at`; null if its rank has gone on and the memory may be another group's. */
 function viewArea(segment: Segment, at: number): GroupArea | null {
   try {
     return new GroupArea(segment, at);

@@ -1,11 +1,11 @@
-/** How a thread rests: it sleeps on its doorbell, which the others ring when they have sent. */
+/** A thread's rest: it sleeps on its doorbell, which other ranks ring when they have sent. */
 
 import { coreCount } from '../../core/platform.js';
 import { threadMayBlock } from '../may-block.js';
 import type { Rest } from '../rounds/waiting.js';
 import { RANK, type Segment } from './segment.js';
 
-/** Looks before sleeping, where every rank has a core of its own, and where not. */
+/** Looks before sleeping, if every rank has a core of its own, and if not. */
 const LOOKS = 5000;
 const LOOKS_CROWDED = 200;
 /** Milliseconds between looks of a sleeping rank. Wake-ups do not depend on it. */
@@ -31,7 +31,7 @@ export class Doorbell implements Rest {
 
   /**
    * Announces that the bell must be rung. The bell is read before the announcement and before the
-   * last look: whatever comes later changes it, and no sleep starts on a changed bell.
+   * last look: any later event changes it, and no sleep starts on a changed bell.
    */
   arm(): void {
     this.#sleepers++;

@@ -49,7 +49,7 @@ export class FailureRecord {
     };
   }
 
-  /** Opens the record again; only while nobody else can see it. */
+  /** Opens the record again; only while no other rank can see it. */
   clear(): void {
     Atomics.store(this.#words, this.#at + STATE, OPEN);
   }

@@ -1,4 +1,4 @@
-/** What a rank knows of the other threads of a group: who is gone, and who waits for whom. */
+/** A rank's knowledge of the other threads of a group: who is gone, and who waits for whom. */
 
 import { DeadlineError, RankFailedError } from '../../core/errors.js';
 import { lostError } from '../rounds/endings.js';
@@ -22,9 +22,9 @@ export class ThreadFate implements Fate {
   #blocked = 0;
 
   /**
-   * @param session counts how often this rank has joined the world: those that have left it as
-   *   often are gone, those that have left it less often have yet to come back
-   * @param hasCome whether a member's frame of the round under way is there
+   * @param session counts how often this rank has joined the world: a rank that has left it as
+   *   often is gone, a rank that has left it less often is there or has yet to come back
+   * @param hasCome tells if a member's frame of the round under way is there
    */
   constructor(
     area: GroupArea,
@@ -43,7 +43,7 @@ export class ThreadFate implements Fate {
     if (alarms !== this.#alarms) {
       const error = this.#look(call);
       if (error !== null) return error;
-      // What members that are gone have left behind may serve some calls, not all.
+      // Frames that members left behind may be enough for some calls, but not for all.
       if (!this.#area.ranks.some((_, m) => this.#isGone(m))) this.#alarms = alarms;
     }
     return waited >= CIRCLE_MS && this.#blocked !== 0 ? this.#searchCircle() : null;
@@ -86,10 +86,10 @@ export class ThreadFate implements Fate {
     if (failed !== null) return new RankFailedError(failed.rank, failed.text);
     const broken = failure.read();
     if (broken !== null) return new DeadlineError(broken.text);
-    // In this order: one that sends and leaves between the two looks has sent.
+    // In this order: a member that sends and leaves between the two looks has sent.
     const gone = ranks.map((_, m) => m).filter((m) => this.#isGone(m) && !this.#hasCome(m));
     if (gone.length === 0) return null;
-    // The first: others may have left since it did.
+    // The first to leave: others may have left since.
     const [rank] = gone.sort((a, b) => this.#leftAs(a) - this.#leftAs(b)).map((m) => ranks[m]);
     const hasExited = segment.load(rank, RANK.exited) !== 0;
     const how = hasExited ? `exited with code ${segment.load(rank, RANK.exitCode)}` : 'left';
@@ -103,7 +103,10 @@ export class ThreadFate implements Fate {
     return hasLeft || segment.load(rank, RANK.exited) !== 0;
   }
 
-  /** Orders members that are gone: who has ended comes first, who is just leaving the world last. */
+  /**
+   * Orders members that are gone: a rank that has ended comes first, one that just leaves the world
+   * last.
+   */
   #leftAs(member: number): number {
     const { segment, ranks } = this.#area;
     if (segment.load(ranks[member], RANK.exited) !== 0) return 0;

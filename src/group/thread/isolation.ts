@@ -1,8 +1,8 @@
-/** What a page lacks in order to share memory with its workers. */
+/** The needs of a page that shares memory with its workers. */
 
 /**
- * Checks that this thread may share memory with others. Node, Deno and Bun always may; a browser
- * wants a page that is isolated from other origins.
+ * Checks that this thread may share memory with other threads. Node, Deno and Bun always may; a
+ * browser needs a page that is isolated from other origins.
  * @throws Error that says how to serve such a page, and what works without
  */
 export function requireSharedMemory(caller: string): void {

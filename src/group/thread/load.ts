@@ -6,7 +6,7 @@
 import type { World } from '../transport.js';
 import type { ThreadWorldHandle } from './world.js';
 
-/** @throws TypeError and RangeError for what is not the handle of a world */
+/** @throws TypeError and RangeError for anything but the handle of a world */
 export async function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
   const { joinThreadWorld: join } = await import('./thread-world.js');
   return join(handle);

@@ -1,4 +1,4 @@
-/** Combines what the ranks have put into a segment, by WebAssembly SIMD where the engine has it. */
+/** Combines arrays that ranks have put into a segment, by WebAssembly SIMD if there is any. */
 
 import { decode } from '../../core/binary-text.js';
 import { instantiateReducer, type Reducer } from '../reducer.js';
@@ -8,7 +8,7 @@ import type { Segment } from './segment.js';
 let module: WebAssembly.Module | undefined;
 const made = new WeakMap<Segment, Reducer | null>();
 
-/** What combines arrays in the segment's memory; null: there is no WebAssembly for it. */
+/** Returns the reducer for the segment's memory; null: there is no WebAssembly for it. */
 export function reducerOf(segment: Segment): Reducer | null {
   let reducer = made.get(segment);
   if (reducer === undefined) {

@@ -1,7 +1,7 @@
 /**
- * The memory that the threads of a world share, and where everything lies in it.
+ * The memory that the threads of a world share, and its layout.
  *
- *     header | failure record | a line for each rank | areas of groups, one behind the other
+ * header | failure record | a line for each rank | areas of groups, one after the other
  *
  * All control words are Int32, read and written with Atomics. Offsets are in words of 4 bytes.
  */
@@ -16,7 +16,7 @@ const WORD_MAGIC = 0;
 const WORD_SIZE = 1;
 const WORD_TIMEOUT_MS = 2;
 
-/** Spin lock over the list of areas: the rank that holds it, and 1. */
+/** Spin lock over the list of areas: 1 plus the rank that holds it; 0: free. */
 export const WORD_LOCK = 3;
 /** First word that no area has taken yet. */
 export const WORD_FREE = 4;
@@ -32,28 +32,28 @@ const RANK_WORDS = 32;
 export const RANK = {
   /** Counts up when something happened that the rank may wait for. */
   doorbell: 0,
-  /** 1 while the rank sleeps, or may: only then need its bell be rung. */
+  /** 1 while the rank sleeps, or may: only then its bell must be rung. */
   parked: 1,
   /** 1 when the thread has ended. */
   exited: 2,
   exitCode: 3,
-  /** What a blocked rank waits for: word of the group's area, and its number; 0: not blocked. */
+  /** Word of the group's area that a blocked rank waits in, and its number; 0: not blocked. */
   blockedArea: 4,
   blockedCall: 5,
-  /** Counts up with each blocking, so that a reader can tell whether it is still the same. */
+  /** Counts up with each blocking, so that a reader can tell if it is still the same. */
   blockedEpoch: 6,
-  /** How often the rank has left the world: it may come back. */
+  /** Times that the rank has left the world: it may come back. */
   left: 7,
   /** Word of the area of a group in which the rank awaits a collective; 0: it awaits none. */
   awaitedArea: 8,
-  /** 1 and the rank for which it waited when its deadline passed; 0: it has not. */
+  /** 1 plus the rank for which it waited when its deadline passed; 0: none has passed. */
   blamed: 9,
 } as const;
 
-/** Longest time in the header; more stands for 'never'. */
+/** Longest time in the header; it stands for 'never', and so do longer times. */
 const NEVER_MS = 0x7fffffff;
 
-/** What holds a segment; both go to other threads by `workerData` or `postMessage`. */
+/** Memory of a segment; either kind goes to other threads by `workerData` or `postMessage`. */
 export type SegmentMemory = WasmMemory | SharedArrayBuffer;
 
 export interface SegmentOptions {
@@ -69,7 +69,7 @@ export class Segment {
   readonly memory: SegmentMemory;
   readonly words: Int32Array;
   readonly size: number;
-  /** Why the world ended, once a rank has thrown or died. */
+  /** Reason why the world ended, once a rank has thrown or died. */
   readonly failure: FailureRecord;
 
   /** Views `memory`. @throws TypeError for a memory that is not a world's segment */
@@ -88,12 +88,12 @@ export class Segment {
 
   static create({ size, timeout, areaBytes }: SegmentOptions): Segment {
     const fixed = HEADER_WORDS + RECORD_WORDS + size * RANK_WORDS;
-    // Untouched pages cost nothing: the operating system hands them out on first use.
+    // Untouched pages cost nothing: the operating system allocates them on first use.
     const memory = createSegmentMemory(fixed * 4 + Math.ceil(areaBytes / 4) * 4);
     const words = new Int32Array(memory instanceof SharedArrayBuffer ? memory : memory.buffer);
     words[WORD_MAGIC] = MAGIC;
     words[WORD_SIZE] = size;
-    // A millisecond at least: 0 would not be a time-out.
+    // At least a millisecond: 0 would not be a time-out.
     words[WORD_TIMEOUT_MS] = Math.min(Math.max(1, timeout * 1000), NEVER_MS);
     words[WORD_FREE] = fixed;
     return new Segment(memory);
@@ -125,7 +125,7 @@ export class Segment {
 
   /** Notes that `rank` blocks in collective `call` of the group in `area`; 0: no longer. */
   markBlocked(rank: number, area: number, call: number): void {
-    // No reader may take the old group for that of the new call: the group goes first.
+    // No reader may take the old group for the group of the new call: the group goes first.
     this.store(rank, RANK.blockedArea, 0);
     Atomics.add(this.words, this.rankWord(rank, RANK.blockedEpoch), 1);
     this.store(rank, RANK.blockedCall, call);

@@ -8,7 +8,7 @@ import { RANK, type Segment } from './segment.js';
 export class ThreadRounds extends SharedRounds {
   override readonly fate: ThreadFate;
   readonly #segment: Segment;
-  /** World ranks of the others, and their `parked` words. */
+  /** World ranks of the other members, and their `parked` words. */
   readonly #others: readonly number[];
   readonly #parked: Int32Array;
 

@@ -11,7 +11,7 @@ import { RANK, type Segment } from './segment.js';
 import { ThreadRounds } from './thread-rounds.js';
 import { type ThreadWorldHandle, viewOf } from './world.js';
 
-/** @throws TypeError and RangeError for what is not the handle of a world */
+/** @throws TypeError and RangeError for anything but the handle of a world */
 export async function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
   return new ThreadWorld(handle);
 }
@@ -54,7 +54,7 @@ export class ThreadWorld implements World {
   }
 
   release(): void {
-    // Also for groups that this rank has never made, and others wait in.
+    // Also for groups that this rank has never made, but others wait in.
     this.#segment.store(this.rank, RANK.left, this.#session);
     this.#segment.ringAll();
   }

@@ -1,4 +1,4 @@
-/** What a world of threads is made and failed with; a rank joins it by thread-world.ts. */
+/** Makes and fails worlds of threads; a rank joins one by thread-world.ts. */
 
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
@@ -8,7 +8,7 @@ import type { Failure } from './failure-record.js';
 import { requireSharedMemory } from './isolation.js';
 import { RANK, Segment, type SegmentMemory } from './segment.js';
 
-/** What a thread needs to join a world; goes to it by `workerData` or `postMessage`. */
+/** A thread's ticket to a world; goes to it by `workerData` or `postMessage`. */
 export interface ThreadWorldHandle {
   readonly kind: 'thread';
   readonly rank: number;
@@ -16,17 +16,17 @@ export interface ThreadWorldHandle {
 }
 
 export interface ThreadWorldOptions {
-  /** Seconds that a collective may take by default; Infinity: for ever. Default 600. */
+  /** Seconds that a collective may take by default; Infinity: forever. Default 600. */
   timeout?: number;
-  /** Bytes of shared memory for groups. Default: 64 MiB, and the world's own group on top. */
+  /** Bytes of shared memory for groups. Default: 64 MiB, besides the world's own group. */
   areaBytes?: number;
 }
 
 const DEFAULT_AREA_BYTES = 64 * 2 ** 20;
 
 /**
- * The handles of a new world of `size` threads, one for each rank.
- * @throws TypeError for options that there are not; RangeError for a size below 1, a time-out that
+ * Makes the handles of a new world of `size` threads, one for each rank.
+ * @throws TypeError for unknown options; RangeError for a size below 1, a time-out that
  *   is not above 0, negative areaBytes, and when memory is exhausted
  * @throws Error on a page that is not cross-origin isolated, with the headers that it needs
  */
@@ -74,7 +74,7 @@ export function failThreadWorld(handle: ThreadWorldHandle, text: string): void {
   segment.ringAll();
 }
 
-/** A rank's view of its world. @throws TypeError and RangeError for a handle that is none */
+/** Returns a rank's view of its world. @throws TypeError and RangeError for a bad handle */
 export function viewOf(
   handle: ThreadWorldHandle,
   caller: string,
@@ -92,7 +92,7 @@ export function viewOf(
   return { segment, rank };
 }
 
-/** The rank that ended the world and why, or null while none has. The first failure stands. */
+/** The rank that ended the world and why; null while none has. The first failure stands. */
 export function readThreadFailure(handle: ThreadWorldHandle): Failure | null {
   return new Segment(handle.segment).failure.read();
 }

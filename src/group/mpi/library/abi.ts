@@ -6,11 +6,11 @@
 import { addressOf, type Koffi, type NativeLibrary } from './koffi.js';
 
 export interface Abi {
-  /** As errors name it. */
+  /** Name of the library in errors. */
   readonly name: string;
   readonly world: number;
   readonly byte: number;
-  /** MPI_DOUBLE and MPI_SUM serve the benchmark alone. */
+  /** MPI_DOUBLE and MPI_SUM are for the benchmark alone. */
   readonly double: number;
   readonly sum: number;
   readonly errorsReturn: number;
@@ -24,7 +24,7 @@ export interface Abi {
   readonly funneled: number;
   /** Bytes of a handle in memory. */
   readonly handleBytes: 4 | 8;
-  /** Bytes of the longest message that it sends at once, without asking the receiver first. */
+  /** Bytes of the longest message that the library sends without asking the receiver first. */
   readonly pieceBytes: number;
 }
 
@@ -40,7 +40,7 @@ const MPICH: Abi = {
   anyTag: -1,
   funneled: 1,
   handleBytes: 4,
-  // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 is the last.
+  // UCX's segments of shared memory have 8256 bytes, less its headers. Measured: 8240 still fits.
   pieceBytes: 8240,
 };
 
@@ -56,7 +56,7 @@ const STANDARD: Abi = {
   anyTag: -31,
   funneled: 1024,
   handleBytes: 8,
-  // The library behind it may be either; this suits both.
+  // The library below may be either family; this suits both.
   pieceBytes: 4040,
 };
 
@@ -79,7 +79,7 @@ function openMpi(koffi: Koffi, library: NativeLibrary): Abi {
   };
 }
 
-/** Which family a loaded library is of, asked in an order that does not depend on its name. */
+/** Finds the family of a loaded library, asked in an order that does not depend on its name. */
 export function identify(koffi: Koffi, library: NativeLibrary): Abi {
   if (announcesStandard(koffi, library)) return STANDARD;
   return has(library, 'ompi_mpi_comm_self') ? openMpi(koffi, library) : MPICH;

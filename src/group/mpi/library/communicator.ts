@@ -1,4 +1,4 @@
-/** The channel of this world's own that all messages go through. */
+/** The communicator of this world's own, which all messages go through. */
 
 import type { Waiting } from '../../rounds/waiting.js';
 import { check, handleAt, type Mpi } from './library.js';
@@ -22,10 +22,10 @@ export function duplicateWorld(mpi: Mpi, waiting: Waiting, seconds: number): num
   return comm;
 }
 
-/** Bytes of the longest message. */
+/** Bytes of room for the longest message. */
 const LONGEST_BYTES = 1 << 14;
 
-/** Takes in what nobody waits for any more: all that has come, within `milliseconds`. */
+/** Receives messages that nobody waits for any more: all that have come, within `milliseconds`. */
 export function drain(mpi: Mpi, comm: number, waiting: Waiting, milliseconds: number): void {
   const { call, abi, koffi } = mpi;
   const memory = new NativeMemory(koffi, 64 + LONGEST_BYTES);

@@ -46,7 +46,7 @@ const INSTALL: Record<MpiFamily, string> = {
   mpich: 'apt-get install mpich libmpich12 (or conda install mpich)',
 };
 
-/** File names by family. The bare libmpi.so is left out: on Debian it is either. */
+/** File names by family. The bare libmpi.so is left out: on Debian it is of either family. */
 function candidates(family: MpiFamily, env: NodeJS.ProcessEnv, platform: string): string[] {
   const linux = {
     openmpi: ['libmpi.so.40', 'libmpi_abi.so.0'],
@@ -93,16 +93,17 @@ export function loadMpi(koffi: Koffi, launch: MpiLaunch): Mpi {
 
 /**
  * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
- * them out by moving the end of the heap. Node's other threads use them at that moment: about one
- * start in thirty then crashed, at once or later. (openucx/ucx#3831 has the same cure.) It also takes
- * SIGHUP for the wish to be debugged, and stands still then.
+ * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
+ * them out by moving the end of the heap. Node's other threads use these calls at that moment:
+ * about one start in thirty crashed, at once or later. (openucx/ucx#3831 has the same cure.) UCX
+ * also takes SIGHUP for a request to be debugged, and then stands still.
  */
 function disarmHooks(env: NodeJS.ProcessEnv): void {
   env.UCX_MEM_EVENTS ??= 'n';
   env.UCX_DEBUG_SIGNO ??= '0';
 }
 
-/** The standard ABI fits every launcher: the library behind it belongs to one family or the other. */
+/** Every launcher takes the standard ABI: the library below it is of one family or the other. */
 function fits(abi: Abi, family: MpiFamily | null): boolean {
   if (family === null || (abi.name !== 'Open MPI' && abi.name !== 'MPICH')) return true;
   return abi.name === (family === 'openmpi' ? 'Open MPI' : 'MPICH');
@@ -130,7 +131,7 @@ function textAt(memory: NativeMemory, offset: number, length: number): string {
     .replace(/\0.*$/s, '');
 }
 
-/** MPI itself reports that a call went wrong. What was under way is lost. */
+/** MPI itself reports that a call went wrong. The collectives under way are lost. */
 export class MpiError extends CollectiveError {
   override name = 'MpiError';
 }
@@ -150,7 +151,7 @@ export function handleAt({ abi }: Mpi, memory: NativeMemory, offset: number): nu
   return memory.words[offset / 4 + 1] * 2 ** 32 + (low >>> 0);
 }
 
-/** Writes a handle where MPI will read it. */
+/** Writes a handle to `offset`, for MPI to read. */
 export function putHandle(
   { abi }: Mpi,
   memory: NativeMemory,
@@ -161,7 +162,7 @@ export function putHandle(
   if (abi.handleBytes === 8) memory.words[offset / 4 + 1] = Math.floor(handle / 2 ** 32);
 }
 
-/** Gives the processor to another process that waits for it; null where the system has no such call. */
+/** Gives the processor to another process that waits; null if the system has no such call. */
 export function processorYield(koffi: Koffi): (() => void) | null {
   try {
     return koffi.load(null).func('sched_yield', 'int', []);

@@ -12,7 +12,7 @@ export function alignUp(bytes: number): number {
 export class NativeMemory {
   /** Address of the first byte. */
   readonly address: number;
-  /** All of it; offset 0 lies at {@link address}. */
+  /** All bytes; offset 0 lies at {@link address}. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly words: Int32Array<ArrayBuffer>;
   readonly #koffi: Koffi;

@@ -1,7 +1,7 @@
 /**
- * Rounds as messages of MPI, between any ranks. A frame may travel in several pieces, of which the
- * first holds the header: it says how many there are. A member that has sent fewer than another
- * sends empty ones, so that frames of members that disagree arrive as well.
+ * Rounds as messages of MPI, between any ranks. A frame may travel in several pieces. The first
+ * piece holds the header, which says how many there are. A member that has sent fewer pieces than
+ * another sends empty ones, so that frames of members that disagree arrive as well.
  */
 
 import { bufferOf } from '../../../core/typed-arrays.js';
@@ -25,7 +25,7 @@ export class MessageRounds implements Rounds {
   readonly #stride: number;
   /** Frame m holds what member m sent; this member's own is what it sends to all. */
   readonly #memory: NativeFrameMemory;
-  /** Frames of their own for each member, for rounds that send everyone something else. */
+  /** Frames for one member each, for rounds that send every member other data. */
   readonly #parts: NativeMemory;
   readonly #peers: readonly number[];
   readonly #persistent: PersistentRequests;
@@ -34,7 +34,7 @@ export class MessageRounds implements Rounds {
   /** Pieces that this member has sent in the round. */
   #pieces = 0;
 
-  /** @param onClose is told whether MPI has nothing more to do for the group */
+  /** @param onClose is told if MPI has nothing more to do for the group */
   constructor(mpi: Mpi, route: Route, capacity: number, onClose: (isIdle: boolean) => void) {
     const { member, members } = route;
     const longest = HEADER_BYTES + capacity;
@@ -71,7 +71,7 @@ export class MessageRounds implements Rounds {
     return this.#requests.missing();
   }
 
-  /** Frees the requests and the memory; what MPI may still read or write stays for good. */
+  /** Frees the requests and the memory; memory that MPI may still read or write is never freed. */
   close(): void {
     const isIdle = this.#requests.arrived();
     if (isIdle) {
@@ -91,12 +91,12 @@ export class MessageRounds implements Rounds {
       if (m === member) copy(this.frames.ownArray(input, part.length), 0, part);
       else this.#partFrame(m).set(new Uint8Array(bufferOf(part), part.byteOffset, part.byteLength));
     }
-    // A shorter part's frame has the length of the others', so that all have as many pieces.
+    // A shorter part's frame is as long as the longest, so that all have as many pieces.
     const bytes = partLength(input.length, members) * size;
     this.#start(bytes, bytes, true);
   }
 
-  /** The payload that `member` alone is sent. */
+  /** The payload that is sent to `member` alone. */
   #partFrame(member: number): Uint8Array {
     const at = member * this.#stride + HEADER_BYTES;
     return this.#parts.bytes.subarray(at, (member + 1) * this.#stride);
@@ -118,7 +118,7 @@ export class MessageRounds implements Rounds {
     for (const peer of this.#peers) this.#parts.words.set(header, (peer * this.#stride) / 4);
   }
 
-  /** Sends empty pieces until this member has sent as many as any. @returns whether it sent some */
+  /** Sends empty pieces until this member has sent as many as any. @returns true if it sent some */
   #sendMissingPieces(): boolean {
     const { words } = this.frames;
     let most = this.#pieces;

@@ -2,10 +2,10 @@
  * The messages of a group's rounds, as persistent requests of MPI, kept by length: a round costs
  * one call that starts all of them and one that finds them done.
  *
- * A frame travels in pieces of the length that the library sends fastest, since past it a message
- * waits for the receiver to ask (MPICH over UCX: 17 µs for 32 KiB as one message or two rounds of
- * halves, 8 in four pieces). Every rank sends as many pieces as it receives; where a frame is
- * shorter than another's, its last pieces are empty.
+ * A frame travels in pieces of the length that the library sends fastest: a longer message waits
+ * until the receiver asks for it (MPICH over UCX: 17 µs for 32 KiB as one message or two rounds of
+ * halves, 8 in four pieces). Every rank sends as many pieces as it receives; if a frame is shorter
+ * than another's, its last pieces are empty.
  */
 
 import { check, handleAt, type Mpi, putHandle } from '../library/library.js';
@@ -13,7 +13,7 @@ import { NativeMemory } from '../library/memory.js';
 
 /** Sets of requests that are kept; a program uses a few frame lengths. */
 const MAX_ROUNDS = 64;
-/** Tags of a group: one for each piece of its longest frame. */
+/** Tags of a group: enough for the pieces of its longest frame. */
 const TAGS = 32;
 
 /** Tag of the first piece of all frames for a rank that has given the group this number. */
@@ -21,7 +21,7 @@ export function tagOf(number: number): number {
   return TAGS * number;
 }
 
-/** What a group's messages go through. */
+/** The route of a group's messages. */
 export interface Route {
   /** Communicator of all ranks. */
   readonly comm: number;
@@ -38,9 +38,9 @@ export interface Route {
 export interface Channel extends Route {
   /** Bytes of the longest frame. */
   readonly longest: number;
-  /** Where `member`'s frames arrive; the own one is what all are sent. */
+  /** Address where `member`'s frames arrive; the own frame is sent to all. */
   frameAddress(member: number): number;
-  /** The frame that `member` alone is sent. */
+  /** Address of the frame that is sent to `member` alone. */
   partAddress(member: number): number;
 }
 
@@ -56,7 +56,7 @@ export interface RequestSet {
 export class PersistentRequests {
   readonly #mpi: Mpi;
   readonly #channel: Channel;
-  /** Handles of the receives by piece and peer; every round of a group uses the same. */
+  /** Handles of the receives by piece and peer; all rounds of a group share them. */
   readonly #receives: NativeMemory[] = [];
   readonly #rounds = new Map<number, RequestSet>();
   #last: RequestSet | null = null;
@@ -71,7 +71,10 @@ export class PersistentRequests {
     return Math.ceil(bytes / this.#mpi.abi.pieceBytes);
   }
 
-  /** The round in which each peer is sent `bytes` of a frame, the same to all or one of its own. */
+  /**
+   * Finds the round in which each peer is sent `bytes` of a frame: the common frame, or its own
+   * part.
+   */
   round(bytes: number, pieces: number, ofParts: boolean): RequestSet {
     const key = (bytes * 1024 + pieces) * 2 + (ofParts ? 1 : 0);
     if (this.#last !== null && this.#last.key === key) return this.#last;
@@ -129,7 +132,7 @@ export class PersistentRequests {
     return ofParts ? channel.partAddress(peer) : channel.frameAddress(channel.member);
   }
 
-  /** Receives of one piece, with room for the longest there is. */
+  /** Receives of one piece, with room for the longest. */
   #receivesOf(piece: number): NativeMemory {
     const { pieceBytes } = this.#mpi.abi;
     const { longest, members } = this.#channel;
@@ -168,7 +171,7 @@ export class PersistentRequests {
     this.#drop(round);
   }
 
-  /** Frees the sends of a round; its receives are everyone's. */
+  /** Frees the sends of a round; the receives are shared by all rounds. */
   #drop({ cells, pieces }: RequestSet): void {
     const peers = this.#channel.members - 1;
     for (let piece = 0; piece < pieces; piece++) {

@@ -1,4 +1,4 @@
-/** Requests of MPI that lie one behind the other, until all of them are done. */
+/** Consecutive requests of MPI, until all of them are done. */
 
 import { check, type Mpi } from '../library/library.js';
 import { ALIGNMENT, NativeMemory } from '../library/memory.js';
@@ -17,7 +17,7 @@ export class Requests {
   }
 
   /**
-   * Lets `count` requests at `address` be what {@link arrived} looks at.
+   * Makes {@link arrived} look at `count` requests at `address`.
    * @param peers members at the other end of the first of them
    */
   watch(address: number, count: number, peers: readonly number[]): void {
@@ -42,7 +42,7 @@ export class Requests {
     this.#flag.free();
   }
 
-  /** Takes request `index` if it is done. @returns whether it is */
+  /** Takes request `index` if it is done. @returns true if it is */
   #take(index: number): boolean {
     const { call, abi } = this.#mpi;
     const request = this.#address + index * abi.handleBytes;
