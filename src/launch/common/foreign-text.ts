@@ -1,9 +1,9 @@
-/** Text that others wrote, on its way to a console: a terminal obeys control characters. */
+/** Text from others, on its way to a console: a terminal obeys control characters. */
 
-/** All that a terminal may take for a command, and what turns the direction of writing. */
+/** All that a terminal may take for a command, and all that turns the direction of writing. */
 const CONTROL = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** `text` with its control characters written out, as \x1b; line breaks and tabs stay. */
+/** Returns `text` with its control characters written out, as \x1b; line breaks and tabs stay. */
 export function escapeControls(text: string): string {
   return text.replace(CONTROL, (found) => {
     if (found === '\n' || found === '\t') return found;
@@ -12,7 +12,7 @@ export function escapeControls(text: string): string {
   });
 }
 
-/** The same on one line. */
+/** Returns `text` on one line, with line breaks and tabs written out as well. */
 export function escapeLine(text: string): string {
   return escapeControls(text).replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 }

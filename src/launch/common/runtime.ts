@@ -1,10 +1,10 @@
 /** Runtimes that ranks can run on. */
 
-/** First versions of the lines that serve: `engines` of package.json. */
+/** First versions of the lines that are supported: `engines` of package.json. */
 const OLD_LINE = [20, 19] as const;
 const NEW_LINE = [22, 12] as const;
 
-/** What is wrong with a runtime, as `process.versions` tells it; null when nothing is. */
+/** Names the fault of a runtime, as `process.versions` tells it; null when there is none. */
 export function runtimeProblem(
   versions: Readonly<Record<string, string | undefined>>,
 ): string | null {

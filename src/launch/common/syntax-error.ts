@@ -1,6 +1,6 @@
 /**
  * Finds the place of a syntax error. Node prints it for a program, but the error object of an ES
- * module does not have it. So another Node reads the script and what it imports once more, and runs
+ * module does not have it. So another Node reads the script and its imports once more, and runs
  * nothing.
  */
 
@@ -11,7 +11,7 @@ import { entryOf } from './entry.js';
 /** Milliseconds that the search may take. */
 const LIMIT_MS = 5000;
 
-/** The error as Node prints it, with file, line and the code; null when the error has its place. */
+/** Returns the error as Node prints it, with file, line and code; null when it has its place. */
 export function explainSyntaxError(error: unknown, script: string | undefined): string | null {
   if (!(error instanceof SyntaxError) || script === undefined) return null;
   // With a place, the stack begins with it.

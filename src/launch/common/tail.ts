@@ -1,6 +1,6 @@
 /** The end of a rank's output, which is shown when the rank fails. */
 
-/** Bytes, or characters, that are looked at. */
+/** Bytes, or characters, that are read. */
 export const TAIL_LENGTH = 8192;
 const TAIL_LINES = 20;
 

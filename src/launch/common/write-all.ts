@@ -21,16 +21,16 @@ export function writeAll(fd: number, bytes: Uint8Array | string): void {
 
 let makeRoom = () => '';
 
-/** `make` returns what is to be written before each {@link say}: a terminal may show more. */
+/** `make` returns the text to write before each {@link say}: a terminal may show more. */
 export function beforeSaying(make: () => string): void {
   makeRoom = make;
 }
 
-/** Writes to standard error, which may be gone, as a terminal that was closed is. */
+/** Writes to standard error, which may be gone, such as a terminal that was closed. */
 export function say(text: string): void {
   try {
     writeAll(2, makeRoom() + text);
   } catch {
-    // There is nobody left to tell.
+    // Nobody is left to tell.
   }
 }

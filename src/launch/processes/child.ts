@@ -1,4 +1,4 @@
-/** One rank's process on this host, from its start to its end, with what it last said. */
+/** One rank's process on this host, from its start to its end, with its last output. */
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { constants } from 'node:os';
@@ -12,14 +12,14 @@ import type { LaunchPlan } from './options.js';
 const SETUP = entryOf('processes/rank-setup.js').href;
 
 export interface ChildEvents {
-  /** The process has ended and all that it wrote was read. `error`: it never started. */
+  /** The process has ended and all its output was read. `error`: it never started. */
   closed(code: number | null, signal: NodeJS.Signals | null, error: string | null): void;
   /** The caller's `onOutput` threw. */
   outputFailed(error: unknown): void;
 }
 
 export class Child {
-  /** What the rank threw, as Node prints it; '' when nothing, or not yet. */
+  /** The error that the rank threw, as Node prints it; '' when there is none, or not yet. */
   thrown = '';
   readonly #process: ChildProcess;
   readonly #rank: number;
@@ -29,7 +29,7 @@ export class Child {
   #ending = false;
   #settled = false;
 
-  /** @throws what the caller's `prefix` throws, and TypeError for words that are not */
+  /** @throws the error of the caller's `prefix`, and TypeError for words that are not strings */
   constructor(
     plan: LaunchPlan,
     rank: number,
@@ -45,7 +45,7 @@ export class Child {
     this.#events = events;
     this.#process = spawn(command[0], command.slice(1), {
       env,
-      // A session of its own: Ctrl-C is for the launcher, and what the rank starts ends with it.
+      // A session of its own: Ctrl-C is for the launcher, and the rank's own processes end with it.
       detached: true,
       // Descriptor 3 is the rank's PMI channel.
       stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
@@ -65,12 +65,12 @@ export class Child {
 
   /** The last lines that the rank wrote. */
   get tail(): string {
-    // A character that the cut went through is left out.
+    // A character that was cut is left out.
     const start = this.#tail.findIndex((byte) => (byte & 0xc0) !== 0x80);
     return lastLines(this.#tail.subarray(Math.max(0, start)).toString());
   }
 
-  /** Sends `signal` to the rank and whatever it has started. */
+  /** Sends `signal` to the rank and to all processes that it has started. */
   kill(signal: NodeJS.Signals): void {
     this.#ending = true;
     for (const stream of ['stdout', 'stderr'] as const) this.#process[stream]?.resume();
@@ -91,7 +91,7 @@ export class Child {
     };
     this.#process.once('error', (error) => once(null, null, error.message));
     this.#process.once('exit', (code) => {
-      // What it has started would hold its pipes open, and outlive the world.
+      // Processes that it has started would hold its pipes open, and outlive the world.
       if (code !== 0) this.kill('SIGKILL');
     });
     // Not 'exit': the rank's last line of PMI may not have been read by then.
@@ -122,7 +122,7 @@ export class Child {
   }
 }
 
-/** Exit code of a process as shells count it: 128 and the signal's number for one that was ended. */
+/** Returns a process's exit code as shells count it: 128 plus its number for an ending signal. */
 export function exitCodeOf(code: number | null, signal: NodeJS.Signals | null): number {
   return failureStatus(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
 }

@@ -1,11 +1,11 @@
-/** Cores for ranks that are processes: each gets a share of its own of those that this host has. */
+/** Cores for ranks that are processes: each rank gets its own share of this host's cores. */
 
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * Words that pin each local rank, before its command.
- * @throws RangeError where this host cannot pin, or has fewer cores than ranks
+ * Returns the words that pin each local rank, to be put before its command.
+ * @throws RangeError if this host cannot pin, or has fewer cores than ranks
  */
 export function pinning(localRanks: number): string[][] {
   if (spawnSync('taskset', ['--version']).status !== 0) {
@@ -33,7 +33,7 @@ export function coresOf(status: string): number[] {
   });
 }
 
-/** `cores` in `count` runs of neighbours, as even as can be. */
+/** Divides `cores` into `count` runs of neighbours, as evenly as possible. */
 export function shares(cores: readonly number[], count: number): number[][] {
   const at = (i: number) => Math.floor((i * cores.length) / count);
   return Array.from({ length: count }, (_, i) => cores.slice(at(i), at(i + 1)));

@@ -1,13 +1,13 @@
-/** Why a launch failed; told to every host in these words. */
+/** Failure of a launch, told to every host in these words. */
 export interface Failure {
   readonly text: string;
-  /** What the launcher should exit with; never 0. */
+  /** Exit code for the launcher; never 0. */
   readonly exitCode: number;
   /** World rank that failed; null when no rank did. */
   readonly rank: number | null;
   /** The last lines that this rank wrote; empty when no rank failed. */
   readonly output: string;
-  /** What a callback threw, on the host where it did. */
+  /** Error that a callback threw, on the host where it did. */
   readonly cause?: unknown;
 }
 

@@ -1,8 +1,10 @@
 /**
  * Both ends of a connection prove that they know the shared secret, without sending it: each signs
- * the other's random challenge, the host first, so that a stranger learns nothing from the hub. The
- * key of the session comes from the same challenges. What they sign with is stretched from the
- * secret: to guess a weak one from a proof that was overheard takes a tenth of a second a guess.
+ * the other end's random challenge, the host first, so that a stranger learns nothing from the hub.
+ * The
+ * key of the session comes from the same challenges. Both sign with a key that is stretched from
+ * the
+ * secret: guessing a weak secret from an overheard proof takes a tenth of a second a guess.
  */
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
@@ -11,7 +13,7 @@ import { LineReader } from './lines.js';
 
 /** Changes with the protocol, so that versions that cannot talk say so. */
 const PROTOCOL = 'syncbn-launch-2';
-/** What the hub says instead of its proof. */
+/** Line that the hub sends instead of its proof. */
 const REFUSAL = 'refused';
 const DIFFERENT = 'the secrets of the two hosts differ';
 /** Longest line of a stranger. */
@@ -21,7 +23,7 @@ const STRETCHING = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 26 };
 
 export interface Session {
   readonly socket: Socket;
-  /** What has come in, and will. */
+  /** The lines that have come, and later ones. */
   readonly lines: LineReader;
   /** Signs every later line. */
   readonly key: Buffer;
@@ -29,7 +31,7 @@ export interface Session {
 
 export type Side = 'hub' | 'host';
 
-/** What hosts with the same secret sign with. */
+/** Stretches the secret into the key that hosts sign with. */
 export function stretch(secret: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     scrypt(secret, PROTOCOL, 32, STRETCHING, (error, key) => {
@@ -51,8 +53,8 @@ function proves(proof: string, expected: Buffer): boolean {
 /**
  * Greets the other end and checks it.
  * @param key of {@link stretch}
- * @param deadline milliseconds until it must have proved itself
- * @throws Error that says what was wrong: no protocol, another version, a wrong secret, silence
+ * @param deadline milliseconds until the other end must have proved itself
+ * @throws Error that names the fault: no protocol, another version, a wrong secret, silence
  */
 export async function shakeHands(
   socket: Socket,

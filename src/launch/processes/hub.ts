@@ -1,6 +1,6 @@
 /**
- * The host with node rank 0 keeps the others together: it counts hosts in, passes barriers on when
- * all have reached them, tells everyone of the first failure, and of the end.
+ * The host with node rank 0 keeps the other hosts together: it counts hosts in, passes barriers on
+ * when all have reached them, and tells everyone of the first failure, and of the end.
  */
 
 import { startTimer, type Timer } from '../world/timer.js';
@@ -18,31 +18,31 @@ interface Host {
 
 export class Hub {
   readonly #workers: number;
-  /** Job of the first host that joins; the others must have the same. */
+  /** Job of the first host that joins; the other hosts must have the same job. */
   #job: string | null = null;
   readonly #hosts: Host[] = [];
   readonly #refused: string[] = [];
   #nodes: readonly number[] | null = null;
   #failed = false;
   readonly #seconds: number;
-  /** Runs from the first host's arrival at the first barrier to that of all; null: over. */
+  /** Runs from the first host's arrival at the first barrier to the arrival of all; null: over. */
   #joinTimer: Timer | null;
 
   /**
    * @param workers ranks in all
-   * @param seconds to form the world, and then for its ranks to join it; negative: for ever
+   * @param seconds to form the world, and then for its ranks to join it; negative: forever
    */
   constructor(workers: number, seconds: number) {
     this.#workers = workers;
     this.#seconds = seconds;
   }
 
-  /** Whether all hosts have come, or never will. */
+  /** True once all hosts have come, or never will. */
   get settled(): boolean {
     return this.#nodes !== null || this.#failed;
   }
 
-  /** Takes a host in. `open` gets what listens to the host, and returns the channel to it. */
+  /** Takes a host in. `open` gets the listener for the host, and returns the channel to it. */
   add(name: string, open: (listener: Listener) => Channel): void {
     const channel = open({
       receive: (message) => this.#receive(host, message),
@@ -75,7 +75,7 @@ export class Hub {
     this.#tellAll({ type: 'fail', failure: reason });
   }
 
-  /** Ends all lines after what was said on them. */
+  /** Ends all lines after the messages on them. */
   async close(): Promise<void> {
     this.#stopTimer();
     await Promise.all(this.#hosts.map(({ channel }) => channel.close()));
@@ -90,7 +90,7 @@ export class Hub {
     return this.#hosts.reduce((sum, { join }) => sum + (join?.localWorkers ?? 0), 0);
   }
 
-  /** Hosts that belong to the world; others may be connected that never say a word. */
+  /** Hosts that belong to the world; other hosts may be connected and never say a word. */
   get #members(): Host[] {
     return this.#hosts.filter(({ join }) => join !== null);
   }
@@ -123,7 +123,7 @@ export class Hub {
     }
     const problem = this.#problemOf(host, join);
     if (problem !== null) {
-      // Said to the newcomer as well as to all others.
+      // The newcomer is told as well as all other hosts.
       this.fail(failure(`${problem}`));
       return;
     }
@@ -186,7 +186,7 @@ export class Hub {
     this.#joinTimer = null;
   }
 
-  /** Some ranks wait in the world's first barrier for those of other hosts, which do not come. */
+  /** Some ranks wait in the world's first barrier for ranks of other hosts, which do not come. */
   #missRanks(): void {
     const late = this.#members.find(({ keys, done }) => keys === null && !done);
     const waiting = this.#hosts.find(({ keys }) => keys !== null);
@@ -207,7 +207,7 @@ export class Hub {
   }
 
   #lost(host: Host, why: string): void {
-    // A host that has ended may go before all others have; one that never joined is not missed.
+    // A host that has ended may go before all others have; a host that never joined is not missed.
     if (host.join === null) this.#forget(host);
     else if (!host.done) this.fail(failure(`${host.name} was lost: ${why}`));
   }

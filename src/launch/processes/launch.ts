@@ -11,7 +11,8 @@ import { type LaunchPlan, type ProcessLaunchOptions, planOf } from './options.js
 import { openChannel } from './rendezvous.js';
 
 /**
- * Runs `script` as processes that join one world over MPICH, on this host and on the others that
+ * Runs `script` as processes that join one world over MPICH, on this host and on the other hosts
+ * that
  * run the same command. Ends when all ranks of all hosts have ended.
  * @throws LaunchError with the first failure of any host, the same on all; no rank is left then
  * @throws TypeError, RangeError for wrong options
@@ -46,7 +47,7 @@ class HostPart {
   #ranks: LocalRanks | null = null;
   #formation: Formation | null = null;
   #failure: Failure | null = null;
-  /** What the ranks are asked to end with. */
+  /** The signal that asks the ranks to end. */
   #signal: EndSignal = 'SIGTERM';
   #end: () => void = () => {};
   readonly #ended: Promise<void>;
@@ -83,7 +84,7 @@ class HostPart {
     this.#fail(failure(text, statusOf('SIGINT')));
   }
 
-  /** A failure of this host's: it ends here at once, and on all others through the hub. */
+  /** Fails this host: it ends here at once, and on all other hosts through the hub. */
   #fail(reason: Failure): void {
     if (this.#failure !== null) return;
     const { cause: _, ...told } = reason;
@@ -109,7 +110,7 @@ class HostPart {
     else if (message.type === 'done') this.#finish();
   }
 
-  /** What the hub says is what this host was asked for, or the hub is not what it should be. */
+  /** Starts the world that this host was asked for; a hub that names another is not trusted. */
   #start(formation: Formation): void {
     const { nodes, nodeRank } = formation;
     const { localWorkerNum, workerNum } = this.#plan;
@@ -145,12 +146,12 @@ class HostPart {
   }
 }
 
-/** A failure as another host tells it, safe for this host's console. */
+/** A failure from another host, safe for this host's console. */
 function safe(reason: Failure): Failure {
   return { ...reason, text: escapeLine(reason.text), output: escapeControls(reason.output) };
 }
 
-/** What hosts compare when they meet. Each may have the script at a path of its own. */
+/** The job that hosts compare when they meet. Each may have the script at a path of its own. */
 function jobOf({ jobName, script, args }: LaunchPlan): string {
   return jobName === '' ? [basename(script), ...args].join(' ') : jobName;
 }

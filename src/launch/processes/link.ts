@@ -10,7 +10,7 @@ const SIGNATURE_LENGTH = 64;
 /** Milliseconds between signs of life, and without one until a host counts as lost. */
 const PING_MS = 2000;
 const SILENCE_MS = 20_000;
-/** Milliseconds that the last words get to go out. */
+/** Milliseconds for the last messages to go out. */
 const FAREWELL_MS = 2000;
 
 export class Link implements Channel {

@@ -11,9 +11,9 @@ import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
 import { sharedMemoryHint } from './shared-memory.js';
 
-/** Milliseconds that a rank which aborts the world gets to end, so that its output is complete. */
+/** Milliseconds in which a rank that aborts the world may end, so that its output is complete. */
 const LAST_WORDS_MS = 500;
-/** Variables of other launchers, which would mislead the ranks, and the secret, which is not theirs. */
+/** Variables that ranks must not inherit: those of other launchers, and the secret. */
 const FOREIGN = /^(OMPI_|PMIX_|PMI_|PRTE_|HYDI_|MPI_LOCAL|SLURM_(PROCID|STEP_.*)$|SYNCBN_SECRET$)/;
 
 export interface LocalEvents {
@@ -40,7 +40,7 @@ export class LocalRanks implements PmiHost {
   readonly #news = new Map<string, string>();
   #ended = 0;
   #killed = false;
-  /** Runs from the first rank's arrival at the first barrier to that of all; null: over. */
+  /** Runs from the first rank's arrival at the first barrier to the arrival of all; null: over. */
   #joinTimer: Timer | null;
   #onAllClosed: () => void = () => {};
 
@@ -59,12 +59,12 @@ export class LocalRanks implements PmiHost {
     for (let local = 0; local < this.#count && !this.#killed; local++) this.#spawn(local);
   }
 
-  /** Whether all ranks here are in the barrier. */
+  /** True while all ranks here are in the barrier. */
   get allWait(): boolean {
     return this.#waiting.size === this.#count;
   }
 
-  /** Whether all ranks here have ended well. */
+  /** True once all ranks here have ended well. */
   get allEnded(): boolean {
     return this.#ended === this.#count;
   }
@@ -78,7 +78,7 @@ export class LocalRanks implements PmiHost {
     for (const rank of ranks) this.#sessions.get(rank)?.release();
   }
 
-  /** Asks all ranks here to end, and kills those that are left after the grace; resolves then. */
+  /** Asks all ranks here to end, and kills the remaining ones after the grace; resolves then. */
   kill(signal: NodeJS.Signals): Promise<void> {
     this.#stopTimer();
     this.#killed = true;
@@ -152,7 +152,7 @@ export class LocalRanks implements PmiHost {
     }
   }
 
-  /** A mistake of whoever launches ends the launch, and not the program that it is made in. */
+  /** A mistake in a callback ends the launch, and not the program that launches. */
   #callbackFailed(where: string, rank: number, cause: unknown): void {
     const text = `rank ${rank} on host ${hostname()}: ${where} failed: ${describeError(cause)}`;
     this.#events.failed({ ...failure(text), cause });
@@ -226,7 +226,7 @@ export class LocalRanks implements PmiHost {
     this.#events.failed({ text, exitCode, rank, output });
   }
 
-  /** A rank that has ended cannot enter the barrier that others are in. */
+  /** A rank that has ended cannot enter the barrier that other ranks are in. */
   #failBarrier(): void {
     const local = Array.from({ length: this.#count }, (_, i) => this.#first + i);
     const ended = local.filter((rank) => !this.#children.has(rank));
@@ -240,7 +240,7 @@ export class LocalRanks implements PmiHost {
   }
 }
 
-/** Which ranks share a host, in PMI's words: (first host, hosts, ranks on each) for each host. */
+/** The ranks that share a host, in PMI's words: (first host, hosts, ranks on each) by host. */
 function mappingOf(nodes: readonly number[]): string {
   return `(vector,${nodes.map((count, node) => `(${node},1,${count})`).join(',')})`;
 }

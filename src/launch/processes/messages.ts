@@ -1,21 +1,21 @@
-/** What hosts and the hub (the host with node rank 0) tell one another. */
+/** Messages between the hosts and the hub (the host with node rank 0). */
 
 import type { Failure } from './errors.js';
 
-/** What ranks have put since the last barrier: pairs of key and value. */
+/** Keys that ranks have put since the last barrier: pairs of key and value. */
 export type Keys = readonly (readonly [string, string])[];
 
-/** What a host says first. */
+/** A host's first message. */
 export interface Join {
-  /** -1: the hub gives it one, in the order of arrival. */
+  /** -1: the hub gives the host a node rank, in the order of arrival. */
   readonly nodeRank: number;
   readonly localWorkers: number;
   readonly workers: number;
-  /** The job's name; without one, its script and arguments. The same on all hosts. */
+  /** The job's name; without a name, its script and arguments. The same on all hosts. */
   readonly job: string;
 }
 
-/** Who is in the world: hosts in the order of their node ranks, and the receiver's place. */
+/** The hosts of the world in the order of their node ranks, and the receiver's place. */
 export interface Formation {
   readonly nodeRank: number;
   /** Ranks on each host. */
@@ -35,11 +35,11 @@ export type Message =
 /** A host's line to the hub, which may be in this process. */
 export interface Channel {
   send(message: Message): void;
-  /** Ends the line after what was sent has gone out. */
+  /** Ends the line after all messages have gone out. */
   close(): Promise<void>;
 }
 
-/** What comes in on a channel. */
+/** Events of a channel. */
 export interface Listener {
   receive(message: Message): void;
   /** The line is gone; `why` says how. Nothing comes after. */

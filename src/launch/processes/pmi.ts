@@ -1,12 +1,12 @@
 /**
  * The launcher's end of PMI-1, the protocol of lines in which MPICH's ranks find one another: they
- * put keys, meet at a barrier, and get the keys of the others. One command besides is our own.
+ * put keys, meet at a barrier, and get the keys of the other ranks. One further command is our own.
  */
 
 import type { Duplex } from 'node:stream';
 import { failureStatus } from '../world/signals.js';
 
-/** What a rank asks of its launcher. */
+/** The launcher, as its ranks see it. */
 export interface PmiHost {
   /** Ranks in all. */
   readonly size: number;
@@ -17,19 +17,19 @@ export interface PmiHost {
   barrier(rank: number): void;
   /** The rank calls MPI_Abort. */
   abort(rank: number, exitCode: number): void;
-  /** The rank ends because something was thrown. `because`: only since another rank failed. */
+  /** The rank ends because of an error. `because`: only because another rank failed. */
   thrown(rank: number, text: string, because: boolean): void;
-  /** The rank says what is no PMI. */
+  /** The rank sent a line that is not PMI. */
   garbled(rank: number, line: string): void;
 }
 
 const KVS = 'syncbn';
-/** What PMI-1 allows, in characters. */
+/** Limits of PMI-1, in characters. */
 const MAX_KEY = 64;
 const MAX_VALUE = 1024;
 /** Keys that a rank may put: MPICH needs some ten. */
 const MAX_KEYS = 4096;
-/** Longest line: what was thrown, in base64. */
+/** Longest line: an error, in base64. */
 const MAX_LINE = 1 << 17;
 
 type Words = ReadonlyMap<string, string>;
@@ -64,7 +64,7 @@ export class PmiSession {
     ]);
     stream.setEncoding('utf8');
     stream.on('data', (text) => this.#take(String(text)));
-    // A rank that dies with lines unread; its end is judged by its exit code.
+    // A rank may die with lines unread; its exit code then judges it.
     stream.on('error', () => {});
   }
 

@@ -1,7 +1,9 @@
 /**
- * First module of a rank that is a process: the rank dies with its launcher, even when that is
- * killed without a chance to end its ranks, and tells it what was thrown. Does nothing in what the
- * rank forks, which inherits it.
+ * First module of a rank that is a process: the rank dies with its launcher, even if the launcher
+ * is
+ * killed without a chance to end its ranks, and tells it about errors. Does nothing in processes
+ * that the
+ * rank forks, which inherit it.
  */
 
 import { readSync, writeSync } from 'node:fs';
@@ -12,7 +14,7 @@ import { explainSyntaxError } from '../common/syntax-error.js';
 /** prctl(PR_SET_PDEATHSIG, SIGKILL) */
 const PR_SET_PDEATHSIG = 1;
 const SIGKILL = 9;
-/** Milliseconds that the launcher has to take in what was thrown. */
+/** Milliseconds that the launcher has to take in an error. */
 const ANSWER_MS = 500;
 
 async function dieWith(launcher: string): Promise<void> {
@@ -53,7 +55,7 @@ function waitForAnswer(channel: number): void {
 }
 
 const { SYNCBN_LAUNCHER_PID: launcher, PMI_FD: channel } = process.env;
-// What the rank forks begins with this module, too, and has another parent.
+// Processes that the rank forks begin with this module, too, and have another parent.
 delete process.env.SYNCBN_LAUNCHER_PID;
 
 if (launcher !== undefined) {

@@ -1,4 +1,4 @@
-/** How hosts find the hub: node rank 0 listens at the master address, the others connect to it. */
+/** Hosts find the hub: node rank 0 listens at the master address, other hosts connect to it. */
 
 import { lookup } from 'node:dns/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
@@ -11,7 +11,7 @@ import { Link } from './link.js';
 import type { Channel, Listener } from './messages.js';
 import type { LaunchPlan } from './options.js';
 
-/** Milliseconds that a stranger gets to prove itself, and between tries to reach the hub. */
+/** Milliseconds for a stranger to prove itself, and between tries to reach the hub. */
 const PROOF_MS = 10_000;
 const RETRY_MS = 200;
 /** Strangers that may be proving themselves at a time. */
@@ -19,13 +19,13 @@ const MAX_STRANGERS = 64;
 
 type Meeting = Pick<LaunchPlan, 'nodeRank' | 'masterAddr'>;
 
-/** A launch plan and what its secret is stretched to. */
+/** A launch plan and the key that its secret is stretched to. */
 interface Party {
   readonly plan: LaunchPlan;
   readonly key: Buffer;
 }
 
-/** Opens this host's channel to the hub; the hub itself, when this host has node rank 0. */
+/** Opens this host's channel to the hub, or the hub itself, if this host has node rank 0. */
 export async function openChannel(plan: LaunchPlan, listener: Listener): Promise<Channel> {
   if (plan.localWorkerNum === plan.workerNum) return alone(plan, listener);
   const party = { plan, key: await stretch(plan.secret ?? '') };
@@ -112,8 +112,8 @@ async function reach({ plan, key }: Party, listener: Listener): Promise<Channel>
 }
 
 /**
- * Tries again and again until the time is over: a name may resolve later, and whoever answers at
- * the address may be a stranger who is gone soon. Each new reason is told of.
+ * Tries repeatedly until the time is over: a name may resolve later, and the answer at the address
+ * may come from a stranger who is gone soon. Each new reason is told.
  */
 async function untilItWorks<T>(plan: LaunchPlan, attempt: () => Promise<T>): Promise<T> {
   const start = performance.now();
@@ -171,7 +171,7 @@ function dial({ masterAddr, masterPort, signal }: LaunchPlan): Promise<Socket> {
 }
 
 /**
- * Whether this host has node rank 0, or will have it when nobody else has.
+ * True if this host has node rank 0, or will have it unless another host has it.
  * @throws Error when the address is a name that does not resolve
  */
 export async function mayBeFirst({ nodeRank, masterAddr }: Meeting): Promise<boolean> {

@@ -9,7 +9,7 @@ export const SECRET_VARIABLE = 'SYNCBN_SECRET';
 const MIN_LENGTH = 16;
 
 /**
- * The secret in `file`, or else in the environment.
+ * Reads the secret from `file`, or else from the environment.
  * @throws RangeError when the file cannot be read
  */
 export function readSecret(
@@ -24,13 +24,13 @@ export function readSecret(
   }
 }
 
-/** Words of warning for a secret's file that others on this host may read; null for none. */
+/** Warns of a secret's file that others on this host may read; null if they may not. */
 export function secretWarning(file: string): string | null {
   const open = process.platform !== 'win32' && (statSync(file).mode & 0o077) !== 0;
   return open ? `others may read the secret in ${file}; chmod 600 it` : null;
 }
 
-/** A new secret of 128 bits. */
+/** Makes a new secret of 128 bits. */
 export function makeSecret(): string {
   return randomBytes(16).toString('hex');
 }

@@ -2,13 +2,13 @@
 
 import { statfsSync } from 'node:fs';
 
-/** What UCX takes for each rank, rounded up. */
+/** MiB that UCX takes for each rank, rounded up. */
 const MIB_PER_RANK = 5;
 
-/** What MPICH and UCX say when they cannot start. */
+/** Output of MPICH and UCX when they cannot start. */
 const TROUBLE = /MPI_Init_thread.*failed|\/dev\/shm/;
 
-/** Words for a failure of `ranks` ranks on a host, one of which said `tail`; '' for other causes. */
+/** Hint for a failure of `ranks` ranks on a host, one of which wrote `tail`; '' if none fits. */
 export function sharedMemoryHint(tail: string, ranks: number): string {
   const mib = sharedMib();
   if (!TROUBLE.test(tail) || mib === null || mib >= MIB_PER_RANK * ranks) return '';

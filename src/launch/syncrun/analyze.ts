@@ -1,4 +1,4 @@
-/** `syncrun --analyze FILES`: says in words where each rank stood, from the records of the ranks. */
+/** `syncrun --analyze FILES`: tells where each rank stood, from the records of the ranks. */
 
 import { readFileSync } from 'node:fs';
 import type { FlightRecord, RecordedCall } from '../../group/rounds/recorder.js';
@@ -18,7 +18,7 @@ export function readRecord(path: string): FlightRecord {
   return record;
 }
 
-/** Lines about `records`, which are of one world. */
+/** Returns lines about `records`, which are of one world. */
 export function analyze(records: readonly FlightRecord[]): string {
   if (records.length === 0) throw new RangeError('--analyze needs the files of the records');
   const byRank = new Map(records.map((record) => [record.rank, record]));
@@ -50,7 +50,7 @@ function standing(rank: number, record: FlightRecord | undefined): string {
 
 const isOpen = ({ ended }: RecordedCall) => ended === 0;
 
-/** For each group, who had not come to the collective that others stood in. */
+/** For each group, names the ranks that had not come to the collective that others stood in. */
 function missing(ranks: readonly number[], records: Map<number, FlightRecord>): string[] {
   const lines: string[] = [];
   for (const [group, furthest] of furthestCalls(records)) {
@@ -76,7 +76,7 @@ function furthestCalls(records: Map<number, FlightRecord>): Map<string, Recorded
   return furthest;
 }
 
-/** The first collective of each group that ranks called differently. */
+/** Finds the first collective of each group that ranks called differently. */
 function differences(records: readonly FlightRecord[]): string[] {
   const seen = new Map<string, { rank: number; call: RecordedCall }>();
   const told = new Set<string>();
@@ -95,7 +95,7 @@ function differences(records: readonly FlightRecord[]): string[] {
   return lines;
 }
 
-/** What ranks must agree on; gathers may differ in their counts. */
+/** The part of a call that ranks must agree on; gathers may differ in their counts. */
 function contentOf({ kind, count, label }: RecordedCall): string {
   return `${kind} ${kind === 'allReduce' ? count : ''} ${label}`;
 }

@@ -3,7 +3,7 @@
 import { runPrepared } from './run.js';
 
 const status = await runPrepared(JSON.parse(process.argv[2]), () => {
-  // syncrun may not have waited so long.
+  // syncrun may have stopped waiting.
   if (process.connected) process.send?.('started');
 });
 process.exit(status);

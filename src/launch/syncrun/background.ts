@@ -11,15 +11,15 @@ import type { PreparedWorld } from './prepare.js';
 
 const ENTRY = fileURLToPath(new URL('./background-main.js', import.meta.url));
 
-/** File in the log folder that holds what the launcher itself has to say. */
+/** File in the log folder with the launcher's own messages. */
 const LAUNCHER_LOG = 'syncrun.log';
-/** Milliseconds that a world is watched: until it has started, and then a moment more. */
+/** Milliseconds that a world is watched: until it has started, and then a moment longer. */
 const WATCH_MS = 5000;
 const MOMENT_MS = 1000;
 
 /**
  * Starts the world in a process of its own, which outlives this one and its terminal. A world that
- * fails as soon as it starts, as with a mistake in the script, is told of here.
+ * fails as soon as it starts, as with a mistake in the script, is reported here.
  * @returns the exit status
  */
 export async function startInBackground({ settings, ...rest }: PreparedWorld): Promise<number> {

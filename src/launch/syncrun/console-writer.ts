@@ -1,6 +1,6 @@
 /**
  * Writes to this process's output without blocking it. A launcher that waited for a pager or a
- * stopped terminal would miss the other hosts' signs of life, and they its own.
+ * stopped terminal would miss the other hosts' signs of life, and they would miss its own.
  */
 
 import { write } from 'node:fs';
@@ -22,9 +22,9 @@ export class ConsoleWriter {
     this.#fd = fd;
   }
 
-  /** @returns a promise when too much waits; it resolves when all of it is written */
+  /** @returns a promise when too much waits; it resolves when all bytes are written */
   write(bytes: Uint8Array): Promise<void> | undefined {
-    // A console whose reader is gone is no reason to fail: the ranks go on without.
+    // A console whose reader is gone is no reason to fail: the ranks go on without it.
     if (!this.#open) return undefined;
     this.#queue.push(bytes);
     this.#bytes += bytes.length;
@@ -32,12 +32,12 @@ export class ConsoleWriter {
     return this.#bytes > HIGH_WATER ? this.#draining : undefined;
   }
 
-  /** Whether all is written. */
+  /** True when all bytes are written. */
   get idle(): boolean {
     return this.#draining === null;
   }
 
-  /** Resolves when all is written, or nobody reads it. */
+  /** Resolves when all bytes are written, or nobody reads them. */
   async drained(): Promise<void> {
     await this.#draining;
   }

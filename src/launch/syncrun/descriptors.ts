@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 
-/** Files that a rank takes in this process, and this process for itself. */
+/** Files that each rank takes in this process, and files that this process takes for itself. */
 const PER_RANK = 6;
 const OWN = 40;
 
@@ -17,7 +17,7 @@ export function checkDescriptors(ranks: number): void {
   );
 }
 
-/** The limit of this process; null when nobody says. */
+/** The limit of this process; null when the system does not tell. */
 function openFiles(): number | null {
   try {
     const limits = readFileSync('/proc/self/limits', 'utf8');

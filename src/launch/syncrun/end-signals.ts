@@ -1,4 +1,4 @@
-/** What this process does when it gets a signal that ends a world. */
+/** This process's handlers of the signals that end a world. */
 
 import { END_SIGNALS, type EndSignal } from '../world/signals.js';
 
@@ -8,7 +8,7 @@ export class EndSignals {
   /** Calls `stop` when the first signal comes; the second ends this process by itself, at once. */
   constructor(stop: (signal: EndSignal) => void) {
     const onSignal = (name: EndSignal) => {
-      // Whoever asks twice does not want to wait for anything.
+      // A user who asks twice does not want to wait for anything.
       if (this.#received !== null) dieBy(name);
       this.#received = name;
       stop(name);
@@ -16,13 +16,13 @@ export class EndSignals {
     for (const name of Object.keys(END_SIGNALS) as EndSignal[]) process.on(name, onSignal);
   }
 
-  /** The first that came; null: none. */
+  /** The first signal that came; null: none has come. */
   get received(): EndSignal | null {
     return this.#received;
   }
 }
 
-/** Ends this process by the signal itself, at once, whatever its threads do. */
+/** Ends this process by the signal itself, at once, even if its threads are busy. */
 export function dieBy(signal: EndSignal): void {
   process.removeAllListeners(signal);
   process.kill(process.pid, signal);

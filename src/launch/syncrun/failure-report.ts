@@ -1,10 +1,10 @@
-/** Words on standard error for a world that failed: each error once, with the ranks that share it. */
+/** Report of a world that failed, on standard error: each error once, with its ranks. */
 
 /** Something that a rank threw, as Node prints it. */
 export interface Thrown {
   readonly rank: number;
   readonly text: string;
-  /** Whether it was thrown only because another rank had failed. */
+  /** Set if it was thrown only because another rank had failed. */
   readonly because: boolean;
 }
 
@@ -13,7 +13,7 @@ export interface FailedLog {
   /** Its path, or words for it. */
   readonly path: string;
   readonly tail: string;
-  /** Whether its output has been on the console. */
+  /** Set if the console has shown its output. */
   readonly shown: boolean;
 }
 
@@ -29,7 +29,7 @@ export function failureReport(
   const groups = groupsOf(thrown, first);
   const own = groups.find(({ ranks }) => first !== null && ranks.includes(first));
   const lines = [`syncrun: ${text}\n`];
-  // The console has what the rank wrote; the log has it with the error.
+  // The console has the rank's output; the log has it together with the error.
   if (log !== null && !log.shown && log.tail !== '') {
     lines.push(quote(`the end of ${log.path}`, log.tail));
     if (own !== undefined && own.ranks.length > 1) {

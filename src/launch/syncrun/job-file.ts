@@ -1,6 +1,6 @@
 /**
- * Who writes the logs of a folder: a file for each `syncrun` that runs, beside its logs. A second
- * job would empty them.
+ * Marks the jobs that write logs in a folder: a file for each `syncrun` that runs, beside its logs.
+ * A second job would empty the logs.
  */
 
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,17 +10,17 @@ import type { Settings } from './options/settings.js';
 
 export interface Job {
   readonly pid: number;
-  /** When the process started, in the kernel's words: another may have its id later. */
+  /** Start of the process, in the kernel's words: another process may have its id later. */
   readonly started: string;
   readonly script: string;
   readonly logName: string;
-  /** Where and as what its hosts meet; null for a world on one host. */
+  /** Meeting point of its hosts, and the job's name; null for a world on one host. */
   readonly meeting: string | null;
 }
 
 const PREFIX = `.syncrun-${hostname()}-`;
 
-/** Jobs of this host that write to `folder` now. Removes what ended jobs have left. */
+/** Finds the jobs of this host that write to `folder` now. Removes files of ended jobs. */
 export function runningJobs(folder: string): Job[] {
   const names = readdirSync(folder).filter((name) => name.startsWith(PREFIX));
   return names.flatMap((name) => {
@@ -46,7 +46,7 @@ export function refuseRunning(settings: Settings): void {
   }
 }
 
-/** Says that this process writes the logs. @returns what takes it back */
+/** Marks the logs as written by this process. @returns a function that removes the mark */
 export function claimLogs(settings: Settings): () => void {
   const path = join(settings.logDir, `${PREFIX}${process.pid}.json`);
   const { script, logName } = settings;
@@ -68,7 +68,7 @@ function readJob(path: string): Job | null {
   }
 }
 
-/** The start of a process, in the kernel's words; '' when it is not there. */
+/** The start of a process, in the kernel's words; '' when the process is not there. */
 function startOf(pid: number): string {
   try {
     // Its name, in brackets, may hold spaces.
@@ -81,7 +81,7 @@ function startOf(pid: number): string {
   }
 }
 
-/** Where there is no /proc. */
+/** For systems without /proc. */
 function isThere(pid: number): boolean {
   try {
     return process.platform !== 'linux' && process.kill(pid, 0);

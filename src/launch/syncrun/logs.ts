@@ -33,7 +33,7 @@ export class Logs {
     return join(this.#folder, `${this.#name}_${rank}.log`);
   }
 
-  /** Where the ranks' flight records go, up to `_RANK.record.json`. */
+  /** Path of the ranks' flight records, up to `_RANK.record.json`. */
   get recordPath(): string {
     return join(this.#folder, this.#name);
   }
@@ -43,7 +43,7 @@ export class Logs {
     this.#try(() => writeFileSync(`${this.recordPath}.request`, ''));
   }
 
-  /** Words about the flight records that the ranks have written; empty for none. */
+  /** Hint at the flight records that the ranks have written; empty if there are none. */
   get recordHint(): string {
     const written = readdirSync(this.#folder).some((name) => this.#isRecord(name));
     const command = `syncrun --analyze ${this.recordPath}_*.record.json`;
@@ -51,8 +51,8 @@ export class Logs {
   }
 
   /**
-   * Makes the folder when it is missing, and an empty log for each of `ranks`; removes those of
-   * ranks that an earlier and larger world had.
+   * Makes the folder if it is missing, and an empty log for each of `ranks`; removes logs of ranks
+   * that only an earlier and larger world had.
    * @throws RangeError when the folder or a log cannot be written to, or another job writes them
    */
   prepare(settings: Settings, ranks: Iterable<number>): void {
@@ -97,14 +97,14 @@ export class Logs {
     }
   }
 
-  /** A new log in the place of an old one, never through a link. @returns its descriptor */
+  /** Makes a new log in place of an old one, never through a link. @returns its descriptor */
   create(rank: number): number {
     const { O_CREAT, O_EXCL, O_APPEND, O_WRONLY } = constants;
     rmSync(this.path(rank), { force: true });
     return openSync(this.path(rank), O_CREAT | O_EXCL | O_APPEND | O_WRONLY, 0o644);
   }
 
-  /** Adds to a log what the launcher has to say of its rank. */
+  /** Adds the launcher's words about a rank to its log. */
   append(rank: number, text: string): void {
     try {
       appendFileSync(this.path(rank), text);

@@ -23,7 +23,7 @@ const CHECK = new URL('../../check/main.js', import.meta.url);
 /** Exit status of a command that could not be started as it was written. */
 const USAGE_STATUS = 2;
 
-/** Reads and checks all there is before anything starts; null when only information was asked. */
+/** Reads and checks everything before anything starts; null if only information was asked for. */
 async function prepare(argv: readonly string[]): Promise<PreparedWorld | null> {
   const problem = runtimeProblem(process.versions);
   if (problem !== null) throw new RangeError(problem);

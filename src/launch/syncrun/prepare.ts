@@ -1,4 +1,4 @@
-/** What a world needs before it starts, whichever launcher starts it; all mistakes show here, once. */
+/** Prepares a world before it starts, for either launcher; all mistakes show here, once. */
 
 import { pathToFileURL } from 'node:url';
 import { loadKoffi } from '../../group/mpi/index.js';
@@ -21,11 +21,11 @@ import type { ProcessSettings, Settings } from './options/settings.js';
 export interface PreparedWorld {
   readonly settings: Settings;
   readonly tsx: Tsx | null;
-  /** Words that pin each local rank, before its command; null: none is pinned. */
+  /** Words that pin each local rank, before its command; null: no rank is pinned. */
   readonly pins: readonly string[][] | null;
 }
 
-/** @throws RangeError or Error for what would keep the world from starting */
+/** @throws RangeError or Error for anything that would keep the world from starting */
 export async function prepareWorld(settings: Settings): Promise<PreparedWorld> {
   const { processes, workerNum } = settings;
   const tsx = findTsx(pathToFileURL(settings.script));
@@ -44,8 +44,8 @@ export async function prepareWorld(settings: Settings): Promise<PreparedWorld> {
 }
 
 /**
- * Puts the hosts' secret into the environment, for others can read command lines. The first host
- * makes one when it has none.
+ * Puts the hosts' secret into the environment, since other users can read command lines. The first
+ * host makes one if it has none.
  */
 async function prepareSecret(processes: ProcessSettings): Promise<void> {
   const { masterAddr, masterPort, secretFile } = processes;
@@ -57,7 +57,7 @@ async function prepareSecret(processes: ProcessSettings): Promise<void> {
     process.env[SECRET_VARIABLE] = secret;
     return;
   }
-  // A name that does not resolve yet is another host's.
+  // A name that does not resolve yet belongs to another host.
   if (!(await mayBeFirst(processes).catch(() => false))) {
     throw new RangeError(
       `several hosts need a secret in common: give the one that the first host shows, as ` +

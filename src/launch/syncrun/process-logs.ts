@@ -1,4 +1,4 @@
-/** Where the output of ranks that are processes goes: a log for each, and the console. */
+/** Receives the output of ranks that are processes: a log for each, and the console. */
 
 import { closeSync } from 'node:fs';
 import { writeAll } from '../common/write-all.js';
@@ -12,7 +12,7 @@ export class ProcessLogs {
   readonly thrown: Thrown[] = [];
   readonly #logs: Logs;
   readonly #console: RankConsole;
-  /** Descriptors by rank; which ranks are on this host shows only when the world has formed. */
+  /** Descriptors by rank. The ranks on this host are known only when the world has formed. */
   readonly #open = new Map<number, number | null>();
 
   constructor(settings: Settings) {
@@ -27,7 +27,7 @@ export class ProcessLogs {
     this.#try(rank, () => this.#open.set(rank, this.#logs.create(rank)));
   }
 
-  /** Takes what a rank threw. Node prints it next, which is for the log alone: it is shown at the end. */
+  /** Takes an error of a rank. Node prints it next, for the log alone: the report shows it. */
   take(thrown: Thrown): void {
     this.thrown.push(thrown);
   }
@@ -78,7 +78,7 @@ export class ProcessLogs {
     if (log !== null) this.#try(rank, () => writeAll(log, bytes));
   }
 
-  /** A log that fails is told of, and the rank goes on without. */
+  /** Reports a log that fails, and the rank goes on without it. */
   #try(rank: number, write: () => void): void {
     try {
       write();

@@ -1,6 +1,6 @@
 /**
- * The ranks' output on this process's console: whole lines, each with its rank in front; on a
- * terminal, where the ranks stand is below.
+ * The ranks' output on this process's console: whole lines, each with its rank in front. On a
+ * terminal, the state of the ranks stands below.
  */
 
 import type { OutputStream } from '../threads/events.js';
@@ -8,13 +8,13 @@ import { ConsoleWriter } from './console-writer.js';
 import type { Settings } from './options/settings.js';
 import { Terminal } from './terminal.js';
 
-/** Bytes of a line without end after which a part of it is shown. */
+/** Bytes of an unfinished line after which a part of it is shown. */
 const MAX_LINE = 1 << 20;
 const NEWLINE = 10;
 
 export class RankConsole {
   readonly #ranks: ReadonlySet<number>;
-  /** Whether lines of several ranks can meet here. */
+  /** True if lines of several ranks can meet here. */
   readonly #several: boolean;
   readonly #prefix: boolean;
   readonly #writers = { stdout: new ConsoleWriter(1), stderr: new ConsoleWriter(2) };
@@ -30,7 +30,7 @@ export class RankConsole {
     this.#terminal = Terminal.of(settings);
   }
 
-  /** Whether it needs to hear ranks: some are shown, or a terminal shows where all stand. */
+  /** True if it needs the ranks' output: to show some ranks, or the state of all on a terminal. */
   get listens(): boolean {
     return this.#ranks.size > 0 || this.#terminal !== null;
   }
@@ -47,18 +47,18 @@ export class RankConsole {
     return this.#ranks.has(rank);
   }
 
-  /** @returns a promise when the console is behind; it resolves when all of it is written */
+  /** @returns a promise when the console is behind; it resolves when all bytes are written */
   write(rank: number, stream: OutputStream, bytes: Uint8Array): Promise<void> | undefined {
     this.#terminal?.block.heard(rank, bytes);
     if (!this.#ranks.has(rank)) return undefined;
     const writer = this.#terminal?.takes(stream) ? this.#terminal : this.#writers[stream];
-    // What a single rank writes can be torn by nobody.
+    // Nothing can tear the lines of a single rank.
     const whole = this.#several || writer === this.#terminal;
     const shown = whole ? this.#wholeLines(rank, stream, bytes) : bytes;
     return shown.length === 0 ? undefined : writer.write(shown);
   }
 
-  /** Shows lines without end; resolves when all is written, or nobody reads it. */
+  /** Shows unfinished lines; resolves when all bytes are written, or nobody reads them. */
   async close(): Promise<void> {
     for (const [name, { bytes }] of this.#begun) {
       const [stream, rank] = name.split(' ') as [OutputStream, string];
@@ -74,7 +74,7 @@ export class RankConsole {
     this.#terminal?.leave();
   }
 
-  /** What can be shown of a rank's bytes; a line without end is kept for the next ones. */
+  /** The part of a rank's bytes that can be shown; an unfinished line is kept. */
   #wholeLines(rank: number, stream: OutputStream, bytes: Uint8Array): Uint8Array {
     const name = `${stream} ${rank}`;
     const begun = this.#begun.get(name) ?? { chunks: [], bytes: 0 };

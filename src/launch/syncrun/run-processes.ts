@@ -10,13 +10,13 @@ import type { ProcessSettings } from './options/settings.js';
 import type { PreparedWorld } from './prepare.js';
 import { ProcessLogs } from './process-logs.js';
 
-/** Refused connections that are told of; there may be thousands. */
+/** Most refused connections that are reported; there may be thousands. */
 const MAX_NOTES = 5;
 
 /**
- * Meets the other hosts, starts this host's ranks, waits for all, and says on standard error what
- * failed, wherever it did.
- * @param onStarted this host's ranks run
+ * Meets the other hosts, starts this host's ranks, waits for all, and reports the failure on
+ * standard error, on whichever host it was.
+ * @param onStarted called when this host's ranks run
  * @returns the exit status
  */
 export async function runProcesses(
@@ -50,7 +50,7 @@ export async function runProcesses(
   });
   const { received } = signals;
   if (received !== null) {
-    // Whoever interrupts does not wait for a console that stands still.
+    // A user who interrupts does not wait for a console that stands still.
     logs.conclude(`syncrun: ended by ${received}\n`);
     return statusOf(received);
   }

@@ -14,8 +14,8 @@ import type { PreparedWorld } from './prepare.js';
 import { RankConsole } from './rank-console.js';
 
 /**
- * Starts the ranks, waits for them, and says on standard error which one failed.
- * @param onStarted every rank runs its script
+ * Starts the ranks, waits for them, and reports on standard error which one failed.
+ * @param onStarted called when every rank runs its script
  * @returns the exit status
  */
 export async function runThreads(world: PreparedWorld, onStarted: () => void): Promise<number> {
@@ -74,7 +74,7 @@ class ThreadRun {
     this.#console.leave();
     for (const rank of results.keys()) this.#logs.append(rank, `syncrun: ended by ${signal}\n`);
     if (stuck.length > 0) dieBy(signal);
-    // Whoever interrupts does not wait for a console that stands still.
+    // A user who interrupts does not wait for a console that stands still.
     return statusOf(signal);
   }
 

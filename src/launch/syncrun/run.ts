@@ -6,7 +6,7 @@ import { runProcesses } from './run-processes.js';
 import { runThreads } from './run-threads.js';
 
 /**
- * @param onStarted the ranks here run
+ * @param onStarted called when the ranks here run
  * @returns the exit status
  */
 export function runPrepared(world: PreparedWorld, onStarted = () => {}): Promise<number> {

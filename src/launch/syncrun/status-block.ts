@@ -1,15 +1,16 @@
 /**
- * What a terminal shows below the ranks' output while they run: how many are up, for how long, and
- * the last line of each. Four sequences that every terminal knows are enough for it.
+ * The block that a terminal shows below the ranks' output while they run: the number of ranks that
+ * are up, the time, and the last line of each rank. Four sequences that every terminal knows are
+ * enough for it.
  */
 
 import { stripVTControlCharacters } from 'node:util';
 import { escapeLine } from '../common/foreign-text.js';
 
-/** Rows for ranks, and rows of the terminal that are left to output. */
+/** Most rows for ranks, and rows of the terminal that are left to output. */
 const MOST_ROWS = 8;
 const FREE_ROWS = 4;
-/** Bytes and characters of a line that are looked at; no terminal is wider. */
+/** Most bytes and characters of a line that are read; no terminal is wider. */
 const LOOK = 1024;
 
 /** The terminal cuts lines that are too long: it knows how wide characters are. */
@@ -17,9 +18,9 @@ const CUT = '\x1b[?7l';
 const WRAP = '\x1b[?7h';
 
 interface Line {
-  /** The last that was not empty. */
+  /** The last line that was not empty. */
   readonly text: string;
-  /** What came behind the last line break. */
+  /** The text after the last line break. */
   readonly begun: string;
 }
 
@@ -28,13 +29,13 @@ export class StatusBlock {
   readonly #height: () => number;
   readonly #start = performance.now();
   readonly #up = new Set<number>();
-  /** By rank; the one that was heard last stands last. */
+  /** By rank; the rank heard most recently stands last. */
   readonly #lines = new Map<number, Line>();
   #ended = 0;
-  /** What is on the terminal; null: nothing. */
+  /** Rows on the terminal; null: none. */
   #drawn: readonly string[] | null = null;
 
-  /** @param ranks words for all of them. @param height rows of the terminal */
+  /** @param ranks words for all ranks. @param height rows of the terminal */
   constructor(ranks: string, height: () => number) {
     this.#ranks = ranks;
     this.#height = height;
@@ -56,14 +57,14 @@ export class StatusBlock {
     this.#lines.set(rank, { text: last, begun: (lines.at(-1) ?? '').slice(-LOOK) });
   }
 
-  /** What takes the block off the terminal. */
+  /** Returns the text that takes the block off the terminal. */
   erase(): string {
     const rows = this.#drawn?.length ?? 0;
     this.#drawn = null;
     return rows === 0 ? '' : `\r\x1b[${rows}A\x1b[J`;
   }
 
-  /** What brings the terminal up to date; empty when it is. */
+  /** Returns the text that brings the terminal up to date; empty when it is up to date. */
   draw(): string {
     const rows = this.#text();
     if (rows.join('\n') === this.#drawn?.join('\n')) return '';
@@ -83,7 +84,7 @@ export class StatusBlock {
   }
 }
 
-/** `text` without colours, and without what would move the cursor. */
+/** Returns `text` without colours, and without anything that would move the cursor. */
 function plain(text: string): string {
   return escapeLine(stripVTControlCharacters(text).replaceAll('\t', ' '));
 }

@@ -31,7 +31,7 @@ async function statusOf(folder: string, { pid, script, logName }: Job): Promise<
   const asked = statSync(request).mtimeMs;
   const fresh = () => recordsOf(folder, logName).filter((path) => statSync(path).mtimeMs >= asked);
   const limit = performance.now() + ANSWER_MS;
-  // How many there are is in each of them.
+  // Each record tells the number of ranks.
   const isWhole = () => {
     const [first] = fresh();
     return first !== undefined && fresh().length === readRecord(first).size;

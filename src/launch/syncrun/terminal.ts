@@ -1,4 +1,4 @@
-/** Standard error as a terminal, with a {@link StatusBlock} below all that is written. */
+/** Standard error as a terminal, with a {@link StatusBlock} below all output. */
 
 import { fstatSync } from 'node:fs';
 import { beforeSaying, say } from '../common/write-all.js';
@@ -7,7 +7,7 @@ import { ConsoleWriter } from './console-writer.js';
 import type { Settings } from './options/settings.js';
 import { StatusBlock } from './status-block.js';
 
-/** Milliseconds between looks at what has changed. */
+/** Milliseconds between looks for changes. */
 const TICK_MS = 200;
 const NEWLINE = 10;
 
@@ -17,7 +17,7 @@ export class Terminal {
   readonly #timer: NodeJS.Timeout;
   readonly #streams: readonly OutputStream[];
 
-  /** The terminal of a world that is waited for; null where there is none. */
+  /** The terminal of a world that is waited for; null if there is none. */
   static of({ join, workerNum, processes }: Settings): Terminal | null {
     if (!join || !process.stderr.isTTY || process.env.TERM === 'dumb') return null;
     const here = processes?.localWorkerNum ?? workerNum;
@@ -32,7 +32,7 @@ export class Terminal {
     beforeSaying(() => this.#makeRoom());
   }
 
-  /** Whether this is where `stream` goes. */
+  /** True if `stream` goes to this terminal. */
   takes(stream: OutputStream): boolean {
     return this.#streams.includes(stream);
   }
@@ -41,14 +41,14 @@ export class Terminal {
     return this.#block;
   }
 
-  /** Shows whole lines. @returns a promise when too much waits */
+  /** Shows whole lines. @returns a promise when too many bytes wait */
   write(lines: Uint8Array): Promise<void> | undefined {
     const end = lines.at(-1) === NEWLINE ? '' : '\n';
     const parts = [Buffer.from(this.#block.erase()), lines, Buffer.from(end + this.#block.draw())];
     return this.#writer.write(Buffer.concat(parts));
   }
 
-  /** Takes the block away; resolves when all is written, or nobody reads it. */
+  /** Takes the block away; resolves when all bytes are written, or nobody reads them. */
   async close(): Promise<void> {
     clearInterval(this.#timer);
     this.#writer.write(Buffer.from(this.#block.erase()));
@@ -67,7 +67,7 @@ export class Terminal {
     if (changed !== '') this.#writer.write(Buffer.from(changed));
   }
 
-  /** @returns what is to be written before words of the launcher's own */
+  /** @returns the text to write before messages of the launcher's own */
   #makeRoom(): string {
     return this.#writer.idle ? this.#block.erase() : '';
   }

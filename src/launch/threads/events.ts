@@ -1,8 +1,8 @@
-/** What the launcher of threads tells a program; free of Node's types, which a user may lack. */
+/** Events of a world of threads, for programs; free of Node's types, which a user may lack. */
 
 export type OutputStream = 'stdout' | 'stderr';
 
-/** What a launcher may listen to; each gets the world rank that it comes from. */
+/** Callbacks of a launcher; each gets the world rank that the event comes from. */
 export interface RankEvents {
   /** The script posted `message` to its `parentPort`. */
   onMessage?: ((message: unknown, rank: number) => void) | undefined;

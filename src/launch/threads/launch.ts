@@ -1,4 +1,4 @@
-/** Starts a world of ranks from a program and gathers what they return. */
+/** Starts a world of ranks from a program and gathers their results. */
 
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -18,16 +18,16 @@ import type { RankEvents, ResourceLimits } from './events.js';
 import { type RankThreadOptions, type ThreadEvents, threadStarter } from './rank-thread.js';
 import { findTsx } from './typescript.js';
 
-/** What a callback throws ends the world, and `done` rejects with it. */
+/** An error in a callback ends the world, and `done` rejects with it. */
 export interface LaunchOptions extends WorldOptions, RankEvents {
-  /** What the script finds in `process.argv` from 2 on. Default: nothing. */
+  /** Arguments of the script: `process.argv` from 2 on. Default: none. */
   args?: readonly string[];
   /**
    * Argument of the script's `main`, copied to each rank by structured clone; a function is
    * called with each rank and gives that rank's argument. Default: undefined.
    */
   data?: unknown;
-  /** Where the ranks' output goes besides `onOutput`. Default: 'console', unless that is given. */
+  /** Sink of the output besides `onOutput`. Default: 'console', unless `onOutput` is given. */
   output?: 'console' | 'ignore';
   /** Limits of each rank's memory. Default: Node's. */
   resourceLimits?: ResourceLimits;
@@ -41,10 +41,10 @@ export type Launch<T> = RunningWorld<T, object>;
 
 /**
  * Starts `workerNum` ranks as threads, each of which runs `script`, a JavaScript or TypeScript
- * module. When it exports a function `main`, that is called with `data`, and what it returns (or
- * resolves to) is the rank's result. `init()` in the script joins the world. A rank ends when its
- * script has nothing left to do; it fails when it throws, leaves a rejection unhandled, or exits
- * with a code other than 0, and then the whole world ends.
+ * module. If the script exports a function `main`, it is called with `data`, and its result (or the
+ * value it resolves to) is the rank's result. `init()` in the script joins the world. A rank ends
+ * when its script has nothing left to do. It fails when it throws, leaves a rejection unhandled, or
+ * exits with a code other than 0, and then the whole world ends.
  * @param script `file:` URL, or a path from the current folder
  * @throws TypeError for an option of the wrong type
  * @throws RangeError for a script that is not there, or an option out of range
@@ -116,7 +116,7 @@ function locate(script: URL | string): URL {
   throw new RangeError(`launch: there is no script ${showText(path, MOST_PATH)}`);
 }
 
-/** Characters of a path in an error. */
+/** Most characters of a path in an error. */
 const MOST_PATH = 1000;
 
 function urlOf(script: URL | string): URL | null {

@@ -1,11 +1,11 @@
-/** What the launcher tells a rank's thread when it starts it, and what the two say to each other. */
+/** The plan that a rank's thread is started with, and messages between it and the launcher. */
 
 import type { MessagePort } from 'node:worker_threads';
 import type { ThreadWorldHandle } from '../../group/thread/world.js';
 import type { OutputStream } from './events.js';
 import type { Tsx } from './typescript.js';
 
-/** How a rank's thread runs its script. */
+/** A rank's thread, its script and its lines to the launcher. */
 export interface RankPlan {
   /** URL of the script. */
   readonly script: string;
@@ -13,11 +13,11 @@ export interface RankPlan {
   readonly program: boolean;
   /** Argument of `main`. */
   readonly data: unknown;
-  /** What makes Node read TypeScript; null when it can, or need not. */
+  /** Modules that make Node read TypeScript; null if it can, or need not. */
   readonly tsx: Tsx | null;
-  /** Path of the rank's log file, which is there; null: no log. */
+  /** Path of the rank's log file, which exists; null: no log. */
   readonly log: string | null;
-  /** Whether what the rank writes also goes to the launcher. */
+  /** If true, the rank's output also goes to the launcher. */
   readonly sendsOutput: boolean;
   /** {@link BOARD} in memory that the launcher shares. */
   readonly board: Int32Array;
@@ -39,7 +39,7 @@ export const HIGH_WATER = 1 << 20;
 
 const HEARABLE = ['exit', 'SIGHUP', 'SIGINT', 'SIGTERM'];
 
-/** The bit of an event that a script may listen to when it is asked to end; 0 for all others. */
+/** The bit of an event that a script may listen to when it is asked to end; 0 for other events. */
 export function hearingBit(event: string): number {
   const place = HEARABLE.indexOf(event);
   return place < 0 ? 0 : 1 << place;
@@ -59,7 +59,7 @@ export type RankReport =
   | { readonly kind: 'output'; readonly stream: OutputStream; readonly bytes: Uint8Array }
   /** The log cannot be written to any more; `text` says why. */
   | { readonly kind: 'log'; readonly text: string }
-  /** Something was thrown that nobody caught; `text` is it as Node prints it. */
+  /** An error that nobody caught; `text` is the error as Node prints it. */
   | { readonly kind: 'thrown'; readonly text: string; readonly because: boolean }
   | { readonly kind: 'result'; readonly value: unknown };
 

@@ -1,5 +1,5 @@
 /**
- * Main module of a rank's thread that runs a script as a module: calls what it exports as `main`.
+ * Main module of a rank's thread that runs a script as a module: calls its exported `main`.
  * On Deno and Bun, whose threads begin with no other module, it also runs programs.
  */
 

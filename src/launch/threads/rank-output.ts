@@ -1,7 +1,8 @@
 /**
- * Sends a rank's standard output and error where the plan says, each write at once and in order.
- * Node would pass them on when this thread's event loop comes round, so whatever a rank says before
- * it blocks would be lost when it is ended there.
+ * Sends a rank's standard output and error to the plan's sinks, each write at once and in order.
+ * Node would pass writes on when this thread's event loop comes round. Output that a rank writes
+ * before
+ * it blocks would be lost if the rank is ended there.
  */
 
 import { Console } from 'node:console';
@@ -13,7 +14,7 @@ type Sink = (chunk: Uint8Array) => void;
 
 /**
  * Redirects `process.stdout` and `process.stderr`, and with them the console and warnings.
- * @returns what writes to the log alone, or null without a log
+ * @returns a function that writes to the log alone, or null without a log
  */
 export function captureOutput(plan: RankPlan, report: (report: RankReport) => void): Sink | null {
   const log = logSink(plan, report);
@@ -31,7 +32,7 @@ export function captureOutput(plan: RankPlan, report: (report: RankReport) => vo
   return log;
 }
 
-/** Replaces how `stream` writes; buffering, callbacks and events stay the stream's own. */
+/** Replaces the writing of `stream`; buffering, callbacks and events stay the stream's own. */
 function redirect(stream: NodeJS.WritableStream, sink: Sink): void {
   Object.assign(stream, {
     _write(chunk: Uint8Array | string, encoding: BufferEncoding, done: (error?: Error) => void) {
@@ -48,7 +49,7 @@ function redirect(stream: NodeJS.WritableStream, sink: Sink): void {
   });
 }
 
-/** Opened in the rank's own thread. A log that fails is told of once, and the rank goes on. */
+/** Opened in the rank's own thread. A log that fails is reported once, and the rank goes on. */
 function logSink({ log }: RankPlan, report: (report: RankReport) => void): Sink | null {
   if (log === null) return null;
   let file: number | null = null;
@@ -72,7 +73,7 @@ function logSink({ log }: RankPlan, report: (report: RankReport) => void): Sink 
   };
 }
 
-/** Waits while the launcher is behind: what it has to pass on is in its memory. */
+/** Waits while the launcher is behind: pending output takes its memory. */
 function holdBack(board: Int32Array, sent: number): void {
   let pending = Atomics.add(board, BOARD.pending, sent) + sent;
   while (pending > HIGH_WATER) {

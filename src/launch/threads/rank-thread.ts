@@ -16,7 +16,7 @@ import type { OutputStream, ResourceLimits } from './events.js';
 import { BOARD, hearingBit, type RankData, type RankReport, type RankRequest } from './protocol.js';
 import type { Tsx } from './typescript.js';
 
-/** What the threads of a world tell; each gets the world rank that it comes from. */
+/** Events of the threads of a world; each gets the world rank that it comes from. */
 export interface ThreadEvents {
   /** The rank's script starts. */
   onStart?: ((rank: number) => void) | undefined;
@@ -28,7 +28,7 @@ export interface ThreadEvents {
     | undefined;
   /** Its log cannot be written to any more; `text` says why. */
   onLogLost?: ((rank: number, text: string) => void) | undefined;
-  /** Something was thrown that nobody caught. `because`: only because another rank had failed. */
+  /** An error that nobody caught. `because`: thrown only because another rank had failed. */
   onThrown?: ((rank: number, text: string, because: boolean) => void) | undefined;
   onExit?: ((rank: number, exitCode: number) => void) | undefined;
 }
@@ -37,7 +37,7 @@ export interface RankThreadOptions extends ThreadEvents {
   script: URL;
   /** True: runs as `node script` would. False: as a module whose exported `main` is called. */
   program: boolean;
-  /** What makes Node read TypeScript; null when it can, or need not. */
+  /** Modules that make Node read TypeScript; null if it can, or need not. */
   tsx: Tsx | null;
   args: readonly string[];
   /** Ranks in all. */
@@ -46,7 +46,7 @@ export interface RankThreadOptions extends ThreadEvents {
   dataOf?: (rank: number) => unknown;
   /** Variables of the ranks besides this process's own. */
   env?: Readonly<Record<string, string>>;
-  /** Path of the rank's log; default: none. */
+  /** Path of the rank's log; default: no log. */
   logOf?: (rank: number) => string;
   resourceLimits?: ResourceLimits | undefined;
 }
@@ -59,7 +59,7 @@ export function threadStarter(options: RankThreadOptions): StartRank {
 const SETUP = entryOf('threads/rank.js');
 const MAIN = entryOf('threads/rank-main.js');
 
-/** Deno's and Bun's threads begin with no module before the script. */
+/** False on Deno and Bun, whose threads begin with no module before the script. */
 const BEGINS_WITH_SETUP = !('bun' in process.versions) && !('deno' in process.versions);
 
 /**
@@ -73,7 +73,7 @@ function startWorker(script: URL, program: boolean, options: WorkerOptions): Wor
   try {
     return start(process.execArgv);
   } catch (error) {
-    // Flags of V8 and of the whole process cannot be given to a thread, and serve it anyway.
+    // A thread does not take flags of V8 and of the whole process, and has them anyway.
     const refused = (error as Error).message;
     return start(process.execArgv.filter((flag) => !refused.includes(flag)));
   }

@@ -1,6 +1,6 @@
 /**
- * Runs in every rank's thread before its script: sends the output where it belongs, passes signals
- * on, and tells the other ranks when this one fails. Does nothing in threads that a script starts,
+ * Runs in every rank's thread before its script: sends the output to its sinks, passes signals on,
+ * and tells the other ranks when this one fails. Does nothing in threads that a script starts,
  * which inherit it from the rank.
  */
 
@@ -79,7 +79,7 @@ function isHuge(error: unknown): boolean {
   }
 }
 
-/** Says on the board what the script listens to, and does what the launcher asks for. */
+/** Notes on the board which events the script listens to, and obeys the launcher's requests. */
 function passSignals({ board, reports }: RankPlan): void {
   const note = (event: string | symbol, extra: number) => {
     const bit = hearingBit(String(event));
@@ -105,7 +105,7 @@ async function registerTsx({ esm, cjs }: Tsx): Promise<void> {
   }
 }
 
-/** What the script starts must not begin with this module, as it inherits `process.execArgv`. */
+/** Threads of the script must not begin with this module: they inherit `process.execArgv`. */
 function hideFrom(execArgv: string[]): void {
   const at = execArgv.indexOf(import.meta.url);
   if (at > 0) execArgv.splice(at - 1, 2);
@@ -115,7 +115,7 @@ async function setUp(plan: RankPlan, handle: RankData['syncbn']): Promise<void> 
   const logOnly = captureOutput(plan, report);
   hideFrom(process.execArgv);
   setLaunchedRank({ world: handle, joined: () => report({ kind: 'joined' }) });
-  // The launcher shows what was thrown, once for all ranks alike; without a log it has to be said.
+  // The launcher shows errors, once for all ranks alike; without a log they have to be printed.
   const encoder = new TextEncoder();
   watchFailures(handle, (text) => {
     if (logOnly === null) process.stderr.write(text);

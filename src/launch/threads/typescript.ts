@@ -1,30 +1,30 @@
-/** Finds what this Node needs in order to run a TypeScript script. */
+/** Finds the modules that this Node needs to run a TypeScript script. */
 
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { extname } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
-/** Extensions of files from which Node takes the types away, from 22.18 on. */
+/** Extensions of files whose types Node strips, from 22.18 on. */
 const STRIPPED = ['.ts', '.mts', '.cts'];
 /** Extensions that only tsx can read. */
 const TRANSFORMED = ['.tsx', '.jsx'];
 
 /** URLs of tsx's modules. */
 export interface Tsx {
-  /** What a process must `--import`. */
+  /** URL for a process's `--import`. */
   readonly loader: string;
-  /** What a thread must register: tsx's own `--import` works in main threads only. */
+  /** URLs that a thread must register: tsx's own `--import` works in main threads only. */
   readonly esm: string;
   readonly cjs: string;
 }
 
 /**
- * The tsx that runs `script`, or null when it needs none. A tsx that is installed serves even where
- * Node reads TypeScript itself, since that takes types away and does no more: no `enum`, and no
- * './util.js' for util.ts. Looked up from the script's folder, from the current folder, and from
- * this package when nothing else helps.
- * @throws Error with the command that installs tsx, when it is needed and not there
+ * Finds the tsx that runs `script`, or null if it needs none. An installed tsx is used even if Node
+ * reads TypeScript itself, since Node only strips types: no `enum`, and no './util.js' for util.ts.
+ * Looked up from the script's folder, from the current folder, and from this package if nothing
+ * else helps.
+ * @throws Error with the command that installs tsx, if it is needed and missing
  */
 export function findTsx(script: URL): Tsx | null {
   const extension = extname(script.pathname);
@@ -42,7 +42,7 @@ export function findTsx(script: URL): Tsx | null {
   );
 }
 
-/** Whether this Node, Deno or Bun reads TypeScript itself. */
+/** True if this Node, Deno or Bun reads TypeScript itself. */
 function readsTypes(): boolean {
   const { features, versions } = process as NodeJS.Process & { features: { typescript?: unknown } };
   return Boolean(features.typescript) || 'deno' in versions || 'bun' in versions;

@@ -1,33 +1,35 @@
-/** What a program holds of a world that it started, whatever its ranks run on. */
+/** A program's hold on a world that it started, on any kind of ranks. */
 
 import { RankFailedError } from '../../core/errors.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
 import type { Ranks, WorldEnd } from './ranks.js';
 
-/** How a rank ended that did not fail. */
+/** The end of a rank that did not fail. */
 export interface RankResult<T> {
   readonly rank: number;
-  /** What the rank's `main` returned; undefined for a script without `main`. */
+  /** Value that the rank's `main` returned; undefined for a script without `main`. */
   readonly result: T;
 }
 
-/** A world that was started. `Transfer`: what a message may hand over instead of copying it. */
+/** A world that was started. `Transfer`: objects that a message may transfer instead of copying. */
 export interface RunningWorld<T, Transfer> {
   readonly workerNum: number;
   /**
    * One entry for each rank, in rank order, when all have ended. Rejects with a RankFailedError
-   * that names the first rank that failed, and has what it threw as its `cause`; with what a
-   * callback of the launcher threw; with a plain Error when `stop` ended the world.
+   * that names the first rank that failed and has the rank's error as its `cause`; with the error
+   * of a
+   * callback of the launcher; with a plain Error when `stop` ended the world.
    */
   readonly done: Promise<RankResult<T>[]>;
   /**
    * Sends `message` to the script of a rank.
-   * @throws RangeError for a rank that is not there
+   * @throws RangeError for a rank that does not exist
    */
   post(rank: number, message: unknown, transferList?: readonly Transfer[]): void;
   /**
-   * Ends every rank, whatever it does; resolves when they have ended. With `grace`, ranks that can
+   * Ends every rank, even one that is blocked; resolves when they have ended. With `grace`, ranks
+   * that can
    * hear it are asked to end first, and have so many seconds to save their work.
    * @param options `grace`: default 0
    */
@@ -38,23 +40,23 @@ export interface RunningWorld<T, Transfer> {
 export interface WorldOptions {
   /** Ranks to start; an integer of 1 or more. */
   workerNum: number;
-  /** Seconds that a collective may take, more than 0; Infinity: for ever. Default 600. */
+  /** Seconds that a collective may take, more than 0; Infinity: forever. Default 600. */
   timeout?: number;
-  /** Seconds until every rank must have started, more than 0; Infinity: for ever. Default 600. */
+  /** Seconds until every rank must have started, more than 0; Infinity: forever. Default 600. */
   startTimeout?: number;
   /**
-   * Seconds that the other ranks have, once one has failed, between being asked to end and their
+   * Seconds that the other ranks have, once one has failed, between the request to end and their
    * end. Default 5.
    */
   grace?: number;
 }
 
-/** Ranks of a world of threads or workers: far more than any machine starts. */
+/** Most ranks of a world of threads or workers: far more than any machine starts. */
 const MOST_WORKERS = 65_536;
 
 /**
- * @param own names of the launcher's own options, and of those that are callbacks
- * @throws TypeError for options that there are not, and values of a wrong type
+ * @param own names of the launcher's own options, and of its callbacks
+ * @throws TypeError for unknown options, and values of a wrong type
  * @throws RangeError for a number out of range
  */
 export function checkWorldOptions(
@@ -96,8 +98,8 @@ export function checkWorldOptions(
 }
 
 /**
- * The caller's hold on `ranks`, of which there are `workerNum`.
- * @param thrown what the caller's callbacks have thrown when the ranks have ended
+ * Makes the caller's hold on `ranks`, of which there are `workerNum`.
+ * @param thrown errors of the caller's callbacks, complete when the ranks have ended
  */
 export function holdWorld<T, Transfer>(
   caller: string,
@@ -122,7 +124,8 @@ export function holdWorld<T, Transfer>(
       if (!(grace >= 0)) {
         throw new RangeError(`stop: grace must be 0 or more seconds, got ${grace}`);
       }
-      // Whoever stops the world knows that it was; only those who ask for `done` need the error.
+      // A program that stops the world knows that it stopped; only readers of `done` need the
+      // error.
       done.catch(() => {});
       if (grace > 0) ranks.interrupt('SIGTERM', grace);
       else ranks.stop();

@@ -1,7 +1,8 @@
 /**
  * The ranks of one world: started together, and ended together when one fails. The first failure
- * wakes every rank that waits for others. After a second, in which they may say what they think of
- * it, the ranks that are left are asked to end; after the grace they are ended.
+ * wakes every rank that waits for others. After a second, in which they may report their own view
+ * of
+ * it, the remaining ranks are asked to end; after the grace they are ended.
  */
 
 import { describeError } from '../../core/errors.js';
@@ -16,9 +17,9 @@ import type { RankEnd, RunningRank, StartRank } from './rank.js';
 import { DEFAULT_GRACE, failureStatus } from './signals.js';
 import { startTimer, type Timer } from './timer.js';
 
-/** Seconds that the others have for their own words after a rank has failed. */
+/** Seconds that the other ranks have for their own words after a rank has failed. */
 const LAST_WORDS = 1;
-/** Seconds after which a rank that was told to end is left behind: it is in native code. */
+/** Seconds after which a rank that was ended is given up: it is in native code. */
 const STUCK = 2;
 
 export interface RanksOptions {
@@ -26,11 +27,11 @@ export interface RanksOptions {
   startRank: StartRank;
   /** Seconds that a collective may take; undefined: the world's default. */
   timeout: number | undefined;
-  /** Seconds until every rank must have started its script; negative or Infinity: for ever. */
+  /** Seconds until every rank must have started its script; negative or Infinity: forever. */
   startTimeout: number;
-  /** Seconds that ranks have after a failure from being asked to end to their end; default 5. */
+  /** Seconds that ranks have after a failure, from the request to end to their end; default 5. */
   grace?: number | undefined;
-  /** Every rank runs its script. */
+  /** Called when every rank runs its script. */
   onStarted?: () => void;
 }
 
@@ -39,18 +40,18 @@ export interface RankFailure {
   readonly rank: number;
   /** 'rank 2 failed: Error: ...' */
   readonly text: string;
-  /** What it threw; undefined when it threw nothing. */
+  /** The error that it threw; undefined if it threw none. */
   readonly error: unknown;
   /** Its exit code, 1 to 255; 1 when it had to be ended. */
   readonly exitCode: number;
 }
 
-/** How a world ended. */
+/** The end of a world. */
 export interface WorldEnd {
   readonly failure: RankFailure | null;
-  /** Whether it was told to end. */
+  /** Set if it was told to end. */
   readonly stopped: boolean;
-  /** What each rank's `main` returned, in rank order. */
+  /** Values that the ranks' `main` returned, in rank order. */
   readonly results: unknown[];
   /** Ranks that do not end because they are inside native code. */
   readonly stuck: number[];
@@ -101,7 +102,7 @@ export class Ranks {
     this.#members[rank].running.post(message, transferList);
   }
 
-  /** Asks every rank to end, and ends those that are left after `grace` seconds. */
+  /** Asks every rank to end, and ends the remaining ones after `grace` seconds. */
   interrupt(signal: string, grace: number): void {
     if (this.#left().length === 0) return;
     this.#stopped = true;
@@ -147,7 +148,7 @@ export class Ranks {
     this.#settle();
   }
 
-  /** A rank that ends without joining, beside ranks that have joined, has computed something else. */
+  /** A rank that ends without joining, although others have joined, has computed something else. */
   #checkJoined(): void {
     if (this.#stopped || this.#failure !== null) return;
     const absent = this.#members.find(({ end, joined }) => end !== null && !joined);

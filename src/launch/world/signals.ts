@@ -4,7 +4,7 @@
 export const END_SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 export type EndSignal = keyof typeof END_SIGNALS;
 
-/** Seconds that ranks have after they were asked to end, when nobody says otherwise. */
+/** Seconds that ranks have by default after they were asked to end. */
 export const DEFAULT_GRACE = 5;
 
 /** The exit status after a signal, as shells count it. */

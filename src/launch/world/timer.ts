@@ -2,12 +2,12 @@
 
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
-/** Seconds that ranks get to start when nobody says otherwise. */
+/** Seconds for ranks to start, by default. */
 export const START_TIMEOUT = 600;
-/** A timer cannot run longer than this; more is for ever. */
+/** Longest time of a timer; longer times mean forever. */
 const MAX_TIMER_MS = 0x7fffffff;
 
-/** Calls `ring` after `seconds`; never, when they are negative or more than a timer can run. */
+/** Calls `ring` after `seconds`; never, if they are negative or more than a timer can run. */
 export function startTimer(seconds: number, ring: () => void): Timer {
   if (seconds < 0 || seconds * 1000 > MAX_TIMER_MS) return undefined;
   return setTimeout(ring, seconds * 1000);

@@ -1,13 +1,13 @@
 /**
- * Reads the command line of `syncrun`: options in both spellings up to the script, and what comes
- * behind the script untouched. What the values mean is the business of `settings.ts`.
+ * Reads the command line of `syncrun`: options in both spellings up to the script, and the script's
+ * arguments untouched. The meaning of the values is the business of `settings.ts`.
  */
 
 import { parseArgs } from 'node:util';
 import { suggestion } from '../../../core/nearest.js';
 import { type Given, isFlag, OPTION_NAMES, OPTIONS, type OptionName } from './table.js';
 
-/** What was asked for: information, or a run with the options that were given, as texts. */
+/** The user's request: information, or a run with the options that were given, as texts. */
 export type CommandLine =
   | { readonly kind: 'help' | 'version' }
   | { readonly kind: 'analyze'; readonly files: string[] }
@@ -20,9 +20,7 @@ export type CommandLine =
 
 const FLAG_VALUE = /^(true|false|0|1)$/i;
 
-/**
- * @throws RangeError for an unknown option, one without its value, and a missing script
- */
+/** @throws RangeError for an unknown option, one without its value, and a missing script */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
   const tokens = tokensOf(argv);
   const given: Given = {};
@@ -35,7 +33,7 @@ export function parseCommandLine(argv: readonly string[]): CommandLine {
     if (token.name === 'help' || token.name === 'version') return { kind: token.name };
     if (token.name === 'analyze') return { kind: 'analyze', files: argv.slice(token.index + 1) };
     const name = knownName(token.name, token.rawName);
-    // `--join False`: the parser takes a word behind a flag for the script.
+    // `--join False`: the parser takes a word after a flag for the script.
     const next = isFlag(name) && token.value === undefined ? tokens[at + 1] : undefined;
     const separate = next?.kind === 'positional' && FLAG_VALUE.test(next.value);
     if (separate) at++;

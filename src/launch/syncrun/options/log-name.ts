@@ -6,7 +6,7 @@ import type { Reader } from './values.js';
 
 const PLACEHOLDERS: Record<string, () => string> = { ip: ownAddress, hostname };
 
-/** The name with its placeholders filled in; 'worker' when it is empty. */
+/** Fills in the placeholders of the name; 'worker' if it is empty. */
 export const logName: Reader<string> = (pattern, option) => {
   const name = pattern.replace(/\{([^{}]*)\}/g, (placeholder, word: string) => {
     if (Object.hasOwn(PLACEHOLDERS, word)) return PLACEHOLDERS[word]();
@@ -22,7 +22,7 @@ export const logName: Reader<string> = (pattern, option) => {
   return name || 'worker';
 };
 
-/** This host's first address that others can reach. */
+/** This host's first address that other hosts can reach. */
 function ownAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
   const reachable = addresses.filter(({ internal }) => !internal);

@@ -1,9 +1,9 @@
-/** What the options of `syncrun` mean together: checks them all before anything starts. */
+/** The settings of `syncrun`: checks its options together before anything starts. */
 
 import { findScript } from './script.js';
 import { type Given, type Values, valuesOf } from './table.js';
 
-/** What ranks that are processes need besides. */
+/** Further settings of ranks that are processes. */
 export interface ProcessSettings {
   /** Ranks on this host. */
   readonly localWorkerNum: number;
@@ -14,34 +14,34 @@ export interface ProcessSettings {
   /** Absolute path; null: the secret is in the environment. */
   readonly secretFile: string | null;
   readonly bindCore: boolean;
-  /** What the hosts compare; empty: script and arguments. */
+  /** Name that the hosts compare; empty: script and arguments. */
   readonly jobName: string;
 }
 
-/** A run of `syncrun`; survives JSON, for the background process gets it as such. */
+/** A run of `syncrun`; survives JSON, in which the background process gets it. */
 export interface Settings {
   /** Absolute path. */
   readonly script: string;
   readonly args: readonly string[];
   /** Ranks on all hosts. */
   readonly workerNum: number;
-  /** How ranks that are processes start; null: they are threads. */
+  /** Settings of ranks that are processes; null: the ranks are threads. */
   readonly processes: ProcessSettings | null;
   readonly join: boolean;
   /** Absolute path. */
   readonly logDir: string;
   readonly logName: string;
-  /** Seconds; negative: for ever. */
+  /** Seconds; negative: forever. */
   readonly clusterTimeOut: number;
   /** Ranks whose output also goes to the console. */
   readonly tail: readonly number[];
-  /** Whether the console shows which rank a line comes from. */
+  /** If true, the console shows the rank that a line comes from. */
   readonly rankPrefix: boolean;
   /** Seconds that ranks have after they were asked to end. */
   readonly grace: number;
 }
 
-/** @throws RangeError that names the option, its rule and the value, for any that is wrong */
+/** @throws RangeError that names the option, its rule and the value */
 export function settingsOf(given: Given, script: string, args: readonly string[]): Settings {
   const values = valuesOf(given);
   const counts = countRanks(given, values);
@@ -66,7 +66,7 @@ interface Counts {
   readonly localWorkerNum: number;
 }
 
-/** Of the two counts, one alone sets both. */
+/** One of the two counts alone sets both. */
 function countRanks(given: Given, values: Values): Counts {
   const onlyLocal = given.worker_num === undefined && given.local_worker_num !== undefined;
   const workerNum = onlyLocal ? values.local_worker_num : values.worker_num;

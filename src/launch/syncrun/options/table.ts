@@ -1,4 +1,4 @@
-/** The options of `syncrun`, which are those of MindSpore's msrun, and its help text. */
+/** The options of `syncrun`, MindSpore's msrun's and some more, and its help text. */
 
 import { MASTER_PORT } from '../../processes/index.js';
 import { DEFAULT_GRACE } from '../../world/signals.js';
@@ -7,7 +7,7 @@ import { logName } from './log-name.js';
 import * as values from './values.js';
 
 interface OptionEntry<T> {
-  /** What stands for the value in the help text. */
+  /** Stands for the value in the help text. */
   readonly value: string;
   /** Text of the default; read as if it had been given. */
   readonly default: string;
@@ -99,13 +99,13 @@ export const OPTION_NAMES = Object.keys(OPTIONS) as OptionName[];
 export type Given = Partial<Record<OptionName, string>>;
 export type Values = { readonly [Name in OptionName]: ReturnType<(typeof OPTIONS)[Name]['read']> };
 
-/** @throws RangeError for a text that does not do */
+/** @throws RangeError for a text that its reader does not take */
 export function valuesOf(given: Given): Values {
   const read = (name: OptionName) => OPTIONS[name].read(given[name] ?? OPTIONS[name].default, name);
   return Object.fromEntries(OPTION_NAMES.map((name) => [name, read(name)])) as Values;
 }
 
-/** Whether the option may stand alone. */
+/** True if the option may stand alone. */
 export function isFlag(name: OptionName): boolean {
   return OPTIONS[name].read === values.boolean;
 }
@@ -131,7 +131,7 @@ Example: syncrun --worker_num=8 --local_worker_num=4 --master_addr=10.0.0.1 --no
            --secret_file=secret.txt --join=True train.ts          (and --node_rank=1 on 10.0.0.2)
 `;
 
-/** What `syncrun --help` prints. */
+/** The text that `syncrun --help` prints. */
 export function helpText(): string {
   const rows = OPTION_NAMES.map((name) => {
     const { value, default: fallback, help } = OPTIONS[name];

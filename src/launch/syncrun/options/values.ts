@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { suggestion } from '../../../core/nearest.js';
 
-/** @throws RangeError for a text that does not do */
+/** @throws RangeError for a text that is not such a value */
 export type Reader<T> = (text: string, name: string) => T;
 
 export function integer(least: number, most = Number.MAX_SAFE_INTEGER): Reader<number> {
@@ -51,7 +51,7 @@ export function choice<T extends string>(words: readonly T[]): Reader<T | null> 
   };
 }
 
-/** Ranks with commas between; null: -1, all of them. */
+/** Ranks with commas between; null: -1, all ranks. */
 export const rankList: Reader<readonly number[] | null> = (text, name) => {
   if (text.trim() === '-1') return null;
   const words = text.split(',').map((word) => word.trim());
@@ -61,7 +61,7 @@ export const rankList: Reader<readonly number[] | null> = (text, name) => {
 
 const HOST_NAME = /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i;
 
-/** A host's name or address; one of IPv6 may stand in brackets. */
+/** A host's name or address; an IPv6 address may stand in brackets. */
 export const address: Reader<string> = (text, name) => {
   const bare = text.replace(/^\[(.*)\]$/, '$1');
   if (isIP(bare) !== 0 || HOST_NAME.test(bare)) return bare;
@@ -77,5 +77,5 @@ export const folder: Reader<string> = (text, name) => {
   throw new RangeError(`--${name} must not be empty`);
 };
 
-/** The absolute path of a file; null: none. */
+/** The absolute path of a file; null: no file. */
 export const file: Reader<string | null> = (text) => (text === '' ? null : resolve(text));
