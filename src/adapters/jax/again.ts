@@ -6,7 +6,7 @@ import type { Stage } from './stage.js';
 
 /** A place at which an earlier one runs again; see {@link again}. */
 export class Again {
-  /** Of the place whose layer or stage runs. */
+  /** Name of the place whose layer or stage runs. */
   readonly name: string;
 
   constructor(name: string) {
@@ -16,7 +16,7 @@ export class Again {
 
 /**
  * Runs the layer or stage at the place `name` of a network once more, with the same parameters,
- * whose gradients add up, and the same running statistics, which learn from each run. So the two
+ * halves of a siamese network share all parameters and statistics.
  * halves of a siamese network share all they have.
  * @throws TypeError for a name that is not a string
  * @example
@@ -38,10 +38,10 @@ export function again(name: string): Again {
   return new Again(name);
 }
 
-/** What runs at a place: a layer or stage, and the entry of the parameters that it takes. */
+/** The layer or stage at a place, and the entry of the parameters that it takes. */
 export type Placed<T> = readonly [place: string, value: T, key: string];
 
-/** The places of a network in their order, with what runs there. */
+/** Lists the places of a network in their order, with the layer or stage of each. */
 export function placesOf(
   layers: Readonly<Record<string, Stage | BatchNorm | Again>>,
 ): Placed<Stage | BatchNorm>[] {

@@ -14,15 +14,15 @@ import type { Tree } from './stage.js';
 export interface BroadcastTreeOptions {
   /** Ranks that take part. Default: the world. */
   group?: GroupLike;
-  /** Group rank whose arrays all get. Default 0. */
+  /** Group rank whose arrays all ranks get. Default 0. */
   root?: number;
 }
 
 /**
- * The root's arrays on every rank of the group, so that all start training alike. Every rank of
+ * Gives every rank of the group the root's arrays, so that all start training alike. Every rank of
  * the group calls it with float32 arrays of the same shapes.
  * @param arrays consumed
- * @returns new arrays in the same form; wait for it or await it, one of the two
+ * @returns new arrays in the same form; either wait for them or await them
  * @throws RangeError for a root that is not in the group
  */
 export function broadcastTree<T extends Tree>(

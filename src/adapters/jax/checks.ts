@@ -1,4 +1,4 @@
-/** Checks of what a network is made of and called with. */
+/** Checks of a network's layers, options and arguments. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
 import { suggestion } from '../../core/nearest.js';
@@ -10,7 +10,7 @@ import { partsOf } from '../../layers/parts.js';
 import { Again } from './again.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
-/** The name of a network. Throws unless it can be made of `layers` and `options`. */
+/** Returns the name of a network. Throws unless it can be made of `layers` and `options`. */
 export function checkEntries(layers: unknown, options: unknown): string {
   checkOptionNames(options, ['loss', 'masks', 'processGroup', 'name'], 'network');
   const { loss, name: given = 'network', processGroup } = options as Record<string, unknown>;
@@ -63,7 +63,7 @@ export function checkEntries(layers: unknown, options: unknown): string {
   return name;
 }
 
-/** Throws unless an earlier place is there to run again. */
+/** Throws unless there is an earlier place to run again. */
 function checkAgain(key: string, again: Again, earlier: readonly string[], name: string): void {
   if (typeof again.name !== 'string') {
     throw new TypeError(`${name}: again takes the name of a place, got ${show(again.name)}`);
@@ -118,7 +118,7 @@ export function checkParameters(
   }
 }
 
-/** @throws TypeError for what holds itself and so has no leaves; `what` opens the message */
+/** @throws TypeError for an object that holds itself, without leaves; `what` opens the message */
 export function checkTree(arrays: unknown, what: string): void {
   try {
     tree.leaves(arrays as Tree);

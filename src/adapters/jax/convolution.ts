@@ -8,7 +8,7 @@ import { formatShape } from '../../core/layout.js';
 import { show } from '../../core/show.js';
 import { isArray } from './stage.js';
 
-/** What a convolution does at the border; see {@link convolve}. */
+/** Handling of the border by a convolution; see {@link convolve}. */
 export type Padding = 'same' | 'valid';
 
 /**
@@ -38,7 +38,7 @@ export function convolve(x: np.Array, kernel: np.Array, padding: Padding = 'same
     .slice([], [0, rows - size + 1], [0, columns - size + 1], []);
 }
 
-/** For each row r the sum over i and j of matrix[r + i columns + j] times kernel[i, j]. */
+/** For each row r, sums matrix[r + i columns + j] times kernel[i, j] over i and j. */
 function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): np.Array {
   const [size, , channels, filters] = kernel.shape;
   const [count] = matrix.shape;
@@ -62,8 +62,8 @@ function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): n
 }
 
 /**
- * Largest values of windows of `size` x `size`, side by side. A reshape and a maximum, which
- * jax-js fuses with what comes before.
+ * Largest values of adjacent windows of `size` x `size`. A reshape and a maximum, which jax-js
+ * fuses with the operations before it.
  * @param x shape (N, H, W, C), H and W multiples of `size`; consumed
  * @param size of a window. Default 2
  * @returns shape (N, H / size, W / size, C)

@@ -9,7 +9,7 @@ export const flatten = jit((arrays: Tree): np.Array => {
   return np.concatenate(leaves.map((leaf) => leaf.reshape([-1])));
 });
 
-/** New float32 arrays in the form and on the devices of `like`, from their elements. */
+/** Makes float32 arrays in the form and on the devices of `like`, from their elements. */
 export function unflatten<T extends Tree>(values: Float32Array, like: T): T {
   let at = 0;
   return tree.map(({ shape, size, device }: np.Array) => {

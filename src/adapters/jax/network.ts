@@ -29,8 +29,8 @@ import { type LossAndGradients, type Spans, trainingStep } from './training-step
 export type Layers = Record<string, Stage | AnySyncBatchNorm | GlobalBatchNorm | Again>;
 
 /**
- * The parameter tree of a network: one entry for each layer, `{}` for those without any; none for
- * the places where a layer runs again.
+ * The parameter tree of a network: one entry for each layer, `{}` for layers without parameters; no
+ * entry for places where a layer runs again.
  */
 export type ParametersOf<E extends Layers> = {
   -readonly [K in keyof E as E[K] extends Again ? never : K]: E[K] extends Stage<infer P>
@@ -40,42 +40,42 @@ export type ParametersOf<E extends Layers> = {
       : { weight: np.Array; bias: np.Array };
 };
 
-/** A batch: an array with the samples on its first axis, or with what else the stages need. */
+/** A batch: an array with the samples on its first axis, or with a carry for the stages. */
 export type Batch = np.Array | { x: np.Array; carry: Tree };
 
 export interface NetworkOptions<L extends Tree> {
   /**
-   * The mean loss over the samples that it is given, a scalar. Runs inside `jit`; gets what the
-   * last stage returns, and owns it. With a group the mean over all its samples comes out.
+   * Returns the mean loss over the given samples, a scalar. Runs inside `jit`; gets the result of
+   * the last stage, and owns it. With a group the mean over all its samples comes out.
    */
   loss: (x: np.Array, labels: L, carry: Tree) => np.Array;
   /**
-   * For normalisations, by name: which of their input's values count, from the carry that comes
-   * with it. An array of the input's shape without its channels, of any type, 0 where nothing
-   * counts. Statistics are of what counts on all ranks; all values are normalised. Runs inside
-   * `jit`, and owns the carry.
+   * For normalisations, by name: the mask of their input's values that count, from the carry that
+   * comes along. An array of the input's shape without its channels, of any type, 0 where a value
+   * does not count. Statistics are of the values that count on all ranks; all values are
+   * normalised. Runs inside `jit`, and owns the carry.
    */
   masks?: Record<string, MaskOf>;
   /** Ranks that train together, by name or object. Default null: the world. */
   processGroup?: GroupLike;
-  /** What its collectives and errors are called. Default 'network'. */
+  /** Name of the network in collectives and errors. Default 'network'. */
   name?: string;
 }
 
 export interface StepOptions {
   /**
-   * Whether loss and gradients are averaged over the group. Default true. With false they are this
-   * rank's part, of its mean loss: weighed by the ranks' sample counts they average to the same,
-   * as `averageGradients` does with `sampleCount`.
+   * If true (default), loss and gradients are averaged over the group. If false, they are those of
+   * this rank's own mean loss: weighed by the ranks' sample counts they average to the same, as
+   * `averageGradients` does with `sampleCount`.
    */
   average?: boolean;
-  /** Whether the gradients of the batch come along, too. Default false. */
+  /** If true, the gradients of the batch come along, too. Default false. */
   inputGradients?: boolean;
 }
 
 /**
  * A network of `layers` in the order in which they are written, and its loss.
- * @throws TypeError for layers that are none; RangeError for a float64 or reproducible layer
+ * @throws TypeError for anything but layers; RangeError for a float64 or reproducible layer
  *   (jax-js computes in float32, and its own sums depend on how a batch is split)
  * @example
  * const model = network(
@@ -111,7 +111,8 @@ export class Network<E extends Layers, L extends Tree> {
   }
 
   /**
-   * Fresh parameters, owned by the caller: those of the stages, and weight and bias of the layers
+   * Makes fresh parameters, owned by the caller: those of the stages, and weight and bias of the
+   * layers
    * as the layers hold them now. Ranks must start alike: seed them, or see `broadcastTree`.
    */
   initialParameters(): ParametersOf<E> {
@@ -134,11 +135,11 @@ export class Network<E extends Layers, L extends Tree> {
   /**
    * Loss and gradients of one training step, in which each layer is in its own mode: in training
    * it takes the statistics of its group's batch, and its running statistics learn them. Every
-   * rank of the groups must call it. Ranks may hold batches of other sizes, also of none.
+   * of the groups must call it. Ranks may hold batches of different sizes, or none.
    *
    * The step starts at once; `wait()` blocks until it is over, `done()` is its promise. Call one.
    * @param parameters as `initialParameters` makes them; consumed, as are `batch` and `labels`
-   * @param batch samples on the first axis. None at all: `np.zeros([0, ...])`
+   * @param batch samples on the first axis; without samples: `np.zeros([0, ...])`
    * @returns the mean loss over all samples of the group and its gradients, arrays in the form of
    *   `parameters`, which the caller owns; the same on all ranks. Without any sample both are 0.
    *   With `inputGradients` also those of this rank's batch
@@ -167,7 +168,8 @@ export class Network<E extends Layers, L extends Tree> {
   }
 
   /**
-   * What the last stage returns in inference, by running statistics in every layer, whatever its
+   * Returns the last stage's result in inference, by running statistics in every layer, whatever
+   * its
    * mode; a layer without running statistics takes the local batch's. One jitted function; sends
    * nothing.
    * @param parameters consumed, as is `batch`
@@ -195,7 +197,7 @@ export class Network<E extends Layers, L extends Tree> {
     return drive(storeSteps(this.#owners(), parameters));
   }
 
-  /** Frees the constants of its jitted functions; the network is not used after it. */
+  /** Frees the constants of its jitted functions; the network cannot be used afterwards. */
   dispose(): void {
     for (const span of [...this.#spans.inner, this.#spans.last]) span.dispose();
     this.#predict.dispose();
@@ -253,7 +255,7 @@ function cut(
   return { inner, last: new LastSpan(norm, stages, loss as LastSpan['loss']) };
 }
 
-/** Trained parameters of a layer as new arrays, by name. */
+/** Copies the trained parameters of a layer to new arrays, by name. */
 function parametersOf(layer: BatchNorm): Record<string, np.Array> {
   return Object.fromEntries(
     layer.parameters().map((parameter) => {

@@ -5,7 +5,8 @@
  *     y   = ((x - high) - low) * invstd * weight + bias          mean = high + low
  *     dx += dmean / n - invstd^3 * dinvstd / n * (x - mean)      the statistics' own part
  *
- * The mean comes as two float32 numbers: x - high is exact where it is small, and low holds what
+ * The mean comes as two float32 numbers: x - high is exact if it is small, and low holds the digits
+ * that
  * float32 would have lost, so a mean far from 0 costs no digits.
  *
  * While jax-js traces, references are bookkeeping only: one too many leaks nothing.
@@ -17,12 +18,12 @@ import type { BatchNorm } from '../../layers/batch-norm.js';
 import { ownName, partsOf } from '../../layers/parts.js';
 import { describe, type Flow, isArray, type Tree } from './stage.js';
 
-/** What a normalisation takes beside x and trained parameters; each of shape (C). */
+/** Inputs of a normalisation besides x and trained parameters; each of shape (C). */
 export type Statistics = {
   high: np.Array;
   low: np.Array;
   invstd: np.Array;
-  /** Used where the layer has no trained ones. */
+  /** Used if the layer has no trained weight or bias. */
   weight: np.Array;
   bias: np.Array;
 };
@@ -32,24 +33,24 @@ export function packRows(rows: Float32Array, { numFeatures }: BatchNorm, device:
   return np.array(rows, { shape: [rows.length / numFeatures, numFeatures], device });
 }
 
-/** The rows of `packed`, shape (5, C); consumes it. */
+/** Takes the rows of `packed`, shape (5, C); consumes it. */
 export function unpackStatistics(packed: np.Array): Statistics {
   const [high, low, invstd, weight, bias] = packed;
   return { high, low, invstd, weight, bias };
 }
 
-/** `values` of shape (C) so that it broadcasts along the channel axis of `x`. */
+/** Reshapes `values`, shape (C), so that they broadcast along the channel axis of `x`. */
 function alongChannels(values: np.Array, x: np.Array, layer: BatchNorm): np.Array {
   if (layer.channelsLast) return values;
   return values.reshape([-1, ...x.shape.slice(2).map(() => 1)]);
 }
 
-/** x - mean; x stays the caller's. */
+/** Returns x - mean; x stays the caller's. */
 export function centered(x: np.Array, high: np.Array, low: np.Array, layer: BatchNorm): np.Array {
   return x.ref.sub(alongChannels(high, x, layer)).sub(alongChannels(low, x, layer));
 }
 
-/** y of x; takes weight and bias from the parameters where the layer trains them. */
+/** Returns y of x; takes weight and bias from the parameters if the layer trains them. */
 export function normalize(
   x: np.Array,
   parameters: Tree,
@@ -81,11 +82,11 @@ export function valuesPerChannel(x: np.Array, layer: BatchNorm): number {
   return x.size / layer.numFeatures;
 }
 
-/** Gives a norm its mask, of its input's shape without channels, from the carry that comes along. */
+/** Gives a norm its mask, of its input's shape without channels, from the incoming carry. */
 export type MaskOf = (carry: Tree) => np.Array;
 
 /**
- * Where the values of `x` count, so that it broadcasts over x; null: everywhere.
+ * Marks the values of `x` that count, and broadcasts over x; null: all count.
  * @throws RangeError for a mask of another shape
  */
 function countsOf(x: np.Array, carry: Tree, maskOf: MaskOf | null, layer: BatchNorm) {
@@ -102,16 +103,16 @@ function countsOf(x: np.Array, carry: Tree, maskOf: MaskOf | null, layer: BatchN
   return np.notEqual(mask.astype(np.float32), 0).reshape(places.toSpliced(axis, 0, 1));
 }
 
-/** `values` where they count, 0 elsewhere. */
+/** Returns `values` where they count, 0 elsewhere. */
 function counted(values: np.Array, counts: np.Array | null): np.Array {
   return counts === null ? values : np.where(counts.ref, values, 0);
 }
 
 /**
- * Local moments of the channels, shape (3, C): a first mean, what is left of the mean about it,
- * and M2 about it. Two passes: E[x^2] - E[x]^2 in float32 would lose a variance that is small
- * beside the mean. Under a mask a row with the values per channel that count follows. x stays the
- * caller's.
+ * Local moments of the channels, shape (3, C): a first mean, the rest of the mean about it, and M2
+ * about it. Two passes: E[x^2] - E[x]^2 in float32 would lose a variance that is small beside the
+ * mean. Under a mask there is a further row with the number of values per channel that count. x
+ * stays the caller's.
  * @throws RangeError for a shape or dtype that the layer does not take
  */
 export function localMoments(
@@ -136,8 +137,8 @@ export function localMoments(
 
 /**
  * Sum over all axes but the channels', one axis after the other. jax-js adds the values of one sum
- * in a row, in float32; over all axes at once the first loss of the demo had an error of 3e-6,
- * this way of 7e-8.
+ * in a row, in float32. Over all axes at once the first loss of the demo had an error of 3e-6, this
+ * way 7e-8.
  */
 function sumOfChannels(x: np.Array, layer: BatchNorm): np.Array {
   const channelAxis = layer.channelsLast ? x.ndim - 1 : 1;
@@ -155,7 +156,7 @@ function checkInput(x: np.Array, layer: BatchNorm): void {
   }
 }
 
-/** `statistics` with mean and invstd of the local batch, for layers without running ones. */
+/** Replaces mean and invstd by the local batch's, for layers without running statistics. */
 export function localStatistics(
   { x, carry }: Flow,
   statistics: Statistics,
@@ -171,7 +172,7 @@ export function localStatistics(
 /** A normalisation that backward passes; `correction`, shape (2, C), is its statistics' part. */
 export type Junction = Flow & { statistics: np.Array; correction: np.Array };
 
-/** The cotangent of x with the statistics' part, which only values that count have. */
+/** Adds the statistics' part to the cotangent of x, at values that count. */
 export function correctCotangent(
   cotangent: np.Array,
   { x, carry, statistics, correction }: Junction,

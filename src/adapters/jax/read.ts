@@ -4,7 +4,7 @@ import type { numpy as np } from '@jax-js/jax';
 import type { Work } from '../../group/transport.js';
 import { result, type Steps } from '../shared/drive.js';
 
-/** Values of a float32 array, which is consumed. */
+/** Reads the values of a float32 array, which is consumed. */
 export function read(array: np.Array): Steps<Float32Array> {
   return result(valuesOf(array) as Work<Float32Array>);
 }

@@ -1,11 +1,11 @@
 /**
- * A span: what lies between two synchronizations. It starts with a normalisation (all but the
- * first do), whose statistics come in as inputs, and runs stages up to the next one.
+ * A span: the part of a network between two synchronizations. It starts with a normalisation
+ * (except the first span), whose statistics come in as inputs, and runs stages up to the next one.
  *
  * Each span has one jitted function for each direction. The backward one is
  * `jit(... vjp(jit(run)) ...)`: `vjp` outside `jit` would build and cache a new program in every
- * step, and `vjp` of a function that is not jitted fails where two results share a value. What
- * backward does not need of the forward pass, jax-js drops from the program.
+ * step, and `vjp` of a function that is not jitted fails if two results share a value. jax-js drops
+ * from the program the parts of the forward pass that backward does not need.
  */
 
 import { jit, numpy as np, tree, vjp } from '@jax-js/jax';
@@ -22,21 +22,21 @@ import {
 } from './normalization.js';
 import { describe, type Flow, isArray, type Stage, type Tree } from './stage.js';
 
-/** The mean loss over the samples that it is given. */
+/** Returns the mean loss over the given samples. */
 export type Loss = (x: np.Array, labels: Tree, carry: Tree) => np.Array;
 
-/** What a span starts from; `statistics`, shape (5, C), is empty where it has no norm. */
+/** Inputs of a span; `statistics`, shape (5, C), is empty if it has no norm. */
 export type Start = { parameters: Tree; x: np.Array; carry: Tree; statistics: np.Array | [] };
 
 /** Cotangents of x and of the carry's floating arrays. */
 export type Cotangents = { x: np.Array; carry: np.Array[] };
 
-/** Of a span's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
+/** Gradients of a span's inputs; `sums`, shape (2, C), are those of its norm's mean and invstd. */
 export type Gradients = { parameters: Tree; inputs: (Cotangents & { sums: np.Array | [] }) | [] };
 
 /**
- * The differentiated inputs. The first span has parameters only, unless the network's inputs are
- * asked for: nothing comes before it.
+ * The differentiated inputs. The first span has parameters only, unless the gradients of the
+ * network's inputs are asked for: nothing comes before it.
  */
 type Inputs = {
   parameters: Tree;
@@ -79,7 +79,7 @@ export abstract class Span {
     return flow;
   }
 
-  /** Runs it with `inputs` in the places that they have in `start`. */
+  /** Runs the span with `inputs` in place of their values in `start`. */
   protected runFrom({ parameters, before }: Inputs, start: Start): Flow {
     if (Array.isArray(before)) return this.run(parameters, start, given(start));
     const { x, carry, norm } = before;
@@ -87,7 +87,7 @@ export abstract class Span {
     return this.run(parameters, flow, (...of) => ({ ...given(start)(...of), ...norm }));
   }
 
-  /** The results of `run`, and what takes their cotangents to gradients of the inputs. */
+  /** Returns the results of `run`, and a function from their cotangents to gradients. */
   protected linearize(
     run: (inputs: Inputs, start: Start, labels: Tree) => np.Array[],
     start: Start,
@@ -112,7 +112,7 @@ export abstract class Span {
 /** A span that ends in a normalisation. */
 export class InnerSpan extends Span {
   readonly next: Placed<BatchNorm>;
-  /** Of the next span's norm. */
+  /** Mask of the next span's norm. */
   readonly maskOf: MaskOf | null;
 
   constructor(
@@ -126,7 +126,7 @@ export class InnerSpan extends Span {
     this.maskOf = maskOf;
   }
 
-  /** The next span's x and carry, and x's local moments for its norm. */
+  /** Computes the next span's x and carry, and x's local moments for its norm. */
   readonly forward = jit((start: Start) => {
     const flow = this.run(start.parameters, start, given(start));
     return { ...flow, moments: localMoments(flow.x, this.next[1], flow.carry, this.maskOf) };
@@ -137,12 +137,12 @@ export class InnerSpan extends Span {
     return [x, ...floatsOf(carry)];
   });
 
-  /** @param of those of the next span's inputs, the statistics' part left out */
+  /** @param of cotangents of the next span's inputs, without the statistics' part */
   readonly backward = jit((start: Start, junction: Junction, of: Cotangents) =>
     this.#pull(start, junction, of, false),
   );
 
-  /** The same of the first span, down to the network's inputs. */
+  /** Goes back through the first span, down to the network's inputs. */
   readonly backwardToInputs = jit((start: Start, junction: Junction, of: Cotangents) =>
     this.#pull(start, junction, of, true),
   );
@@ -175,10 +175,10 @@ export class LastSpan extends Span {
     return [checkLoss(this.loss(x, labels, carry))];
   });
 
-  /** The loss and its gradients: forward and backward in one. */
+  /** Computes the loss and its gradients: forward and backward in one. */
   readonly finish = jit((start: Start, labels: Tree) => this.#pull(start, labels, false));
 
-  /** The same where it is the first span, too, down to the network's inputs. */
+  /** As `finish`, down to the network's inputs, if this is the first span, too. */
   readonly finishToInputs = jit((start: Start, labels: Tree) => this.#pull(start, labels, true));
 
   #pull(start: Start, labels: Tree, toInputs: boolean): Gradients & { loss: np.Array } {
@@ -189,7 +189,7 @@ export class LastSpan extends Span {
   protected override readonly functions = [this.#traced, this.finish, this.finishToInputs];
 }
 
-/** Gives a norm its statistics, from its input where they are those of the local batch. */
+/** Gives a norm its statistics, from its input if they are the local batch's. */
 export type StatisticsOf = (flow: Flow, layer: BatchNorm) => Statistics;
 
 function given({ statistics }: Start): StatisticsOf {
@@ -211,7 +211,7 @@ export function floatsOf(carry: Tree): np.Array[] {
   return tree.leaves<np.Array>(carry).filter(isFloating);
 }
 
-/** `carry` with other floating arrays. */
+/** Returns `carry` with other floating arrays. */
 function withFloats(carry: Tree, floats: readonly np.Array[]): Tree {
   const rest = floats.values();
   return tree.map(

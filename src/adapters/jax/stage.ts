@@ -10,10 +10,10 @@ import { show, showText } from '../../core/show.js';
 /** Arrays in objects and lists, as jax-js takes them everywhere. */
 export type Tree = JsTree<np.Array>;
 
-/** What flows from stage to stage: the array, and whatever else later stages need. */
+/** The flow from stage to stage: the array, and a carry with all else that later stages need. */
 export type Flow = { x: np.Array; carry: Tree };
 
-/** What a stage returns: the array alone leaves the carry as it is. */
+/** Result of a stage: the array alone leaves the carry as it is. */
 export type StageResult = np.Array | { x: np.Array; carry?: Tree };
 
 type Apply<P> = (x: np.Array, parameters: P, carry: Tree) => StageResult;
@@ -44,12 +44,12 @@ export class Stage<P extends Tree = Tree> {
 }
 
 /**
- * A stage without parameters, or with the ones that `initial` makes.
+ * Makes a stage without parameters, or with the parameters that `initial` makes.
  *
  * `apply(x, parameters, carry)` runs inside `jit`, and owns its arguments as every jax-js function
- * does: `.ref` what is used twice. It returns the next array, or `{ x, carry }` to change the
- * carry too, which is an empty list at first. The carry is any tree; its floating arrays get
- * gradients. The carry that comes in need not be used or disposed.
+ * does: take `.ref` of arrays that are used twice. It returns the next array, or `{ x, carry }` to
+ * change the carry too, which is an empty list at first. The carry is any tree; its floating arrays
+ * get gradients. The incoming carry need not be used or disposed.
  * @example
  * stage(() => ({ kernel: heNormal([3, 3, 1, 16]) }), (x, { kernel }) => convolve(x, kernel))
  * stage((x) => ({ x: nn.relu(x.ref), carry: x }))                     // a skip connection starts
@@ -70,7 +70,7 @@ export function stage(...functions: unknown[]): unknown {
   return new Stage(initial as () => Tree, apply as Apply<Tree>);
 }
 
-/** Whether `value` is an array, or what stands for one while jax-js traces a function. */
+/** True if `value` is an array, or stands for one while jax-js traces a function. */
 export function isArray(value: unknown): value is np.Array {
   const array = value as Partial<np.Array> | null | undefined;
   return (
@@ -81,7 +81,7 @@ export function isArray(value: unknown): value is np.Array {
   );
 }
 
-/** `float32 (8, 28, 28, 1)`, or what else it is. */
+/** Describes an array as `float32 (8, 28, 28, 1)`, and other values in their own form. */
 export function describe(value: unknown): string {
   if (isArray(value)) return `${value.dtype} ${formatShape(value.shape)}`;
   if (value === null || typeof value !== 'object') return show(value);

@@ -1,4 +1,4 @@
-/** The gradients that a step puts together from those of its spans; held until it ends. */
+/** The gradients of a step, collected from its spans; held until it ends. */
 
 import { numpy as np, tree } from '@jax-js/jax';
 import type { Held } from './held.js';
@@ -22,7 +22,7 @@ export class StepGradients {
     for (const [key, gradient] of Object.entries(parameters as Record<string, Tree>)) {
       this.#held.hold(gradient);
       const other = this.#taken[key];
-      // What runs at two places has the sum of both.
+      // A layer that runs at two places gets the sum of both gradients.
       this.#taken[key] = other === undefined ? gradient : this.#sum(other, gradient);
     }
     return inputs;
@@ -40,7 +40,7 @@ export class StepGradients {
     return Object.fromEntries(names.map((name) => [name, this.#taken[name]]));
   }
 
-  /** The same, owned by the caller; zeros where nothing was taken, on a rank without samples. */
+  /** The gradients, owned by the caller; zeros on a rank without samples, where none were taken. */
   released(samples: number): Record<string, Tree> {
     if (samples === 0) return tree.map(zerosLike, this.#parameters) as Record<string, Tree>;
     const gradients = this.ordered();
@@ -49,7 +49,7 @@ export class StepGradients {
   }
 }
 
-/** Gradients of a step's batch, times `factor`; zeros where no backward pass has reached it. */
+/** Gradients of a step's batch, times `factor`; zeros if no backward pass has reached it. */
 export function inputGradients(reached: Cotangents | null, factor: number, { x, carry }: Flow) {
   const scaled = (array: np.Array) => array.ref.mul(factor);
   if (reached !== null) return { x: scaled(reached.x), carry: reached.carry.map(scaled) };

@@ -1,6 +1,7 @@
 /**
  * Runs a step of an adapter that has to wait now and then: for an array to be read, or for other
- * ranks. Steps are generators that yield the works they wait for, so that one text serves both
+ * ranks. Steps are generators that yield the works they wait for, so that one text is enough for
+ * both
  * ways of waiting. (The passes of ops/ are state objects: they take microseconds, steps
  * milliseconds.)
  */
@@ -10,20 +11,20 @@ import type { Work } from '../../group/transport.js';
 /** A step; each `yield` gives the work's result. */
 export type Steps<T> = Generator<Work<unknown>, T, unknown>;
 
-/** The result of a work. */
+/** Awaits the result of a work. */
 export function* result<T>(work: Work<T>): Generator<Work<unknown>, T, unknown> {
   return (yield work) as T;
 }
 
 /**
- * Starts `steps` and returns the work that it is. It runs up to its first wait at once; the rest
+ * Starts `steps` and returns them as a work. They run up to their first wait at once; the rest
  * runs in `wait()` or `done()`, one of which must be called.
  */
 export function drive<T>(steps: Steps<T>): Work<T> {
   let state = steps.next();
   let failure: { error: unknown } | null = null;
   let running: Promise<T> | null = null;
-  /** Goes on with what is awaited, or throws it into the step, which then cleans up. */
+  /** Goes on with the awaited value, or throws its error into the step, which then cleans up. */
   const advance = (got: Got) => {
     try {
       state = 'error' in got ? steps.throw(got.error) : steps.next(got.value);

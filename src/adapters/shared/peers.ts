@@ -1,4 +1,4 @@
-/** What a step owes the other ranks when it fails: that none of them waits for this one. */
+/** Keeps the other ranks from waiting for a rank whose step failed. */
 
 import { describeError } from '../../core/errors.js';
 import type { ProcessGroup } from '../../group/process-group.js';
@@ -14,7 +14,7 @@ export class Peers {
     this.#meetings = meetings;
   }
 
-  /** The next collective starts. Until `leave`, what fails on this rank fails on all of `group`. */
+  /** The next collective starts. Until `leave`, an error on this rank fails all of `group`. */
   meet(group: ProcessGroup): void {
     this.#inside = group;
     this.#next++;
@@ -24,7 +24,7 @@ export class Peers {
     this.#inside = null;
   }
 
-  /** Fails the collectives where others would wait: the next one, and the last one of the step. */
+  /** Fails the collectives that other ranks would wait in: the next and the step's final one. */
   fail(error: unknown, label: string): void {
     const told: ProcessGroup[] = this.#inside === null ? [] : [this.#inside];
     for (const group of [this.#meetings[this.#next], this.#meetings.at(-1)]) {

@@ -8,9 +8,9 @@ import type { ProcessGroup } from '../../group/process-group.js';
 import type { BatchNorm } from '../../layers/batch-norm.js';
 import { partsOf } from '../../layers/parts.js';
 
-/** What one call of a layer normalises by. */
+/** Statistics that one call of a layer normalises by. */
 export interface Applied {
-  /** Ranks whose batch the statistics are of; null for running ones. */
+  /** Ranks whose batch the statistics are of; null for running statistics. */
   readonly group: ProcessGroup | null;
   /** Values per channel over the group. */
   readonly count: number;
@@ -52,7 +52,7 @@ export function runningStatistics(layer: BatchNorm): Applied | null {
 
 /**
  * Rows of C numbers: the mean as two float32 numbers, invstd, and the layer's weight and bias (1
- * and 0 where it has none). Without `applied` the first three are 0.
+ * and 0 if it has none). Without `applied` the first three are 0.
  */
 export function statisticsRows(applied: Applied | null, layer: BatchNorm): Float32Array {
   const channels = layer.numFeatures;
@@ -70,12 +70,12 @@ export function statisticsRows(applied: Applied | null, layer: BatchNorm): Float
 }
 
 /**
- * What the statistics add to the gradient of x, as factors of 1 and of x - mean; two rows of C:
+ * The statistics' part of the gradient of x, as factors of 1 and of x - mean; two rows of C:
  *
  *     constant = dmean / n,  slope = -invstd^3 dinvstd / n
  *
- * @param sums of dmean and dinvstd over the group, one after the other
- * @param samples by which this rank's loss is divided, while `sums` are of sums
+ * @param sums of dmean and dinvstd over the group, concatenated
+ * @param samples by which this rank's loss is divided, while `sums` belong to the sum of losses
  */
 export function correctionRows(
   sums: Float64Array,

@@ -1,4 +1,4 @@
-/** `averageMetrics`: what each rank has evaluated on its own samples, as one result. */
+/** `averageMetrics`: the ranks' metrics of their own samples, as one result. */
 
 import { Tensor } from '@tensorflow/tfjs-core';
 import { checkOptionNames } from '../../core/options.js';
@@ -9,13 +9,13 @@ import { isPlain } from './plain.js';
 
 const LABEL = 'averageMetrics';
 
-/** A number, or the scalar of one. */
+/** A number, or a scalar with it. */
 export type Metric = number | Tensor;
 
 /** Metrics as `evaluate` returns them, or by name. */
 export type Metrics = Metric | readonly Metric[] | Readonly<Record<string, Metric>>;
 
-/** The same with numbers for scalars. */
+/** The metrics' form with numbers for scalars. */
 export type Averaged<M extends Metrics> = M extends Metric
   ? number
   : M extends readonly Metric[]
@@ -32,8 +32,8 @@ export interface AverageMetricsOptions {
 /**
  * The means over all samples of the group, whose ranks all call it after evaluating their own:
  * `averageMetrics(model.evaluate(xs, ys), { samples: xs.shape[0] })`.
- * @returns numbers in the form of `values`; NaN where no rank has samples
- * @throws TypeError for values that are no metrics; RangeError for samples below 0
+ * @returns numbers in the form of `values`; NaN if no rank has samples
+ * @throws TypeError for values that are not metrics; RangeError for samples below 0
  */
 export function averageMetrics<M extends Metrics>(
   values: M,
@@ -51,7 +51,7 @@ export function averageMetrics<M extends Metrics>(
       throw new RangeError(`${LABEL}: samples must be finite and 0 or more, got ${samples}`);
     }
     const list = isMetric(values) ? [values] : Object.values<Metric>(values);
-    // A mean over no samples is NaN, and counts for nothing.
+    // A mean over no samples is NaN, and must not count.
     return list.map((value) => (samples === 0 ? 0 : numberOf(value) * samples));
   });
   const sums = sumOverGroup(group, [...own, samples], `${LABEL} (${keys.join()})`);

@@ -37,7 +37,7 @@ export function tellingErrors<T>(group: ProcessGroup, label: string, f: () => T)
   }
 }
 
-/** Awaits what `f` returns, and tells the group's other ranks of its error. */
+/** Awaits the promise of `f`, and tells the group's other ranks of its error. */
 export async function tellingErrorsLater<T>(
   group: ProcessGroup,
   label: string,
@@ -52,8 +52,8 @@ export async function tellingErrorsLater<T>(
 }
 
 /**
- * Runs `f`, which meets the other ranks in collectives of the group: of their errors all its ranks
- * know, of all others they are told.
+ * Runs `f`, which meets the other ranks in collectives of the group. All its ranks know the errors
+ * of collectives; they are told of all other errors.
  */
 export function meeting<T>(group: ProcessGroup, label: string, f: () => T): T {
   return tellingErrors(group, label, () => {

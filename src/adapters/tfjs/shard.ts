@@ -12,15 +12,15 @@ export interface DatasetLike {
   iterator(): Promise<{ next(): Promise<IteratorResult<unknown>> }>;
 }
 
-/** Its iterator. */
+/** Iterator of a dataset. */
 interface LazyIterator {
   next(): Promise<IteratorResult<unknown>>;
-  /** Disposes what it leaves out. */
+  /** Disposes the elements that it leaves out. */
   filter(predicate: () => boolean): LazyIterator;
 }
 
 export interface ShardOptions {
-  /** Which part: 0 to `size` - 1. Default: this rank. */
+  /** Number of the part: 0 to `size` - 1. Default: this rank. */
   index?: number;
   /** Number of parts. Default: the number of ranks. */
   size?: number;

@@ -1,4 +1,4 @@
-/** Tensors seen as arrays, and arrays made tensors, without a copy where the backend can. */
+/** Tensors seen as arrays, and arrays made tensors, without a copy if the backend can. */
 
 import {
   backend,
@@ -17,7 +17,7 @@ interface HeapBackend extends KernelBackend {
   typedArrayFromHeap(info: TensorInfo): Float32Array | Int32Array | Uint8Array;
 }
 
-/** Whether `candidate` is TensorFlow.js' wasm backend, with its values in one memory. */
+/** True if `candidate` is TensorFlow.js' wasm backend, with its values in one memory. */
 function isHeapBackend(candidate: object): candidate is HeapBackend {
   return typeof (candidate as Partial<HeapBackend>).typedArrayFromHeap === 'function';
 }
@@ -39,14 +39,12 @@ export function tensorFrom(values: Float32Array, shape: number[]): Tensor {
   return tensor(getBackend() === 'cpu' ? values.slice() : values, shape, 'float32');
 }
 
-/** Whether the present backend shows tensors as arrays without a copy. */
+/** True if the present backend shows tensors as arrays without a copy. */
 export function hasViews(): boolean {
   return getBackend() === 'cpu' || isHeapBackend(backend());
 }
 
-/**
- * {@link floatsOf} of several tensors, all good at the same time until the next allocation.
- */
+/** {@link floatsOf} of several tensors, all valid together until the next allocation. */
 export function viewsOf(...tensors: readonly Tensor[]): Float32Array[] {
   const views = tensors.map(floatsOf);
   // A tensor of another backend was moved here just now, and the memory may have moved, too.

@@ -7,7 +7,7 @@ import type { ProcessGroup } from '../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { tellingErrors, waitFor } from './peers.js';
 
-/** A model, a layer, or variables of one's own. */
+/** A model, a layer, or the user's own variables. */
 export type WeightHolder =
   | { readonly weights: readonly { read(): Tensor }[] }
   | readonly (Variable | Tensor)[];
@@ -15,7 +15,7 @@ export type WeightHolder =
 export interface BroadcastWeightsOptions {
   /** Ranks that take part. Default: the world. */
   group?: GroupLike;
-  /** Group rank whose weights all get. Default 0. */
+  /** Group rank whose weights all ranks get. Default 0. */
   root?: number;
 }
 
@@ -96,7 +96,7 @@ function assign(variable: Variable, values: Float32Array | Float64Array): void {
   value.dispose();
 }
 
-/** FNV-1a of a text, in hexadecimal: what ranks compare of their shapes. */
+/** FNV-1a of a text, in hexadecimal, for ranks to compare their shapes by. */
 function digest(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) {

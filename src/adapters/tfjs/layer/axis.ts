@@ -3,7 +3,7 @@
 import { formatShape, type Layout, sizeOf } from '../../../core/layout.js';
 import { showList } from '../../../core/show.js';
 
-/** One axis: Keras writes a list. @throws RangeError for a list of several */
+/** Takes one axis: Keras writes a list. @throws RangeError for a list of several */
 export function oneAxis(axis: number | number[], label: string): number {
   const list = [axis].flat();
   if (list.length !== 1 || !Number.isInteger(list[0])) {
@@ -12,7 +12,7 @@ export function oneAxis(axis: number | number[], label: string): number {
   return list[0];
 }
 
-/** The axis counted from the front. @throws RangeError where the shape has no such axis */
+/** Counts the axis from the front. @throws RangeError if the shape has no such axis */
 export function channelAxis(shape: readonly number[], axis: number, label: string): number {
   const place = axis < 0 ? axis + shape.length : axis;
   if (shape.length < 2 || place < 0 || place >= shape.length) {
@@ -24,7 +24,7 @@ export function channelAxis(shape: readonly number[], axis: number, label: strin
   return place;
 }
 
-/** What lies before the channels are samples, what lies after them is a plane. */
+/** Axes before the channels are samples, axes after them are a plane. */
 export function layoutFor(shape: readonly number[], axis: number): Layout {
   const plane = sizeOf(shape.slice(axis + 1));
   return {

@@ -12,7 +12,7 @@ export interface LayerWeight {
   write(value: Tensor): unknown;
 }
 
-/** What the class has beside a layer's public parts. */
+/** Members of the class besides a layer's public ones. */
 export interface BuiltInLayer extends layers.Layer {
   /** Models of Keras write it as a list. */
   axis: number | number[];
@@ -26,7 +26,7 @@ export interface BuiltInLayer extends layers.Layer {
   readonly movingVariance: LayerWeight;
 }
 
-/** What layers are called with beside their inputs. */
+/** Arguments of a layer's call besides its inputs. */
 export type Kwargs = Parameters<layers.Layer['call']>[1];
 
 // With a name of its own: automatic names of the user's layers would shift by one.

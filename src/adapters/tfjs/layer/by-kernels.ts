@@ -16,7 +16,7 @@ import type { LayerState } from './state.js';
 /** A forward pass into `y`. */
 type Forward = (y: Float32Array, x: Float32Array, affine: Affine) => Saved;
 
-/** What a pass is of. */
+/** The layer, its state and the group of a pass. */
 interface Pass {
   readonly layer: BuiltInLayer;
   readonly state: LayerState;
@@ -25,7 +25,7 @@ interface Pass {
   readonly group: ProcessGroup | null;
 }
 
-/** y by the statistics of the group's batch, which the moving statistics learn. */
+/** Computes y by the statistics of the group's batch, which the moving statistics learn. */
 export function trainByKernels(
   layer: BuiltInLayer,
   state: LayerState,
@@ -49,7 +49,7 @@ export function trainByKernels(
   return y;
 }
 
-/** y by the moving statistics; sends nothing. */
+/** Computes y by the moving statistics; sends nothing. */
 export function inferByKernels(
   layer: BuiltInLayer,
   state: LayerState,
@@ -68,7 +68,7 @@ export function inferByKernels(
   return engine().isTapeOn() ? differentiable(pass, x, forward) : plain(pass, x, forward);
 }
 
-/** Without a backward call. */
+/** Runs forward without a backward call. */
 function plain({ layer, state }: Pass, x: Tensor, forward: Forward): Tensor {
   const y = createOutput(x.shape);
   const { gamma, beta } = affineOf(layer);
@@ -78,14 +78,14 @@ function plain({ layer, state }: Pass, x: Tensor, forward: Forward): Tensor {
   return y.tensor;
 }
 
-/** With the gradients of x, gamma and beta. */
+/** Runs forward with the gradients of x, gamma and beta. */
 function differentiable(pass: Pass, x: Tensor, forward: Forward): Tensor {
   const { layer, layout } = pass;
   const { gamma, beta, list } = affineOf(layer);
   return customGrad((...args) => {
     const save = args.at(-1) as unknown as (tensors: Tensor[]) => void;
     const input = args[0] as Tensor;
-    // A tensor from the start: should the ranks' meeting fail, it is freed.
+    // A tensor from the start: if the ranks' meeting fails, it is freed.
     const y = createOutput(input.shape);
     const affine = affineArrays(layer, gamma, beta);
     const [values, target] = viewsOf(input, y.tensor);
@@ -114,7 +114,7 @@ function gradients(pass: Pass, dy: Tensor, x: Tensor, saved: Saved): Tensor[] {
   return results.map((result) => differentiableOnce(result, [dy, x], label));
 }
 
-/** Copies: of C numbers each, and views would not outlive the next allocation. */
+/** Copies: they have C numbers each, and views would not outlive the next allocation. */
 function affineArrays(
   { epsilon }: BuiltInLayer,
   gamma: Variable | null,

@@ -31,14 +31,14 @@ import { affineOf, type BuiltInLayer } from './built-in.js';
 import { differentiableOnce } from './once.js';
 import type { LayerState } from './state.js';
 
-/** How vectors of C numbers meet an input, and which of its values count. */
+/** The channels of an input: shapes for vectors of C numbers, and the mask of values that count. */
 class Channels {
   /** Values per channel that count. */
   readonly values: number;
   /** All axes but the channels'. */
   readonly #others: number[];
   readonly #shape: number[];
-  /** Shape of one channel, and its mask. */
+  /** Shape of one channel, and of its mask. */
   readonly #one: number[];
   readonly #mask: ArrayLike<number> | null;
 
@@ -50,14 +50,14 @@ class Channels {
     this.values = mask === null ? sizeOf(this.#one) : maskOf(mask).count;
   }
 
-  /** x where it counts, else 0. */
+  /** Returns x where it counts, else 0. */
   counted(x: Tensor): Tensor {
     if (this.#mask === null) return x;
     const counts = tensor(Array.from(this.#mask, Boolean), this.#one, 'bool');
     return where(counts, x, zerosLike(x));
   }
 
-  /** A vector in the shape that broadcasts over the input. */
+  /** Reshapes a vector so that it broadcasts over the input. */
   across(vector: Tensor): Tensor {
     return reshape(vector, this.#shape);
   }
@@ -71,7 +71,7 @@ class Channels {
   }
 }
 
-/** y by the statistics of the group's batch, which the moving statistics learn. */
+/** Computes y by the statistics of the group's batch, which the moving statistics learn. */
 export function trainByOperations(
   layer: BuiltInLayer,
   state: LayerState,
@@ -122,8 +122,8 @@ function normalizeBatch(
 }
 
 /**
- * Three vectors: a mean, what it has missed of the mean, and M2 about it. One stage would lose 2e-5
- * of y where the mean is 1000 times the deviation.
+ * Three vectors: a mean, the rest of the mean, and M2 about the first. One stage would lose 2e-5
+ * of y if the mean is 1000 times the deviation.
  */
 function momentRows(x: Tensor, channels: Channels): Float32Array {
   const mean = (of: Tensor) => div(channels.sums(of), Math.max(channels.values, 1));
@@ -133,7 +133,7 @@ function momentRows(x: Tensor, channels: Channels): Float32Array {
   return concat(rows).dataSync() as Float32Array;
 }
 
-/** Normalizes by moments of the group, and goes back. */
+/** Normalizes by moments of the group, forward and backward. */
 class Normalization {
   readonly #moments: Moments;
   readonly #channels: Channels;
@@ -153,7 +153,7 @@ class Normalization {
     return beta === null ? y : add(y, this.#channels.across(beta));
   }
 
-  /** Of x, gamma and beta. @param sumUp sums over the group, in place */
+  /** Gradients of x, gamma and beta. @param sumUp sums over the group, in place */
   gradients(
     dy: Tensor,
     x: Tensor,
@@ -191,7 +191,7 @@ function halves(values: Float64Array): Float64Array[] {
   return [values.subarray(0, half), values.subarray(half)];
 }
 
-/** y by the moving statistics: reads nothing, so that every backend can predict. */
+/** Computes y by the moving statistics; reads nothing, so that every backend can predict. */
 export function inferByOperations(layer: BuiltInLayer, x: Tensor, axis: number): Tensor {
   const channels = new Channels(x.shape, axis);
   const { gamma, beta } = affineOf(layer);

@@ -1,4 +1,4 @@
-/** Plain layers of a model made synchronized in place, and back. */
+/** Makes plain layers of a model synchronized in place, and plain again. */
 
 import { layers } from '@tensorflow/tfjs-layers';
 import { checkOptionNames } from '../../../core/options.js';
@@ -13,7 +13,7 @@ import { checkGroup, SyncBatchNormalization, type SyncOptions } from './layer.js
  * Makes every BatchNormalization layer of `model` synchronized, in place: in nested models, wrappers
  * and shared layers, too. Names, weights, the compiled state and the optimizer's moments stay.
  * @returns the model
- * @throws TypeError for what is no model or layer, and as `syncBatchNormalization`
+ * @throws TypeError for anything but a model or layer, and the errors of `syncBatchNormalization`
  */
 export function convertSyncBatchNormalization<T extends layers.Layer>(
   model: T,
@@ -37,7 +37,7 @@ export function convertSyncBatchNormalization<T extends layers.Layer>(
  * Makes every SyncBatchNormalization layer of `model` a plain one, in place, so that it can be saved
  * for programs without syncbn.
  * @returns the model
- * @throws TypeError for what is no model or layer
+ * @throws TypeError for anything but a model or layer
  */
 export function revertSyncBatchNormalization<T extends layers.Layer>(model: T): T {
   for (const layer of layersOf(model, 'revertSyncBatchNormalization')) {
@@ -50,7 +50,7 @@ export function revertSyncBatchNormalization<T extends layers.Layer>(model: T): 
   return model;
 }
 
-/** Where layers keep others. */
+/** A layer that may hold others. */
 interface Holder {
   layers?: layers.Layer[];
   layer?: layers.Layer;

@@ -1,12 +1,12 @@
-/** Keras' masks: which values of an input the statistics are of. */
+/** Keras' masks: they select the values of an input that the statistics are of. */
 
 import { Tensor } from '@tensorflow/tfjs-core';
 import { formatShape, sizeOf } from '../../../core/layout.js';
 import { currentStep } from '../training/current-step.js';
 
 /**
- * A number for each value of a channel, 0 where it does not count; null: all count. A sample's mask
- * is that of all positions that the mask's axes do not tell apart.
+ * A number for each value of a channel, 0 if it does not count; null: all count. A mask with fewer
+ * axes holds for all positions along the missing axes.
  * @throws TypeError and RangeError for a mask that does not fit
  */
 export function maskOf(
@@ -28,7 +28,7 @@ export function maskOf(
         `of it, got ${formatShape(mask.shape)}`,
     );
   }
-  // The samples of such a step are nobody's.
+  // The samples of a ghost step count nowhere.
   if (currentStep()?.isGhost) return [];
   const repeat = sizeOf(places.slice(rank));
   const values = mask.dataSync();

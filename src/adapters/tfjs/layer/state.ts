@@ -1,6 +1,6 @@
 /**
- * What a layer keeps between calls. Beside the layer, not in private fields: layers are converted in
- * place, and then no constructor of ours has run.
+ * A layer's state between calls. It is kept beside the layer, not in private fields: layers are
+ * converted in place, and then no constructor of ours has run.
  */
 
 import { tensor1d } from '@tensorflow/tfjs-core';
@@ -12,7 +12,7 @@ import type { BuiltInLayer, LayerWeight } from './built-in.js';
 /** Names that TensorFlow.js makes up, which differ between ranks that made other layers before. */
 const AUTOMATIC = /^(sync_)?batch_normalization_(Sync)?BatchNormalization\d+$/;
 
-/** `SyncBatchNormalization 'bn1'`, or `SyncBatchNormalization(64)` where the name is automatic. */
+/** `SyncBatchNormalization 'bn1'`, or `SyncBatchNormalization(64)` if the name is automatic. */
 export function labelOf({ name }: BuiltInLayer, channels: number): string {
   return `SyncBatchNormalization${AUTOMATIC.test(name) ? `(${channels})` : ` '${name}'`}`;
 }
@@ -35,7 +35,7 @@ export class LayerState {
     });
   }
 
-  /** Writes what the call has learnt; outside of `customGrad`, where new tensors die. */
+  /** Writes the call's new statistics; outside of `customGrad`, where new tensors die. */
   write(): void {
     if (this.#next === null) return;
     const { mean, variance } = this.#next;
@@ -54,7 +54,7 @@ export class LayerState {
   }
 }
 
-/** In float64, rounded once. */
+/** Computes in float64, rounded once. */
 function moved(
   weight: LayerWeight,
   batch: Float64Array,

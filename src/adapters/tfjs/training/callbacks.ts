@@ -10,9 +10,9 @@ export interface FitParameters {
   readonly doValidation: boolean;
 }
 
-/** What happens around the user's callbacks. */
+/** Events around the user's callbacks. */
 export interface Surroundings {
-  /** After the user's, so that a wish to stop does not survive from before. */
+  /** After the user's, so that an earlier wish to stop is dropped. */
   afterTrainBegin(): void;
   beforeEpochBegin(parameters: FitParameters): void;
   afterEpochBegin(): void;
@@ -31,7 +31,7 @@ export function surround(
   yieldEvery: ConstructorParameters<typeof CustomCallback>[1] | undefined,
   surroundings: Surroundings,
 ): CustomCallback[] {
-  // Without any, an empty one: `fit` yields to the event loop in user's callbacks only.
+  // Without callbacks, an empty one: `fit` yields to the event loop only in the user's callbacks.
   const list = given === undefined ? [{}] : [given].flat();
   const users = list.map((callback) =>
     isInstance(callback) ? callback : new CustomCallback(callback, yieldEvery ?? 'auto'),

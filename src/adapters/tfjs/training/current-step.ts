@@ -3,10 +3,10 @@
 export interface CurrentStep {
   /**
    * Factor of this rank's mean cost: with n of the group's N samples on this rank, and R ranks,
-   * n R / N. The plain mean of the ranks' gradients is then that of the whole batch.
+   * n R / N. The plain mean of the ranks' gradients is then the gradient of the whole batch.
    */
   readonly weight: number;
-  /** Whether this rank has no samples in the step, and works on a stand-in. */
+  /** Set if this rank has no samples in the step, and works on a stand-in. */
   readonly isGhost: boolean;
 }
 

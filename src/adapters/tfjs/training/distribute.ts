@@ -15,7 +15,7 @@ import { checkModel, type TrainedModel, trainedModelOf } from './trained-model.j
 export interface DistributeOptions {
   /** Ranks that train together. Default: the world. */
   group?: GroupLike;
-  /** Group rank whose weights all start from. Default 0. */
+  /** Group rank whose weights all ranks start from. Default 0. */
   root?: number;
 }
 
@@ -27,13 +27,13 @@ const distributed = new WeakSet<LayersModel>();
  * Lets a model or an optimizer train over all ranks of a group, each of which calls it.
  *
  * A compiled model: from here on `fit`, `fitDataset` and `trainOnBatch` are one training over all
- * ranks, as one rank with the whole batch would do it. All start from the root's weights; gradients
- * are averaged, weighed by the ranks' samples, so that parts may be uneven and empty; loss and
- * metrics in logs, callbacks and History are those of all samples; when a callback on one rank stops
- * the training, all ranks stop after the same batch; an error on one rank fails all. `evaluate`,
- * `predict` and `save` stay local.
+ * ranks, as one rank with the whole batch would do it. All start from the root's weights. Gradients
+ * are averaged, weighed by the ranks' samples, so that parts may be uneven and empty. Loss and
+ * metrics in logs, callbacks and History are those of all samples. When a callback on one rank
+ * stops the training, all ranks stop after the same batch. An error on one rank fails all.
+ * `evaluate`, `predict` and `save` stay local.
  *
- * An optimizer: its gradients are averaged wherever it applies them; see `trainingStep`.
+ * An optimizer: its gradients are averaged whenever it applies them; see `trainingStep`.
  * @returns `target`
  * @throws TypeError for anything else; RangeError for a root that is not in the group
  * @example
@@ -60,7 +60,7 @@ export function distribute<T extends LayersModel | Optimizer>(
   return target;
 }
 
-/** By its methods: there may be two copies of tfjs-core, which mostly works. */
+/** Tells by its methods: there may be two copies of tfjs-core, which mostly works. */
 function isOptimizer(target: unknown): target is Optimizer {
   return typeof (target as Partial<Optimizer> | null | undefined)?.applyGradients === 'function';
 }

@@ -27,7 +27,7 @@ export class EpochTotals {
   }
 }
 
-/** A log's number, and its scalar freed. */
+/** Takes a log's number out, and frees its scalar. */
 function take(logs: EpochLogs, label: string): number | null {
   const value = logs[label];
   delete logs[label];
@@ -38,9 +38,9 @@ function take(logs: EpochLogs, label: string): number | null {
 }
 
 /**
- * Puts the group's means in the place of this rank's, in the order in which TensorFlow.js writes
+ * Puts the group's means in place of this rank's, in the order in which TensorFlow.js writes
  * them: validation first.
- * @param validation labels of what was validated; empty without validation
+ * @param validation labels of the validation; empty without validation
  * @param samples that this rank has validated
  */
 export function writeGroupLogs(

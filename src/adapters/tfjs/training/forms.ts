@@ -4,7 +4,7 @@ import type { SymbolicTensor } from '@tensorflow/tfjs-layers';
 import type { Form } from '../samples.js';
 import type { TrainedModel } from './trained-model.js';
 
-/** Of the inputs, then of the targets. */
+/** Forms of the inputs, then of the targets. */
 export function formsOf(model: TrainedModel): Form[] {
   return [...inputFormsOf(model), ...targetFormsOf(model)];
 }

@@ -1,4 +1,4 @@
-/** The learning rate of an optimizer, however its class keeps it. */
+/** The learning rate of an optimizer, in any class's form. */
 
 import type { Optimizer } from '@tensorflow/tfjs-core';
 
@@ -7,7 +7,7 @@ interface Rated {
   setLearningRate?: (rate: number) => void;
 }
 
-/** Not a number for optimizers without one. */
+/** Returns NaN for optimizers without a learning rate. */
 export function learningRateOf(optimizer: Optimizer): number {
   const { learningRate } = optimizer as Rated;
   return typeof learningRate === 'number' ? learningRate : Number.NaN;

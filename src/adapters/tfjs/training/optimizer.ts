@@ -1,6 +1,6 @@
 /**
- * Optimizers whose gradients are means over a group. `applyGradients` is where all ways of training
- * meet: `fit`, `minimize` and loops of one's own.
+ * Optimizers whose gradients are means over a group. All ways of training meet in `applyGradients`:
+ * `fit`, `minimize` and the user's own loops.
  */
 
 import {
@@ -53,12 +53,12 @@ export function distributeOptimizer(optimizer: Optimizer, groupLike: GroupLike):
   };
 }
 
-/** As `fit` gives gradients to an optimizer. */
+/** A gradient, as `fit` gives it to an optimizer. */
 type NamedTensor = { name: string; tensor: Tensor };
 
 type Computed = { value: Scalar; grads: NamedTensorMap };
 
-/** The gradients of `weight` times the cost, and the cost itself. */
+/** Computes the gradients of `weight` times the cost, and the cost itself. */
 function weighted(
   weight: number,
   cost: () => Scalar,
@@ -74,7 +74,7 @@ function weighted(
   return { value: scalar(plain), grads };
 }
 
-/** A variable's gradient on this rank, or null where it has none. */
+/** A variable's gradient on this rank, or null if it has none. */
 interface Gradient {
   readonly name: string;
   readonly tensor: Tensor | null;
@@ -100,9 +100,9 @@ function mapped(gradients: readonly NamedTensor[]): NamedTensorMap {
 }
 
 /**
- * The mean over the group of each gradient. A missing one counts as zeros, and stays missing where
- * no rank has it. All at once: backward returns all gradients at once, and buckets would have nothing
- * to overlap with.
+ * Averages each gradient over the group. A missing gradient counts as zeros, and stays missing if
+ * no rank has it. All at once: backward returns all gradients at once, and buckets would have
+ * nothing to overlap with.
  * @param flat room for all values, and a number for each gradient
  */
 function averageOverGroup(
@@ -114,7 +114,7 @@ function averageOverGroup(
   const counts = flat.subarray(flat.length - own.length);
   let at = 0;
   own.forEach(({ tensor, size }, i) => {
-    // Zeros of a rank without samples: 0 times what its stand-in made may be NaN.
+    // Zeros of a rank without samples: 0 times its stand-in's gradient may be NaN.
     const isGiven = tensor !== null && currentStep()?.isGhost !== true;
     counts[i] = isGiven ? 1 : 0;
     if (isGiven) flat.set(floatsOf(tensor), at);

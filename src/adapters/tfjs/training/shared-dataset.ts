@@ -1,4 +1,4 @@
-/** A dataset whose iterators end on all ranks at once, with stand-ins behind a rank's own batches. */
+/** A dataset whose iterators end on all ranks at once, with stand-ins after the own batches. */
 
 import type { Tensor } from '@tensorflow/tfjs-core';
 import type { ProcessGroup } from '../../../group/process-group.js';
@@ -23,7 +23,7 @@ interface BatchIterator {
   next(): Promise<{ value: BatchElement | null; done: boolean }>;
 }
 
-/** @param size batches of the longest part, where all are known */
+/** @param size batches of the longest part, if all are known */
 export function shareDataset(
   dataset: BatchDataset,
   model: TrainedModel,
@@ -78,7 +78,7 @@ function callLeaves(makers: Nested<() => Tensor>): Nested<Tensor> {
   return Object.fromEntries(parts.map(([name, part]) => [name, callLeaves(part)]));
 }
 
-/** A dataset that reports the samples of each batch that is taken from it. */
+/** Makes a dataset that reports the samples of each batch that is taken from it. */
 export function countSamples(
   dataset: BatchDataset,
   onStart: () => void,

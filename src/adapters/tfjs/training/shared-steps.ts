@@ -1,7 +1,7 @@
 /**
  * The steps that the ranks of a group run together. Each starts with a header that all ranks add
- * up: samples, whether a rank has more batches, whether one wants to stop, and learning rates.
- * A rank without samples runs a ghost step: on a stand-in of which nothing is used.
+ * up: samples, flags for further batches and for a wish to stop, and learning rates. A rank without
+ * samples runs a ghost step: on a stand-in, whose results are not used.
  */
 
 import { dispose, type Scalar, scalar, type Tensor, tidy } from '@tensorflow/tfjs-core';
@@ -16,22 +16,22 @@ import type { TrainedModel, TrainFunction } from './trained-model.js';
 
 export const LABEL = 'distribute';
 
-/** What the ranks tell one another at a step's start, added up. */
+/** The ranks' headers at a step's start, added up. */
 interface Header {
-  /** Of all ranks. */
+  /** Samples of all ranks. */
   readonly samples: number;
   readonly hasMore: boolean;
   readonly stops: boolean;
 }
 
 export class SharedSteps {
-  /** This rank's batches still to come in the epoch, where they are known in advance. */
+  /** This rank's batches still to come in the epoch, if they are known in advance. */
   batchesLeft = 0;
-  /** Whether this rank wants to stop; goes out with the next header. */
+  /** Set if this rank wants to stop; goes out with the next header. */
   wantsToStop = false;
-  /** Whether all ranks have agreed to stop. */
+  /** Set once all ranks have agreed to stop. */
   isStopped = false;
-  /** Whether they did so with batches left, as `fit` then ends without a validation. */
+  /** Set if they agreed with batches left, as `fit` then ends without a validation. */
   isCutShort = false;
   totals = new EpochTotals();
   readonly #model: TrainedModel;
@@ -65,7 +65,7 @@ export class SharedSteps {
     });
   }
 
-  /** Whether another rank has batches left after the last step. */
+  /** True if another rank has batches left after the latest step. */
   get #hasMore(): boolean {
     return this.#lastHeader?.hasMore === true;
   }
@@ -98,7 +98,7 @@ export class SharedSteps {
     return means.map((mean) => scalar(mean));
   }
 
-  /** @throws Error where ranks that train have different learning rates */
+  /** @throws Error if ranks that train have different learning rates */
   #exchange(samples: number, group: ProcessGroup): Header {
     const { optimizer } = this.#model;
     const own = learningRateOf(optimizer);

@@ -44,7 +44,7 @@ export class SharedTraining implements Surroundings {
   readonly #steps: SharedSteps;
   #train: TrainFunction | null = null;
   #mode: 'fit' | 'fitDataset' | null = null;
-  /** Whether `fit` is between its beginning and its end, as callbacks see them. */
+  /** Set while `fit` is between its beginning and its end, as callbacks see them. */
   #isRunning = false;
   #validation: Validation<FitArguments> | null = null;
 
@@ -58,7 +58,7 @@ export class SharedTraining implements Surroundings {
     return findGroup(this.#options.group, LABEL);
   }
 
-  /** The model's train function, run over all ranks. */
+  /** Runs the model's train function over all ranks. */
   share(train: TrainFunction): TrainFunction {
     distributeOptimizer(this.#model.optimizer, this.#options.group);
     this.#train = train;
@@ -69,7 +69,7 @@ export class SharedTraining implements Surroundings {
     const { group } = this;
     if (group.size === 1) return train(data);
     const results = this.#steps.run(train, data, group);
-    // Validation comes right after `fit`'s last batch, and after the last of all ranks.
+    // Validation comes right after `fit`'s last batch, and after the last batch of all ranks.
     if (this.#mode === 'fit') this.#steps.catchUp(train, group);
     this.#stopIfAgreed();
     return results;
@@ -91,7 +91,7 @@ export class SharedTraining implements Surroundings {
     });
   }
 
-  /** Weights of the root, moving statistics included, on all ranks. */
+  /** Copies the root's weights, moving statistics included, to all ranks. */
   broadcast(label: string): void {
     const { root } = this.#options;
     broadcastVariables(variablesOf(this.#model), this.group, root, label);
@@ -101,7 +101,7 @@ export class SharedTraining implements Surroundings {
     return stopTraining.get!.call(this.#model);
   }
 
-  /** In `fit` a wish, which goes out with the next step, so that all ranks stop after the same. */
+  /** A wish while `fit` runs. It goes out with the next step, after which all ranks stop. */
   set stopsTraining(stops: boolean) {
     if (this.#isRunning && this.group.size > 1) this.#steps.wantsToStop = Boolean(stops);
     else stopTraining.set!.call(this.#model, stops);
@@ -117,7 +117,7 @@ export class SharedTraining implements Surroundings {
     // While another call goes on, TensorFlow.js itself complains.
     if (group.size === 1 || this.#model.isTraining) return start(args as never);
     return tellingErrorsLater(group, LABEL, async () => {
-      // As it does without arguments.
+      // As TensorFlow.js does without arguments.
       if (args === undefined) return start(args as never);
       const validation = countValidation(args, samples);
       this.#mode = mode;
@@ -181,7 +181,7 @@ export class SharedTraining implements Surroundings {
   }
 }
 
-/** What ranks must agree on before they start. */
+/** Describes what ranks must agree on before they start. */
 function describe(mode: string, args: FitArguments): string {
   const { epochs = 1, initialEpoch = 0, batchesPerEpoch, validationSplit = 0 } = args;
   const validates = args.validationData != null || validationSplit > 0;
@@ -190,7 +190,7 @@ function describe(mode: string, args: FitArguments): string {
   return `of epochs ${initialEpoch} to ${epochs}${batches}${data}`;
 }
 
-/** The most batches of a rank; null where one does not know its number. */
+/** The most batches of a rank; null if one does not know its number. */
 function longest(size: number | null | undefined, group: ProcessGroup): number | null {
   const own = typeof size === 'number' && Number.isFinite(size) ? size : -1;
   const most = Float64Array.of(own);

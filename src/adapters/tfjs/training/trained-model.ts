@@ -1,4 +1,4 @@
-/** What `distribute` uses of a model of TensorFlow.js beside its public methods. */
+/** The members of a TensorFlow.js model that `distribute` uses besides the public ones. */
 
 import type { Optimizer, Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { LayersModel } from '@tensorflow/tfjs-layers';
@@ -21,7 +21,7 @@ export function trainedModelOf(model: LayersModel): TrainedModel {
   return ((model as { model?: unknown }).model ?? model) as TrainedModel;
 }
 
-/** @throws TypeError for what is no compiled model of this copy of TensorFlow.js */
+/** @throws TypeError for anything but a compiled model of this copy of TensorFlow.js */
 export function checkModel(model: unknown): asserts model is LayersModel {
   if (!(model instanceof LayersModel)) {
     const looksLike = typeof (model as { fitDataset?: unknown } | null)?.fitDataset === 'function';

@@ -1,4 +1,4 @@
-/** `trainingStep`: one step of a loop of one's own, over all ranks. */
+/** `trainingStep`: one step of the user's own loop, over all ranks. */
 
 import { checkOptionNames } from '../../../core/options.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
@@ -14,12 +14,12 @@ export interface TrainingStepOptions {
 
 /**
  * Runs `f` as one step over all ranks of the group, each of which calls it. Synchronized layers and
- * optimizers of `distribute` inside weigh by the samples, so that uneven and empty parts give what
- * one rank with the whole batch would have got; without `trainingStep` all ranks weigh the same.
- * @param samples of this rank's part. With 0, `f` works on a stand-in: a batch of any values and the
- *   right shape, of which nothing is used
+ * optimizers of `distribute` inside weigh by the samples, so that uneven and empty parts give the
+ * result of one rank with the whole batch; without `trainingStep` all ranks weigh the same.
+ * @param samples of this rank's part. With 0, `f` works on a stand-in: a batch of any values and
+ *   the right shape, whose results are not used
  * @param f synchronous; its cost is the mean over this rank's samples
- * @returns what `f` returns; null, without a call, where no rank has samples
+ * @returns the result of `f`; null, without a call, if no rank has samples
  * @throws TypeError and RangeError for arguments that do not fit. Errors reach all ranks
  * @example
  * const cost = trainingStep(xs.shape[0], () => optimizer.minimize(() => loss(xs, ys), true));

@@ -1,4 +1,4 @@
-/** Validation data of `fit`, and how many samples of it a rank has. */
+/** Validation data of `fit`, and the number of samples of it that a rank has. */
 
 import { dispose, type Tensor } from '@tensorflow/tfjs-core';
 import { leavesOf, type Nested, samplesOf, standInFor } from '../samples.js';
@@ -6,7 +6,7 @@ import { type BatchDataset, countSamples } from './shared-dataset.js';
 
 type Pair = [Nested<Tensor>, Nested<Tensor>];
 
-/** What `fit` and `fitDataset` take. */
+/** Arguments of `fit` and `fitDataset` about validation. */
 export interface ValidationArguments {
   validationData?: BatchDataset | Nested<Tensor>[];
   validationSplit?: number;
@@ -35,7 +35,7 @@ export function countValidation<A extends ValidationArguments>(
   if (samples > 0 || validationData.length === 0) {
     return { args, samples: () => samples, dispose() {} };
   }
-  // `fit` cannot validate without samples: a stand-in, which counts for nothing.
+  // `fit` cannot validate without samples: a stand-in, which does not count.
   const standIns = (validationData as Pair).map((x) =>
     leavesOf(x).map(({ shape, dtype }) => standInFor({ shape, dtype })),
   );

@@ -15,7 +15,8 @@ import { crop, surround } from './geometry.js';
 import { composed } from './kernel.js';
 
 /**
- * A convolution again: of x with dy as the filter. Batch and channels change places, and the strides
+ * A convolution again: of x with dy as the filter. Batch and channels change places, and the
+ * strides
  * become dilations. Filters of one pixel are a product of matrices.
  */
 export const convFilterGradient = composed<Conv2DBackpropFilterInputs, Conv2DBackpropFilterAttrs>(
@@ -46,7 +47,7 @@ function isPointwise(info: backend_util.Conv2DInfo): boolean {
   return one.every((size) => size === 1) && top + bottom + left + right === 0;
 }
 
-/** x^T dy, both with a row for each pixel. */
+/** Computes x^T dy, both with a row for each pixel. */
 function productOverPixels(x: Tensor, dy: Tensor): Tensor {
   const rows = (t: Tensor) => reshape(t, [-1, t.shape[3] as number]);
   return matMul(transpose(rows(x)), rows(dy));

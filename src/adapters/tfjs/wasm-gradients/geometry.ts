@@ -1,4 +1,4 @@
-/** Zeros around and between pixels, with which gradients of convolutions are convolutions. */
+/** Zeros around and between pixels, which make gradients of convolutions convolutions. */
 
 import {
   type backend_util,
@@ -11,7 +11,7 @@ import {
 
 type Size = [number, number, number, number];
 
-/** Zeros above, below, to the left and to the right of pictures (N, H, W, C). */
+/** Puts zeros above, below, to the left and to the right of pictures (N, H, W, C). */
 export function surround(
   x: Tensor4D,
   top: number,
@@ -28,14 +28,14 @@ export function surround(
   ]);
 }
 
-/** The upper left part of pictures, at most `height` x `width`. */
+/** Cuts pictures to their upper left part, at most `height` x `width`. */
 export function crop(x: Tensor4D, height: number, width: number): Tensor4D {
   const [n, h, w, c] = x.shape;
   if (h <= height && w <= width) return x;
   return slice(x, [0, 0, 0, 0], [n, Math.min(h, height), Math.min(w, width), c]);
 }
 
-/** Pictures with their pixels `rows` and `columns` apart, and zeros between them. */
+/** Puts the pixels of pictures `rows` and `columns` apart, with zeros between them. */
 function spread(x: Tensor4D, rows: number, columns: number): Tensor4D {
   const [n, h, w, c] = x.shape;
   let spaced = x;
@@ -45,15 +45,15 @@ function spread(x: Tensor4D, rows: number, columns: number): Tensor4D {
   return crop(whole, (h - 1) * rows + 1, (w - 1) * columns + 1);
 }
 
-/** `zeros` zeros behind each element of axis 2 of `x`, seen as `shape`. */
+/** Puts `zeros` zeros after each element of axis 2 of `x`, seen as `shape`. */
 function zerosBehind(x: Tensor, shape: Size, zeros: number): Tensor4D {
   return surround(reshape(x, shape), 0, 0, 0, zeros);
 }
 
 /**
- * dy in the form whose convolution, of stride 1 and without padding, with the flipped filter is the
- * gradient of the input: its pixels as far apart as the strides, and as many zeros around them as
- * give the input's size.
+ * Brings dy into a form whose convolution with the flipped filter, of stride 1 and without padding,
+ * is the gradient of the input: its pixels as far apart as the strides, with as many zeros around
+ * them as give the input's size.
  */
 export function surroundedGradient(dy: Tensor4D, info: backend_util.Conv2DInfo): Tensor4D {
   const { inHeight, inWidth, padInfo, effectiveFilterHeight, effectiveFilterWidth } = info;
@@ -67,7 +67,7 @@ export function surroundedGradient(dy: Tensor4D, info: backend_util.Conv2DInfo):
   return crop(surround(spaced, top, bottom, left, right), height, width);
 }
 
-/** Whether {@link surroundedGradient} can be made: no more padding than the filter reaches. */
+/** True if {@link surroundedGradient} can be made: no more padding than the filter reaches. */
 export function isSurroundable(info: backend_util.Conv2DInfo): boolean {
   const { padInfo, effectiveFilterHeight, effectiveFilterWidth } = info;
   return padInfo.top < effectiveFilterHeight && padInfo.left < effectiveFilterWidth;

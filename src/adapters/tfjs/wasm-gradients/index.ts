@@ -29,7 +29,7 @@ import { segmentSum } from './segment-sum.js';
 /** A kernel of ours, or one around the backend's own. */
 type Replacement = (own: never) => (call: never) => unknown;
 
-/** Kernels that the backend lacks; newer ones of its own are left alone. */
+/** Kernels that the backend lacks; if a newer backend has them, its own stay. */
 const MISSING: Record<string, Replacement> = {
   [Conv2DBackpropFilter]: () => convFilterGradient,
   [DepthwiseConv2dNativeBackpropFilter]: () => depthwiseFilterGradient,
@@ -50,19 +50,19 @@ let undo: (() => void) | null = null;
 
 /**
  * Registers gradient kernels for the wasm backend of TensorFlow.js, so that convolutional networks
- * and embeddings train on it: filters' gradients of (depthwise) convolutions and the gradient of
- * gather, which it lacks, and faster ones for inputs' gradients, max pooling and dense layers.
- * Import `@tensorflow/tfjs-backend-wasm` first; before or after `setBackend` is all one. Calling it
- * again is harmless.
+ * and embeddings train on it: it lacks filters' gradients of (depthwise) convolutions and the
+ * gradient of gather, and gets faster kernels for inputs' gradients, max pooling and dense layers.
+ * Import `@tensorflow/tfjs-backend-wasm` first, before or after `setBackend`. Calling it again is
+ * harmless.
  *
  * | gradient | made as |
  * |---|---|
  * | filter of a convolution | convolution of x with dy as the filter, strides as dilations |
  * | input of a convolution | convolution of dy, spread out, with the flipped filter |
  * | dense layers | transposed, then multiplied |
- * | the others | loops over the backend's memory |
- * @returns puts the backend's own kernels back
- * @throws Error where the wasm backend has not been imported
+ * | all other | loops over the backend's memory |
+ * @returns a function that puts the backend's own kernels back
+ * @throws Error if the wasm backend has not been imported
  */
 export function registerWasmGradients(): () => void {
   if (findBackendFactory(BACKEND) == null) {
@@ -91,11 +91,11 @@ function isWanted(name: string): boolean {
   return own !== undefined && version_core.startsWith('4.');
 }
 
-/** Registers a kernel in the place of the backend's own. @returns puts that one back */
+/** Registers a kernel in place of the backend's own. @returns a function that puts that one back */
 function replace(kernelName: string, replacement: Replacement): () => void {
   const own: KernelConfig | undefined = getKernel(kernelName, BACKEND);
   const kernelFunc = replacement(own?.kernelFunc as never) as unknown as KernelFunc;
-  // The backend's own kernel still serves what ours does not take: it must be set up, too.
+  // The backend's own kernel still handles calls that ours does not take: it must be set up, too.
   const config = { ...own, kernelName, backendName: BACKEND, kernelFunc };
   if (own !== undefined) unregisterKernel(kernelName, BACKEND);
   registerKernel(config);

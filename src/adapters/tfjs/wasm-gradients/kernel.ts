@@ -1,4 +1,4 @@
-/** How kernels of TensorFlow.js' wasm backend are written here, with its public methods alone. */
+/** Kernels of TensorFlow.js' wasm backend, written with its public methods alone. */
 
 import {
   engine,
@@ -11,11 +11,11 @@ import {
 /** The part of the wasm backend that kernels use. */
 export interface WasmBackend extends KernelBackend {
   makeOutput(shape: number[], dtype: TensorInfo['dtype']): TensorInfo;
-  /** A view of a tensor's values; the next allocation may move the memory away from under it. */
+  /** Views a tensor's values; the next allocation may move the memory. */
   typedArrayFromHeap(info: TensorInfo): Float32Array | Int32Array | Uint8Array;
 }
 
-/** What TensorFlow.js calls a kernel with. */
+/** Arguments that TensorFlow.js calls a kernel with. */
 export interface KernelCall<Inputs extends object, Attributes> {
   readonly inputs: { readonly [K in keyof Inputs]: TensorInfo };
   readonly attrs: Attributes;
@@ -30,8 +30,8 @@ export type Kernel<Inputs extends object, Attributes> = (
 type Tensors<Inputs> = { readonly [K in keyof Inputs]: Tensor };
 
 /**
- * A kernel made of TensorFlow.js' operations: `compute` gets the inputs as tensors, and what it
- * makes on the way is freed.
+ * Makes a kernel of TensorFlow.js' operations: `compute` gets the inputs as tensors, and its
+ * intermediate tensors are freed.
  */
 export function composed<Inputs extends object, Attributes>(
   compute: (inputs: Tensors<Inputs>, attrs: Attributes) => Tensor,
@@ -52,7 +52,7 @@ function borrow(info: TensorInfo, backend: WasmBackend): Tensor {
   return engine().makeTensorFromTensorInfo(info, backend);
 }
 
-/** The values of a float32 tensor where they lie. */
+/** The values of a float32 tensor, in the backend's memory. */
 export function floatsOf(backend: WasmBackend, info: TensorInfo): Float32Array {
   return backend.typedArrayFromHeap(info) as Float32Array;
 }

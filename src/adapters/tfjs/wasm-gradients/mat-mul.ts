@@ -1,4 +1,4 @@
-/** BatchMatMul with transposed operands, which the gradients of dense layers are. */
+/** BatchMatMul with transposed operands, as in the gradients of dense layers. */
 
 import {
   type BatchMatMulAttrs,
@@ -12,8 +12,8 @@ import { composed, type Kernel } from './kernel.js';
 type MatMul = Kernel<BatchMatMulInputs, BatchMatMulAttrs>;
 
 /**
- * Transposes first: the backend's own kernel, `own`, is fast for single products of matrices as they
- * lie, and slow for every other product.
+ * Transposes first: the backend's own kernel, `own`, is fast for single products of matrices that
+ * are not transposed, and slow for every other product.
  */
 export function transposingMatMul(own: MatMul): MatMul {
   return (call) => {
@@ -32,7 +32,7 @@ export function transposingMatMul(own: MatMul): MatMul {
   };
 }
 
-/** Whether a batch of matrices is one matrix. */
+/** True if a batch of matrices is one matrix. */
 function isSingle(shape: readonly number[]): boolean {
   return shape.slice(0, -2).every((size) => size === 1);
 }
