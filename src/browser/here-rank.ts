@@ -17,7 +17,7 @@ export class HereRank implements RunningRank {
     throw new RangeError('post: this rank runs on the thread that posts; call its code instead');
   }
 
-  /** Its code cannot be ended, so it is left behind, without a world. */
+  /** Its code cannot be ended, so the rank is given up, without a world. */
   end(): void {
     queueMicrotask(() => this.#end({ exitCode: 1, error: undefined, result: undefined }));
   }

@@ -1,4 +1,4 @@
-/** Starts a world of Web Workers from a page and gathers what they return. */
+/** Starts a world of Web Workers from a page and gathers their results. */
 
 import { show } from '../core/show.js';
 import { requireSharedMemory } from '../group/thread/isolation.js';
@@ -23,8 +23,8 @@ export interface WorkerLaunchOptions extends WorldOptions, WorkerEvents {
   data?: unknown;
   /**
    * `main` of rank 0, which then runs on this thread, with its argument as it is, and has no
-   * worker. A page's main thread must not block, so it awaits every collective. Default: every
-   * rank has a worker.
+   * worker. A page's main thread must not block, so it awaits every collective. Default: every rank
+   * has a worker.
    */
   mainHere?: (data: never) => unknown;
 }
@@ -34,9 +34,9 @@ export type WorkerLaunch<T> = RunningWorld<T, Transferable>;
 
 /**
  * Starts `workerNum` ranks, each in a worker whose script calls `runRank`. A rank ends when its
- * `main` has returned or resolved, and its worker is terminated then. It fails when its script
- * cannot be loaded, throws, leaves a rejection unhandled, or when its worker ends before `main`
- * does; the whole world ends then.
+ * `main` has returned or resolved, and then its worker is terminated. A rank fails if its script
+ * cannot be loaded, throws or leaves a rejection unhandled, or if its worker ends before `main`
+ * does; then the whole world ends.
  * @param makeWorker called with each rank; the `new Worker(new URL(...))` must stand in the
  *   caller's own code, since bundlers find a worker's script by it
  * @throws TypeError for an option of the wrong type

@@ -15,11 +15,11 @@ export type RankReport =
       readonly text: string;
       /** Name of the error. */
       readonly name: string;
-      /** What was thrown; undefined when it cannot be copied. */
+      /** The error; undefined if it cannot be copied. */
       readonly error: unknown;
     };
 
-/** What a rank needs; lies in its port before the worker is ready, so that it is copied at once. */
+/** A rank's start; lies in its port before the worker is ready, so that it is copied at once. */
 export interface RankStart {
   readonly handle: ThreadWorldHandle;
   /** Argument of the script's `main`. */
@@ -35,7 +35,7 @@ export interface ReportMessage {
   readonly syncbn: RankReport;
 }
 
-/** Whether `data` of a message is ours, and not the script's. */
+/** True if `data` of a message is ours, and not the script's. */
 export function isOurs(data: unknown): data is { readonly syncbn: unknown } {
   return typeof data === 'object' && data !== null && 'syncbn' in data;
 }

@@ -20,11 +20,11 @@ let running = false;
 
 /**
  * Makes this worker a rank of the world of {@link launchWorkers}: joins it (`init` is done), calls
- * `main` with the launcher's `data`, and sends back what it returns or resolves to, by structured
- * clone. The rank has ended then, and its worker is terminated. It fails when `main` throws or
- * rejects, and when anything else in the worker throws or rejects without being caught; the whole
- * world ends then. Call it once, on the script's top level.
- * @throws Error outside a worker, and when it is called twice
+ * `main` with the launcher's `data`, and sends back its result, or the value it resolves to, by
+ * structured clone. Then the rank has ended, and its worker is terminated. The rank fails if `main`
+ * throws or rejects, and if anything else in the worker throws or rejects without being caught;
+ * then the whole world ends. Call it once, on the script's top level.
+ * @throws Error outside a worker, and if it is called twice
  */
 export function runRank<Data = unknown, Result = unknown>(
   main: (data: Data) => Result | Promise<Result>,
@@ -54,8 +54,9 @@ class Rank {
   }
 
   /**
-   * Tells the page that the worker is ready. The lock first: that it comes free is how the page
-   * sees a worker's end, of which no event tells.
+   * Tells the page that the worker is ready. The lock first: the page sees a worker's end, of which
+   * no
+   * event tells, by the lock coming free.
    */
   async announce(): Promise<void> {
     const lock = `syncbn rank ${crypto.randomUUID()}`;

@@ -4,7 +4,7 @@ import type { ThreadWorldHandle } from '../group/thread/world.js';
 import type { RankEnd, RankListener, RunningRank, StartRank } from '../launch/world/rank.js';
 import { isOurs, type RankReport, type RankStart, type StartMessage } from './protocol.js';
 
-/** What a page may listen to; each gets the world rank that it comes from. */
+/** Events for a page; each gets the world rank that it comes from. */
 export interface WorkerEvents {
   /** The script posted `message` to the page. */
   onMessage?: ((message: unknown, rank: number) => void) | undefined;
@@ -88,8 +88,8 @@ class WorkerRank implements RunningRank {
   }
 
   /**
-   * An error that no listener in the worker has reported before: the script is not there, may not
-   * be loaded, or has thrown before it called `runRank`.
+   * An error that no listener in the worker has reported before: the script is missing, may not be
+   * loaded, or has thrown before it called `runRank`.
    */
   #uncaught({ message, filename, lineno }: ErrorEvent): void {
     const at = filename ? ` (${filename}:${lineno})` : '';
@@ -116,7 +116,7 @@ class WorkerRank implements RunningRank {
   }
 }
 
-/** What a rank threw. A copy of an error loses the name of a class that is not the language's. */
+/** The error of a rank. A copied error loses the name of a class that is not the language's. */
 function thrown({ error, name, text }: RankReport & { kind: 'failure' }): unknown {
   if (error === undefined) return new Error(text);
   if (error instanceof Error) error.name = name;

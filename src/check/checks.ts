@@ -1,4 +1,4 @@
-/** Whether the ranks reach one another, and whether a layer over all of them is right. */
+/** Checks that the ranks reach one another, and that a layer over all of them is right. */
 
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
@@ -8,10 +8,10 @@ import { SyncBatchNorm } from '../layers/sync-batch-norm.js';
 const CHANNELS = 5;
 const SAMPLES = 7;
 const EPS = 1e-5;
-/** Of values near 1, in float64. */
+/** Greatest error of values near 1, in float64. */
 const TOLERANCE = 1e-9;
 
-/** Lines about pairs of ranks whose sum is wrong. A pair that cannot be reached throws. */
+/** Returns lines about pairs of ranks whose sum is wrong. A pair that cannot be reached throws. */
 export function checkPairs(world: ProcessGroup): string[] {
   const lines: string[] = [];
   for (let low = 0; low < world.size; low++) {
@@ -25,7 +25,7 @@ export function checkPairs(world: ProcessGroup): string[] {
   return lines;
 }
 
-/** Lines about a layer that differs from its formula, or between ranks by a bit. */
+/** Returns lines about a layer that differs from its formula, or between ranks by a bit. */
 export function checkLayer(world: ProcessGroup): string[] {
   const own = valuesOf(world.rank);
   const layer = new SyncBatchNorm(CHANNELS, { eps: EPS, dtype: 'float64', name: 'check' });

@@ -1,4 +1,4 @@
-/** What must be alike on all ranks. */
+/** Facts that must be alike on all ranks. */
 
 import { builtin } from '../core/platform.js';
 import { launchFromEnvironment, loadKoffi } from '../group/mpi/index.js';
@@ -11,7 +11,7 @@ const ROOM = 2048;
 
 export type Facts = Readonly<Record<string, string>>;
 
-/** What this rank runs on. */
+/** Facts about this rank's platform. */
 export async function ownFacts(version: string): Promise<Facts> {
   const { versions, platform, arch } = process;
   const runtime = ['bun', 'deno', 'node'].find((name) => name in versions) ?? 'unknown';
@@ -21,7 +21,7 @@ export async function ownFacts(version: string): Promise<Facts> {
   return { syncbn: version, ...of, ...machine, ...(library && { 'MPI library': library }) };
 }
 
-/** What the MPI library says of itself; '' without one. */
+/** The MPI library's version text; '' without one. */
 async function mpiVersion(): Promise<string> {
   const launch = launchFromEnvironment(process.env);
   if (launch === null) return '';
@@ -41,7 +41,7 @@ export function gatherFacts(world: ProcessGroup, own: Facts): Facts[] {
   });
 }
 
-/** Lines about facts in which ranks differ from rank 0. */
+/** Returns lines about facts in which ranks differ from rank 0. */
 export function differencesOf(facts: readonly Facts[]): string[] {
   const [first] = facts;
   const names = new Set(facts.flatMap((each) => Object.keys(each)));
@@ -57,7 +57,7 @@ export function differencesOf(facts: readonly Facts[]): string[] {
 
 const quoted = (value: string | undefined) => (value === undefined ? 'none' : `'${value}'`);
 
-/** 'rank 1, 2', with their hosts when there are several. */
+/** 'rank 1, 2', with their hosts if there are several. */
 export function ranksOf(ranks: readonly number[], facts: readonly Facts[]): string {
   const hosts = new Set(ranks.map((rank) => facts[rank].host));
   const several = facts.some(({ host }) => host !== facts[0].host);

@@ -1,6 +1,6 @@
 /**
- * The script of `syncrun --check`: every rank runs it, and rank 0 says what was found. Argument:
- * the package's version.
+ * The script of `syncrun --check`: every rank runs it, and rank 0 reports. Argument: the package's
+ * version.
  */
 
 import { findGroup, init } from '../group/world.js';
@@ -18,7 +18,7 @@ const rows = measure(world);
 const [worst] = world.allReduce(Float64Array.of(problems.length), { op: 'max' }).wait();
 
 if (world.rank === 0) console.log(report(rows));
-// Beside others on its core, a rank is slow and not wrong.
+// A rank that shares its core is slow, but not wrong.
 if (world.rank === 0) for (const line of slow) console.log(`SLOW: ${line}`);
 if (world.rank === 0 || own.length > 0) for (const line of problems) console.log(`WRONG: ${line}`);
 if (worst === 0 && world.rank === 0) console.log('all is well');

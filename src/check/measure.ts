@@ -4,10 +4,10 @@ import type { ProcessGroup } from '../group/process-group.js';
 import { type Facts, ranksOf } from './facts.js';
 
 const LENGTHS = [1, 129, 2049, 100_000];
-/** Milliseconds that each length is measured for, and repetitions at least. */
+/** Milliseconds that each length is measured for, and least repetitions. */
 const BUDGET_MS = 200;
 const LEAST = 5;
-/** A rank whose own work takes so many times the median is called slow. */
+/** A rank whose own work takes this many times the median is called slow. */
 const SLOW = 1.5;
 
 export interface Row {
@@ -18,7 +18,7 @@ export interface Row {
   readonly megabytes: number;
 }
 
-/** The same number of calls on every rank, as many as rank 0 finds to fit. */
+/** Measures as many calls on every rank as rank 0 finds to fit. */
 export function measure(world: ProcessGroup): Row[] {
   return LENGTHS.map((length) => {
     const data = new Float64Array(length);
@@ -33,7 +33,7 @@ export function measure(world: ProcessGroup): Row[] {
   });
 }
 
-/** Lines about ranks that are slower than the others at the same work. */
+/** Returns lines about ranks that are slower than the other ranks at the same work. */
 export function slowRanks(world: ProcessGroup, facts: readonly Facts[]): string[] {
   world.barrier().wait();
   const own = Math.min(...Array.from({ length: 7 }, () => timed(work)));
@@ -59,7 +59,7 @@ function timed(run: () => void): number {
   return performance.now() - start;
 }
 
-/** Of two in the middle the lower one: of two ranks the faster is what the other is held to. */
+/** The lower one of two in the middle: of two ranks, the slower is compared with the faster. */
 function median(times: number[]): number {
   return times.sort((a, b) => a - b)[(times.length - 1) >> 1];
 }

@@ -1,4 +1,4 @@
-/** Has `init` load every feature. Bundles for browsers have none.ts in its place. */
+/** Makes `init` load every feature. Bundles for browsers have none.ts in its place. */
 
 import { loadWhenChecked } from '../core/check-mode.js';
 import { loadAtInit } from '../core/features.js';

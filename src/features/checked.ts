@@ -1,4 +1,4 @@
-/** `syncbn/checked`: the option `check` of `init`. Bundles for browsers alone need to import it. */
+/** `syncbn/checked`: the option `check` of `init`. Only bundles for browsers need to import it. */
 
 import * as layerChecks from '../layers/checked.js';
 import { passChecks } from '../layers/passes.js';

@@ -1,6 +1,6 @@
 /**
- * `syncbn/reproducible`: the option `reproducible` of layers and of averaging. Bundles for browsers
- * alone need to import it.
+ * `syncbn/reproducible`: the option `reproducible` of layers and of averaging. Only bundles for
+ * browsers need to import it.
  */
 
 import * as atoms from '../kernels/atoms.js';

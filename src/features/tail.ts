@@ -1,6 +1,6 @@
 /**
- * `syncbn/tail`: the options `add` and `activation` of forward calls. Bundles for browsers alone need
- * to import it.
+ * `syncbn/tail`: the options `add` and `activation` of forward calls. Only bundles for browsers
+ * need to import it.
  */
 
 import { plainTail } from '../kernels/plain.js';

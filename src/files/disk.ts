@@ -13,7 +13,7 @@ type Files = typeof import('node:fs/promises');
 
 /**
  * Reads a file. In browsers: `decodeSafetensors(await response.arrayBuffer())`.
- * @throws as `decodeSafetensors`, and what the file system throws
+ * @throws errors of `decodeSafetensors` and of the file system
  */
 export async function readSafetensors(path: string | URL): Promise<Safetensors> {
   return decodeSafetensors(await filesFor('readSafetensors').readFile(path));
@@ -22,7 +22,7 @@ export async function readSafetensors(path: string | URL): Promise<Safetensors> 
 /**
  * Writes a file: first beside it under another name, so that there is always a whole one. With
  * several ranks one of them calls it.
- * @throws as `encodeSafetensors`, and what the file system throws
+ * @throws errors of `encodeSafetensors` and of the file system
  */
 export async function writeSafetensors(
   path: string | URL,

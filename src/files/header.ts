@@ -3,10 +3,10 @@
 import { formatShape } from '../core/layout.js';
 import { show, showText } from '../core/show.js';
 
-/** What a file says beside its tensors: text by name. */
+/** A file's texts besides its tensors, by name. */
 export type Metadata = Record<string, string>;
 
-/** One tensor of a file: its bytes are [from, to) of those behind the header. */
+/** One tensor of a file: its bytes are [from, to) of the bytes after the header. */
 export interface Entry {
   readonly name: string;
   readonly dtype: string;
@@ -20,7 +20,7 @@ export interface Entry {
 export interface Header {
   readonly entries: readonly Entry[];
   readonly metadata: Metadata;
-  /** Where the tensors' bytes begin. */
+  /** Offset at which the tensors' bytes begin. */
   readonly start: number;
 }
 
@@ -102,7 +102,7 @@ function isListOfSizes(value: unknown): value is number[] {
   );
 }
 
-/** @throws RangeError unless the tensors lie one behind the other and fill all `length` bytes */
+/** @throws RangeError unless the tensors lie one after the other and fill all `length` bytes */
 export function checkOffsets(entries: readonly Entry[], length: number): void {
   const sorted = [...entries].sort((a, b) => a.from - b.from || a.to - b.to);
   let end = 0;

@@ -1,4 +1,4 @@
-/** Integers of a file as float64, which holds those of 53 bits. */
+/** Integers of a file as float64, which holds integers of 53 bits. */
 
 import { showText } from '../core/show.js';
 
@@ -16,7 +16,7 @@ const READS: Readonly<Record<string, readonly [bytes: number, read: Read]>> = {
   BOOL: [1, (view, at) => view.getUint8(at)],
 };
 
-/** @throws RangeError for an integer that float64 does not hold, and a boolean that is neither */
+/** @throws RangeError for an integer that float64 does not hold, and for a boolean above 1 */
 export function readIntegers(bytes: Uint8Array, dtype: string, name: string): Float64Array {
   const [size, read] = READS[dtype];
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

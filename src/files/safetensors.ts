@@ -1,7 +1,7 @@
 /**
  * Tensors by name in the safetensors format (github.com/huggingface/safetensors): 8 bytes that hold
- * the length of a header, the header, which is JSON, and the tensors' bytes, little-endian, one
- * behind the other. A file holds nothing that runs. No library on npm reads and writes all of it.
+ * the length of a header, the header, which is JSON, and the tensors' bytes, little-endian and
+ * concatenated. A file holds nothing that runs. No library on npm reads and writes all of it.
  */
 
 import { allocate, type DType } from '../core/dtype.js';
@@ -39,13 +39,14 @@ const FLOATS: Readonly<Record<string, DType>> = {
   F16: 'float16',
 };
 const RESERVED = '__metadata__';
-/** Bytes that the header's end is a multiple of, so that all tensors lie where arrays may. */
+/** Bytes that the header's end is a multiple of, so that all tensors are aligned for arrays. */
 const ALIGNMENT = 8;
 
 /**
- * The bytes of a file with `tensors`: tensors, or what clones and JSON make of them. The widest
- * types come first, and each type by name, as the format's own library writes them.
- * @throws TypeError for what are no tensors, and metadata that are no text; RangeError for a name
+ * Makes the bytes of a file with `tensors`: tensors, or their clones and JSON. The widest types
+ * come
+ * first, and each type by name, as the format's own library writes them.
+ * @throws TypeError for anything but tensors, and metadata that are not text; RangeError for a name
  *   twice and for '__metadata__'
  */
 export function encodeSafetensors(
@@ -78,20 +79,20 @@ export function encodeSafetensors(
 }
 
 /**
- * The tensors in the bytes of a file, as copies. Integers and booleans come as float64.
- * @throws TypeError for what are no bytes; RangeError for bytes that are no such file, for types
- *   that tensors do not have, and for integers that float64 does not hold
+ * Reads the tensors in the bytes of a file, as copies. Integers and booleans come as float64.
+ * @throws TypeError for anything but bytes; RangeError for bytes that are not such a file, for
+ *   types that tensors do not have, and for integers that float64 does not hold
  */
 export function decodeSafetensors(bytes: Uint8Array | ArrayBuffer): Safetensors {
   const all = bytesOf(bytes);
   const { entries, metadata, start } = readHeader(all);
   checkOffsets(entries, all.length - start);
   const tensors = entries.map((entry) => [entry.name, tensorOf(entry, all, start)] as const);
-  // Own properties, whatever their names are.
+  // Own properties, even for names like __proto__.
   return { tensors: Object.fromEntries(tensors), metadata };
 }
 
-/** The tensors called `name.weight` and so on, without `name.`: the state of one layer. */
+/** Takes the tensors called `name.weight` and so on, without `name.`: the state of one layer. */
 export function stateOf(
   tensors: Readonly<Record<string, Tensor>>,
   name: string,
@@ -128,7 +129,7 @@ function checkMetadata(metadata: unknown): void {
   }
 }
 
-/** All tensors by their whole names. */
+/** Lists all tensors by their whole names. */
 function flatten(tensors: NamedTensors): [string, Tensor][] {
   if (typeof tensors !== 'object' || tensors === null) {
     throw new TypeError(`${ENCODE}: expected tensors by name, got ${show(tensors)}`);

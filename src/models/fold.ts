@@ -11,14 +11,14 @@ import type { Layer } from './recompute.js';
 
 export interface FoldOptions {
   /**
-   * Axis of the kernel on which its output channels lie; negative ones count from the end. Default
+   * Axis of the output channels in the kernel; negative ones count from the end. Default
    * -1: TensorFlow's and jax-js' (height, width, in, out), and dense weights (in, out). PyTorch's
    * (out, in, height, width) have 0.
    */
   outputAxis?: number;
 }
 
-/** Weights of a convolution or a dense layer that does what it and the layer behind it did. */
+/** Weights of a convolution or a dense layer that does the work of it and the layer after it. */
 export interface Folded {
   readonly kernel: Tensor;
   /** Shape (C). */
@@ -28,15 +28,15 @@ export interface Folded {
 const CALLER = 'foldIntoConvolution';
 
 /**
- * The weights of a convolution that gives what `layer` gives behind it in inference, with
- * s = weight / sqrt(running variance + eps):
+ * Makes the weights of a convolution with the results of the old one and `layer` after it in
+ * inference, with s = weight / sqrt(running variance + eps):
  *
  *     kernel' = kernel * s,    bias' = (bias - running mean) * s + the layer's bias
  *
  * Nothing may stand between the two. Works for dense layers as well, whose kernel is a matrix.
  * @param bias shape (C); null: none
  * @returns new tensors of the kernel's type, computed in float64 and rounded once
- * @throws TypeError for what are no tensors or no layer; RangeError for other sizes than the
+ * @throws TypeError for anything but tensors or a layer; RangeError for other sizes than the
  *   layer's, for an axis that the kernel does not have, and for a layer without running statistics
  */
 export function foldIntoConvolution(
@@ -80,7 +80,7 @@ function rounded(
   return tensor;
 }
 
-/** Elements of the axes behind the output axis, once the kernel is as it should be. */
+/** Elements of the axes after the output axis, once the kernel is checked. */
 function innerSize(kernel: unknown, axis: number, channels: number, label: string): number {
   if (!(kernel instanceof Tensor)) {
     throw new TypeError(`${CALLER}: the kernel must be a Tensor, got ${show(kernel)}`);

@@ -1,4 +1,4 @@
-/** Public names of `syncbn/models`: what is done with layers after training; see docs/layers.md. */
+/** Public names of `syncbn/models`: tools for layers after training; see docs/layers.md. */
 
 export { readSafetensors, writeSafetensors } from '../files/disk.js';
 export type { Metadata } from '../files/header.js';

@@ -1,6 +1,6 @@
 /**
- * Running statistics of a whole pass over the data: what training leaves behind is an average of
- * batches whose weights were still changing, in which the last ones weigh most. (Wu and Johnson,
+ * Running statistics of a whole pass over the data. Training leaves behind an average of batches
+ * whose weights were still changing, in which the latest batches weigh most. (Wu and Johnson,
  * "Rethinking 'Batch' in BatchNorm", 2021, section 3, call it precise batch norm.)
  */
 
@@ -21,17 +21,18 @@ export type Layer = AnySyncBatchNorm | GlobalBatchNorm;
 const CALLER = 'recomputeRunningStatistics';
 
 /**
- * Replaces the running mean and variance of `layers` by those of all values that they see, on all
- * ranks of the world, while `passes` runs. They are in training mode meanwhile, and normalise by
- * the statistics of their batches, as in training; afterwards their mode is what it was.
+ * Replaces the running mean and variance of `layers` by the statistics of all values that they see,
+ * on all
+ * ranks of the world, while `passes` runs. Meanwhile they are in training mode, and normalise by
+ * the statistics of their batches; afterwards they return to their mode.
  *
- * Every rank calls it with the same layers. Batches are merged by their counts, in float64: it
- * makes no difference how the data are cut into batches of a layer that sees the input itself. What
- * deeper layers see depends on the batches before them; large ones are best. Batches that a layer
- * skips for NaN or infinity are left out.
+ * Every rank calls it with the same layers. Batches are merged by their counts, in float64. For a
+ * layer that sees the input itself, it makes no difference how the data are cut into batches. The
+ * inputs of deeper layers depend on the batches before them; large batches are best. Batches that a
+ * layer skips for NaN or infinity are left out.
  * @param passes runs forward passes over the data; may be asynchronous
- * @throws TypeError for what is no layer; RangeError for a layer without running statistics, and
- *   for one that has seen less than two values per channel. The layers are then as they were
+ * @throws TypeError for anything but a layer; RangeError for a layer without running statistics,
+ *   and for one that has seen less than two values per channel. The layers are then as they were
  * @example
  * await recomputeRunningStatistics([bn1, bn2], () => {
  *   for (const batch of batches) model.forward(batch);
@@ -66,7 +67,7 @@ export async function recomputeRunningStatistics(
   }
 }
 
-/** A layer under observation, and what it was before. */
+/** A layer under observation, and its state before. */
 interface Watched {
   readonly layer: Layer;
   readonly parts: LayerParts;
@@ -100,7 +101,7 @@ function watchAll(layers: Iterable<Layer>): Watched[] {
   return watched;
 }
 
-/** Runs the passes; an error of this rank fails the others' next collective. */
+/** Runs the passes; an error of this rank fails the other ranks' next collective. */
 async function run(
   passes: () => unknown,
   watched: readonly Watched[],
@@ -125,7 +126,7 @@ function restore({ buffers }: Watched): void {
   for (const [data, before] of buffers) data.set(before);
 }
 
-/** What all ranks have seen together. The ranks of a layer's group have seen the same: one speaks. */
+/** Merges the moments of all ranks. The ranks of a layer's group have seen the same: one speaks. */
 async function mergeOverRanks(
   watched: readonly Watched[],
   world: ProcessGroup,
