@@ -1,12 +1,12 @@
 /**
- * WebAssembly as text. A byte is one printable character if it is one of the most frequent ones,
- * else two. Unlike base64, repeated code stays repeated text, which gzip finds: the text compresses
- * to nearly what the bytes would.
+ * WebAssembly as text. A byte is one printable character if it is frequent, else two. Unlike
+ * base64, repeated code stays repeated text, which gzip finds: the text compresses to nearly the
+ * size of the compressed bytes.
  *
  * scripts/build-kernels.ts writes it, and reads it back by this reader before it is used.
  */
 
-/** Printable ASCII without what strings of any kind or markup would escape. */
+/** Printable ASCII, except characters that strings of any kind or markup would escape. */
 export const CHARACTERS = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i)).filter(
   (character) => !'"$\'<\\`'.includes(character),
 );
@@ -23,12 +23,12 @@ const OFTEN = [
   ...[124, 35, 31, 133, 56, 29, 242, 110, 114, 67, 101, 241, 160, 96, 30, 173, 174, 97, 44, 52],
   ...[36, 42, 252],
 ];
-/** All bytes in the order of their texts: the frequent ones, then the others by value. */
+/** All bytes in the order of their texts: the frequent bytes, then all others by value. */
 export const ORDER: readonly number[] = [
   ...new Set([...OFTEN, ...Array.from({ length: 256 }, (_, byte) => byte)]),
 ];
 
-/** The bytes of `text`. */
+/** Reads the bytes of `text`. */
 export function decode(text: string): Uint8Array<ArrayBuffer> {
   const numbers = new Uint8Array(128);
   CHARACTERS.forEach((character, i) => {

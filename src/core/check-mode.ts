@@ -1,5 +1,5 @@
 /**
- * The checked mode: layers and averaging look for what has gone wrong in silence, at some cost.
+ * The checked mode: layers and averaging look for silent mistakes, at some cost.
  * On when the variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike.
  */
 
@@ -13,18 +13,18 @@ interface Environment {
 let mode: boolean | null = null;
 let load: (() => Promise<unknown>) | null = null;
 
-/** Whether the mode is on. */
+/** True if the mode is on. */
 function isChecked(): boolean {
   mode ??= (globalThis as Environment).process?.env?.SYNCBN_CHECK === '1';
   return mode;
 }
 
-/** Has `init` load a module where the mode is on. */
+/** Makes `init` load a module if the mode is on. */
 export function loadWhenChecked(loadChecks: () => Promise<unknown>): void {
   load = loadChecks;
 }
 
-/** Place for a module of the checked mode, which yields null where the mode is off. */
+/** Makes a place for a module of the checked mode, which yields null while the mode is off. */
 export function slotWhenChecked<T>(): Pick<Slot<T>, 'fill'> & (() => T | null) {
   const { ifThere, fill } = slotFor<T>('checked');
   return Object.assign(() => (isChecked() ? (ifThere() ?? null) : null), { fill });
@@ -36,7 +36,7 @@ export function checkFlag(check: unknown): void {
   throw new TypeError(`init: check must be true or false, got ${show(check)}`);
 }
 
-/** Turns the mode on or off; undefined: as SYNCBN_CHECK says. Its code is there afterwards. */
+/** Turns the mode on or off; undefined: as SYNCBN_CHECK says. Its code is loaded afterwards. */
 export async function setChecked(flag: boolean | undefined): Promise<void> {
   mode = flag ?? null;
   if (!isChecked()) return;

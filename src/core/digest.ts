@@ -1,4 +1,4 @@
-/** 32-bit digests of arrays and texts, to tell whether two are the same. Not for secrets. */
+/** 32-bit digests of arrays and texts, to tell if two are the same. Not for secrets. */
 
 import { bufferOf } from './typed-arrays.js';
 
@@ -31,7 +31,7 @@ function mix(hash: number, word: number): number {
   return (Math.imul((turned << 13) | (turned >>> 19), 5) + 0xe6546b64) | 0;
 }
 
-/** Its last step: every bit of the input moves every bit of the digest. */
+/** The final step: every bit of the input moves every bit of the digest. */
 function finish(hash: number): number {
   let out = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   out = Math.imul(out ^ (out >>> 13), 0xc2b2ae35);

@@ -3,7 +3,7 @@
  *
  * float16 is IEEE 754 binary16, bfloat16 the upper half of binary32. Both are stored as bit
  * patterns in a Uint16Array (Node 20 has no Float16Array) and rounded to nearest, ties to even.
- * Where the engine has Float16Array, it is another view of the same bytes.
+ * If the engine has Float16Array, it is another view of the same bytes.
  */
 
 import { show } from './show.js';
@@ -20,7 +20,7 @@ export type FloatArray = Float32Array | Float64Array;
 /** Storage of a tensor: 16-bit types are bit patterns in a `Uint16Array`. */
 export type TensorData = FloatArray | Uint16Array;
 
-/** Whether `value` names an element type. */
+/** True if `value` names an element type. */
 export function isDType(value: unknown): value is DType {
   return DTYPES.includes(value as DType);
 }
@@ -46,7 +46,7 @@ export function allocate(dtype: DType, length: number): TensorData {
   return new ARRAYS[dtype](length);
 }
 
-/** Element types that are computed in. */
+/** Element types of computations. */
 export type ComputeDType = 'float32' | 'float64';
 
 /** The type that `dtype` is computed in: itself, or float32 for the 16-bit types. */
@@ -64,7 +64,7 @@ type Float16View = ArrayLike<number> & ArrayBufferView;
 
 type Float16Class = new (buffer: ArrayBufferLike, at: number, length: number) => Float16View;
 
-/** `Float16Array`, where the engine has it. */
+/** `Float16Array`, if the engine has it. */
 export function float16Class(): Float16Class | undefined {
   return (globalThis as { Float16Array?: Float16Class }).Float16Array;
 }
@@ -95,7 +95,7 @@ export function toFloat16(value: number): number {
   const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
   const magnitude = Math.abs(value);
   if (magnitude >= 65520) return sign | 0x7c00;
-  // One unit in the last place here: the exponent's, never below the subnormals' 2^-24.
+  // One unit in the last place: given by the exponent, never below the subnormals' 2^-24.
   const exponent = magnitude < 2 ** -14 ? -14 : Math.floor(Math.log2(magnitude));
   const units = roundHalfEven(magnitude * 2 ** (10 - exponent));
   // A carry out of the fraction moves into the exponent by itself: the fields are adjacent.

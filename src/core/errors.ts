@@ -1,11 +1,11 @@
 /**
  * Errors of ranks and collectives. Wrong arguments are TypeError and RangeError, as in MindSpore
- * (whose ValueError is RangeError here); these are for what goes wrong between ranks.
+ * (whose ValueError is RangeError here); these errors are for failures between ranks.
  */
 
 import { builtin } from './platform.js';
 
-/** A collective failed; the same error, in the same words, on every rank that took part. */
+/** A collective failed. It fails on every rank that takes part. */
 export class CollectiveError extends Error {
   override name = 'CollectiveError';
 }
@@ -32,10 +32,10 @@ export class RankFailedError extends CollectiveError {
   }
 }
 
-/** Characters of a message that are told to others; an error may carry a whole batch. */
+/** Most characters of a message to other ranks; an error may carry a whole batch. */
 const MAX_TEXT = 16_384;
 
-/** `Name: message` of anything that was thrown. */
+/** Describes any error, even one that is not an Error, as `Name: message`. */
 export function describeError(error: unknown): string {
   return told(() => {
     if (error instanceof Error) return `${error.name}: ${error.message}`;
@@ -43,11 +43,11 @@ export function describeError(error: unknown): string {
   });
 }
 
-/** Anything that was thrown as Node prints it: with its stack, its causes and its properties. */
+/** Describes any error as Node prints it: with its stack, its causes and its properties. */
 export function explainError(error: unknown): string {
   return told(() => {
     const { stack } = isObject(error) ? (error as Error) : { stack: undefined };
-    // To look for causes in a stack that long takes more memory than a failing rank may have.
+    // Looking for causes in a stack this long takes more memory than a failing rank may have.
     if (typeof stack === 'string' && stack.length > MAX_TEXT) return stack;
     return isObject(error) ? inspect(error, { depth: 4 }) : String(error);
   });
@@ -62,7 +62,7 @@ function inspect(value: object, options: object): string {
   return text ?? (value instanceof Error ? (value.stack ?? String(value)) : String(value));
 }
 
-/** Bounds a text; what was thrown may throw when it is looked at. */
+/** Bounds a text; an error may throw when it is read. */
 function told(text: () => string): string {
   try {
     const all = text();

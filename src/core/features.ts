@@ -1,9 +1,9 @@
 /**
- * Code that few programs need. `init` loads all of it, except in bundles for browsers: they have
- * what the program asks for, by `import 'syncbn/float64'` and the like (src/features/).
+ * Code that few programs need. `init` loads all of it, except in bundles for browsers: there the
+ * program asks for it, by `import 'syncbn/float64'` and the like (src/features/).
  */
 
-/** Names as those of the entry points, and how errors call them. */
+/** Names of the entry points, and their descriptions in errors. */
 const FEATURES = {
   float64: 'the kernels of float64',
   float16: 'the kernels of float16',
@@ -19,19 +19,19 @@ export type Feature = keyof typeof FEATURES;
 const there = new Set<Feature>();
 const loads: (() => Promise<unknown>)[] = [];
 
-/** Has `init` load a module; src/features/all.ts calls it. */
+/** Makes `init` load a module; src/features/all.ts calls it. */
 export function loadAtInit(load: () => Promise<unknown>): void {
   loads.push(load);
 }
 
-/** All that `init` loads is there afterwards. */
+/** Loads all modules of {@link loadAtInit}. */
 export async function loadFeatures(): Promise<void> {
   await Promise.all(loads.map((load) => load()));
 }
 
 /** Place for a module of a feature. */
 export interface Slot<T> {
-  /** The module. @throws Error where it is not */
+  /** Returns the module. @throws Error if it is not loaded */
   (): T;
   ifThere(): T | undefined;
   /** Called by the feature's file in src/features/. */
@@ -52,7 +52,7 @@ export function slotFor<T>(feature: Feature): Slot<T> {
   return Object.assign(get, { ifThere: () => module, fill });
 }
 
-/** @throws Error, which tells the way out, where the feature is not there and `init` loads none */
+/** @throws Error, with the remedy, if the feature is not loaded and `init` loads none */
 export function needFeature(feature: Feature, caller: string): void {
   if (loads.length === 0 && !there.has(feature)) throw missing(feature, caller);
 }

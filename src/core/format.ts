@@ -1,6 +1,6 @@
 /**
  * Tensors as NumPy prints them with its defaults: the shortest digits that tell a value from its
- * neighbours, at most 8 after the point; columns aligned; exponents where the range needs them;
+ * neighbours, at most 8 after the point; columns aligned; exponents if the range needs them;
  * arrays of more than 1000 elements shortened to 3 at each end of each axis; lines of 75.
  */
 
@@ -11,7 +11,7 @@ const PRECISION = 8;
 const THRESHOLD = 1000;
 const EDGE_ITEMS = 3;
 const LINE_WIDTH = 75;
-/** From here on exponents: ten to the decimal digits that a type surely holds, 8 at most. */
+/** From here on exponents: 10 to the power of the digits that a type surely holds, at most 8. */
 const EXPONENT_FROM = { float64: 1e8, float32: 1e6, float16: 1e3, bfloat16: 1e2 };
 
 /** Text of `values`, which are elements of `dtype` in row-major order. */
@@ -53,7 +53,7 @@ function visitShown(
   }
 }
 
-/** Brackets around the axis and all after it. `indent` stands before lines that follow the first. */
+/** Puts brackets around the axis and all after it. `indent` stands before lines after the first. */
 function nested(
   shape: readonly number[],
   edges: number,
@@ -78,7 +78,7 @@ function nested(
   return `[${parts.join('\n'.repeat(shape.length - axis - 1) + indent)}]`;
 }
 
-/** Words separated by blanks, broken into lines of at most `width`. */
+/** Joins words by blanks, in lines of at most `width`. */
 function fillLines(words: readonly string[], indent: string, width: number): string {
   let text = '';
   let line = indent;
@@ -92,7 +92,7 @@ function fillLines(words: readonly string[], indent: string, width: number): str
   return (text + line.slice(0, -1)).slice(indent.length);
 }
 
-/** A formatter that gives all `values` one width. */
+/** Makes a formatter that gives all `values` one width. */
 function formatterFor(values: readonly number[], dtype: DType): (value: number) => string {
   const finite = values.filter(Number.isFinite);
   const magnitudes = finite.filter((value) => value !== 0).map(Math.abs);
@@ -143,7 +143,7 @@ function scientificFormatter(values: readonly number[], finite: readonly number[
   return (value: number): string => format(value).padStart(width);
 }
 
-/** `value` with `digits` after the point; ties go to the even digit, where JavaScript goes up. */
+/** Writes `value` with `digits` after the point; ties go to the even digit, unlike JavaScript's. */
 function halfEven(value: number, digits: number, method: 'toFixed' | 'toExponential'): string {
   const [exact, exponent = ''] = value[method](Math.min(100, digits + 40)).split('e');
   const cut = exact.indexOf('.') + 1 + digits;
@@ -160,7 +160,7 @@ function mantissaDigits(value: number, dtype: DType): number {
   return Math.min(PRECISION, digits.length);
 }
 
-/** The shortest decimal that rounds to `value` in `dtype`. */
+/** Finds the shortest decimal that rounds to `value` in `dtype`. */
 function shortestDigits(value: number, dtype: DType): string {
   if (dtype === 'float64') return String(value);
   for (let precision = 1; precision < 9; precision++) {
@@ -177,7 +177,7 @@ function roundTo(value: number, dtype: DType): number {
   return widen(storage, dtype)[0];
 }
 
-/** A decimal without exponent and trailing zeros. */
+/** Writes a decimal without exponent and trailing zeros. */
 function expand(text: string): string {
   const value = Number(text);
   const plain = text.includes('e') ? value.toFixed(Math.max(0, 20 - exponentOf(value))) : text;

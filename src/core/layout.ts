@@ -1,5 +1,5 @@
 /**
- * Where the channels of an array lie, and what its elements are.
+ * Positions of the channels in an array, and the type of its elements.
  *
  * Both layouts are one form: `samples` x `channels` x `plane` (channels first) or
  * `samples` x `plane` x `channels` (channels last), row major.
@@ -53,7 +53,7 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 
-/** Whether two shapes are the same. */
+/** True if two shapes are the same. */
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   if (a.length !== b.length) return false;
   for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;

@@ -1,15 +1,15 @@
-/** Masks: which values of a batch count, for all channels alike. */
+/** Masks: they select the values of a batch that count, for all channels alike. */
 
 export interface Mask {
-  /** For each sample, and each position in it: 255, or 0 where its values do not count. */
+  /** For each sample, and each position in it: 255, or 0 if its values do not count. */
   readonly places: Uint8Array;
   /** Places that count: values per channel. */
   readonly count: number;
-  /** Whether y and dx are 0 where nothing counts, whatever dy is there. */
+  /** If true, y and dx are 0 at values that do not count, whatever dy is there. */
   readonly zero: boolean;
 }
 
-/** @param values one for each sample and position; 0 where nothing counts. They are copied. */
+/** @param values one for each sample and position; 0 if it does not count. They are copied. */
 export function maskOf(values: ArrayLike<number>, zero = false): Mask {
   const places = new Uint8Array(values.length);
   let count = 0;

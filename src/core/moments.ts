@@ -23,7 +23,7 @@ export interface Moments {
   readonly m2: Float64Array;
 }
 
-/** Moments that view `packed`. */
+/** Views `packed` as moments. */
 export function viewPacked(packed: Float64Array, channels: number): Moments {
   return {
     count: packed[0],
@@ -47,7 +47,7 @@ export function emptyMoments(channels: number): Moments {
 export function combine(into: Moments, other: Moments): void {
   if (other.count === 0) return;
   if (into.count === 0) {
-    // Copied, not computed: delta^2 * 0 would be NaN where a mean's square overflows.
+    // Copied, not computed: delta^2 * 0 would be NaN if a mean's square overflows.
     into.count = other.count;
     into.mean.set(other.mean);
     into.m2.set(other.m2);
@@ -66,7 +66,7 @@ export function combine(into: Moments, other: Moments): void {
 
 /**
  * Merges packed moments of several ranks, in rank order.
- * @param stride numbers from one rank's to the next one's, at least {@link packedLength}
+ * @param stride numbers from one rank's moments to the next, at least {@link packedLength}
  */
 export function mergeRanks(
   gathered: Float64Array,
@@ -81,17 +81,17 @@ export function mergeRanks(
   return merged;
 }
 
-/** The most d^2, and the least variance of float32 and float64 squares, as in assembly/channel.ts. */
+/** Greatest d^2, and least variance of float32 and float64 squares, as in assembly/channel.ts. */
 const MOST_DISTANCE = 1.5625;
 const LEAST_VARIANCE = { float32: 1e-30, float64: 1e-290 };
 /** Two float32 numbers of this size differ by 6e-23 or more, whose square is a number. */
 const TINY = 1e-15;
 
 /**
- * Whether sums of `count` differences from a shift and of their squares give M2 to full precision:
- * they do not where the shift is d standard deviations from the mean, or where squares overflow or
- * underflow. Both are 0 where all values are the shift, or so near a tiny shift that their squares
- * underflow.
+ * True if sums of `count` differences from a shift, and of their squares, give M2 to full
+ * precision. They do not if the shift is d standard deviations from the mean, or if squares
+ * overflow or underflow. Both sums are 0 if all values equal the shift, or are so near a tiny shift
+ * that their squares underflow.
  */
 export function isSound(
   count: number,

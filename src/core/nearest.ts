@@ -1,10 +1,10 @@
-/** Finds the word that somebody who mistyped probably meant. */
+/** Finds the word that a user who mistyped probably meant. */
 
 /** The entry of `words` with the fewest edits from `word`, or null when none is near. */
 export function nearest(word: string, words: Iterable<string>): string | null {
   let best: string | null = null;
-  // Two edits swap two letters; with more than a third of a long word wrong, or all of a short
-  // one, it is another word.
+  // Two edits swap two letters. With more than a third of a long word wrong, or all of a short
+  // word, it is another word.
   let fewest = Math.min(word.length, Math.max(2, Math.floor(word.length / 3)) + 1);
   for (const candidate of words) {
     const edits = editDistance(word.toLowerCase(), candidate.toLowerCase());

@@ -1,9 +1,9 @@
-/** Options of public calls: those that a call does not know are an error, never ignored. */
+/** Options of public calls: unknown options are an error, never ignored. */
 
 import { suggestion } from './nearest.js';
 import { show, showText } from './show.js';
 
-/** @throws TypeError for options that are no object, and for a name that `known` lacks */
+/** @throws TypeError for options that are not an object, and for a name that `known` lacks */
 export function checkOptionNames(options: unknown, known: readonly string[], caller: string): void {
   if (options === null || typeof options !== 'object') {
     throw new TypeError(`${caller}: options must be an object, got ${show(options)}`);

@@ -5,16 +5,16 @@ import { Tensor } from './tensor.js';
 import { AnyArray } from './typed-arrays.js';
 
 export class Parameter {
-  /** Its layer's name and its own: 'bn1.weight'; its own alone for a layer without a name. */
+  /** Its layer's name and its own: 'bn1.weight'; only its own for a layer without a name. */
   readonly name: string;
   /** The current value; written in place by optimizers and by `loadStateDict`. */
   readonly data: Tensor;
-  /** The gradient of the last backward pass, of `data`'s shape; null before the first. */
+  /** The gradient of the latest backward pass, of `data`'s shape; null before the first. */
   grad: Tensor | null = null;
   /** False for values that stay as they were set (`affine: false` of GlobalBatchNorm). */
   readonly trainable: boolean;
 
-  /** @throws TypeError for a name that is no string, data that is no Tensor, or no boolean */
+  /** @throws TypeError for a name that is not a string, data that is not a Tensor, or no boolean */
   constructor(name: string, data: Tensor, trainable = true) {
     if (typeof name !== 'string') {
       throw new TypeError(`Parameter: the name must be a string, got ${show(name)}`);
@@ -32,8 +32,8 @@ export class Parameter {
 }
 
 /**
- * Forgets the gradients of a step: `grad` is null until the next backward pass. Without it a
- * parameter that a step does not use gives the average of the step before once more.
+ * Drops the gradients of a step: `grad` is null until the next backward pass. Otherwise a parameter
+ * that a step does not use gives the average of the step before once more.
  */
 export function zeroGradients(parameters: Iterable<Parameter>): void {
   const list = listOf(parameters, 'zeroGradients');
@@ -45,10 +45,10 @@ export function zeroGradients(parameters: Iterable<Parameter>): void {
   for (const parameter of list) parameter.grad = null;
 }
 
-/** All that `items` yields. @throws TypeError for what yields nothing */
+/** Lists all items. @throws TypeError for anything but a list */
 export function listOf<T>(items: Iterable<T>, caller: string): T[] {
   const list = items as Partial<Iterable<T>> | null | undefined;
-  // Numbers are no Parameters; and what only says that it is an array cannot be gone through.
+  // Numbers are not Parameters; and objects that only claim to be arrays cannot be iterated.
   if (typeof list?.[Symbol.iterator] !== 'function' || list instanceof AnyArray) {
     throw new TypeError(`${caller}: expected a list of Parameters, got ${show(items)}`);
   }

@@ -1,4 +1,4 @@
-/** What differs between Node, Deno, Bun and browsers, behind one door. */
+/** Differences between Node, Deno, Bun and browsers, in one place. */
 
 /** A built-in module of Node (Deno and Bun have them too), or null in a browser. */
 export function builtin<T>(name: string): T | null {
@@ -7,7 +7,7 @@ export function builtin<T>(name: string): T | null {
   return (runtime?.getBuiltinModule?.(name) as T | undefined) ?? null;
 }
 
-/** What a launcher leaves for `init` in a rank's thread. */
+/** Left by a launcher for `init` in a rank's thread. */
 export interface LaunchedRank {
   /** Handle of the world to join. */
   readonly world: unknown;
@@ -15,7 +15,7 @@ export interface LaunchedRank {
   joined(): void;
 }
 
-/** Every copy of this package that the script may load finds it, on every runtime. */
+/** All copies of this package that the script may load find it, on every runtime. */
 const LAUNCHED = Symbol.for('syncbn.launched');
 
 /** Leaves `rank` for `init`, before the script is loaded. */
@@ -27,7 +27,7 @@ export function launchedRank(): LaunchedRank | null {
   return (globalThis as { [LAUNCHED]?: LaunchedRank })[LAUNCHED] ?? null;
 }
 
-/** Cores that this process may use; 1 where nobody says. */
+/** Cores that this process may use; 1 if unknown. */
 export function coreCount(): number {
   const os = builtin<typeof import('node:os')>('node:os');
   return os?.availableParallelism() ?? globalThis.navigator?.hardwareConcurrency ?? 1;

@@ -52,15 +52,16 @@ export class Random {
   }
 
   /**
-   * Normal with mean 0 and deviation 1, drawn again outside [a, b]; a is below b. Where hardly any
-   * would lie inside, from a density that lies closely above (Robert, "Simulation of truncated
-   * normal variables", 1995).
+   * Normal with mean 0 and deviation 1, drawn again outside [a, b]; a is below b. If hardly any
+   * draw would
+   * lie inside, it is drawn from a density that lies closely above (Robert, "Simulation of
+   * truncated normal variables", 1995).
    */
   truncatedNormal(a: number, b: number): number {
     if (b <= 0) return -this.truncatedNormal(-b, -a);
     const nearest = Math.max(a, 0);
     const isTail = nearest > 1 && nearest * (b - a) > 1;
-    // The exponential density that touches the tail behind a.
+    // The exponential density that touches the tail above a.
     const rate = (a + Math.hypot(a, 2)) / 2;
     for (;;) {
       if (isTail) {

@@ -5,7 +5,7 @@ import { formatShape, sizeOf } from './layout.js';
 import { show, showList } from './show.js';
 
 /**
- * A copy of `shape`. Each size is read once, since a list may be anything that says it is one.
+ * Copies `shape`. Each size is read once, since reading may run the program's own code.
  * @throws TypeError for anything but a list; RangeError for sizes that are not integers of 0 and more
  */
 export function checkShape(shape: unknown, caller: string): number[] {

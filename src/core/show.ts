@@ -1,22 +1,22 @@
 /**
  * Values in the texts of errors: short, on one line, and without characters that a terminal obeys,
- * whatever a program passes. Nothing here throws, and no getter with an effect is called twice.
+ * for any value of a program. Nothing here throws, and no getter with an effect is called twice.
  */
 
-/** Characters of one value that a text holds. */
+/** Most characters of one value in a text. */
 const MOST = 80;
-/** Elements of a list that a text holds. */
+/** Most elements of a list in a text. */
 const MOST_ELEMENTS = 8;
 
 /**
- * `value` in an error: text in quotes, numbers and the like as they are written in a program,
- * objects by the name of their class.
+ * Writes `value` for an error: text in quotes, numbers and the like as in a program, objects by the
+ * name of their class.
  */
 export function show(value: unknown): string {
   return cut(write(value), MOST);
 }
 
-/** The same with the elements of a list. */
+/** Writes a list with its elements. */
 export function showList(list: unknown): string {
   try {
     if (!Array.isArray(list)) return show(list);
@@ -29,7 +29,7 @@ export function showList(list: unknown): string {
   }
 }
 
-/** Text that a program made up, such as a name, on one line. */
+/** Writes text of a program, such as a name, on one line. */
 export function showText(text: string, most = MOST): string {
   return cut(visible(text, most), most);
 }
@@ -51,10 +51,10 @@ function writePrimitive(value: unknown): string {
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
-/** Escapes what a terminal would obey, and what would begin another line. */
+/** Escapes characters that a terminal would obey, and characters that would begin another line. */
 function visible(text: string, most = MOST): string {
   let out = '';
-  // A little more than is kept: what is cut off need not be looked at.
+  // A little more than is kept: text past the cut need not be read.
   for (const character of text.slice(0, most + 1)) {
     const code = character.codePointAt(0)!;
     out += isVisible(code) ? character : `\\u${code.toString(16).padStart(4, '0')}`;

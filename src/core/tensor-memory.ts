@@ -1,4 +1,4 @@
-/** Memory of tensors that is given back once, and the tensors that lie in it. */
+/** Memory of tensors that is given back once, and the tensors in it. */
 
 import { formatShape } from './layout.js';
 
@@ -10,7 +10,7 @@ interface Held {
 export class TensorMemory {
   #release: (() => void) | null;
   #tensors: WeakRef<Held>[] = [];
-  /** Tensors at which those that are gone are looked for. */
+  /** Number of tensors at which the list is searched for collected ones. */
   #most = 16;
 
   constructor(release: () => void) {
@@ -35,7 +35,7 @@ export class TensorMemory {
   }
 }
 
-/** Puts an error in the place of a tensor's elements. */
+/** Makes reading a tensor's elements throw. */
 export function close(tensor: Held): void {
   const text = `Tensor: this tensor of shape ${formatShape(tensor.shape)} was disposed`;
   Object.defineProperty(tensor, 'data', {

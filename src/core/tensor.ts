@@ -20,7 +20,7 @@ import { show } from './show.js';
 import { close, TensorMemory } from './tensor-memory.js';
 import { checkAttached, isHollow } from './typed-arrays.js';
 
-/** What a tensor can be made of: numbers, nested lists of numbers excepted (give a shape). */
+/** Source of a tensor: numbers, but no nested lists of numbers (give a shape). */
 export type NumberSource = ArrayLike<number>;
 
 /** A tensor as it comes out of `structuredClone`, `postMessage`, `v8.deserialize` and JSON. */
@@ -36,7 +36,7 @@ export interface TensorLike {
 
 /**
  * `shape`, `dtype` and `data` are plain properties, so that cloning and sending a tensor keep them;
- * {@link Tensor.of} makes a tensor of what comes out.
+ * {@link Tensor.of} makes a tensor of the clone.
  */
 export class Tensor {
   readonly shape: readonly number[];
@@ -46,7 +46,7 @@ export class Tensor {
    * throws an Error after `dispose`. A view: copy it (`clone`) to keep the numbers of a moment.
    */
   readonly data: TensorData;
-  /** What gives the memory back, and all tensors that `reshape` made of this one. */
+  /** Gives the memory back, and knows all tensors that `reshape` made of this one. */
   #memory: TensorMemory | null;
 
   /**
@@ -86,8 +86,8 @@ export class Tensor {
   }
 
   /**
-   * Gives the memory of an allocated tensor back at once; `using` calls it. It is then gone for
-   * all tensors that `reshape` made of it, too. Views that a program has cut from `data` itself must
+   * Gives the memory of an allocated tensor back at once; `using` calls it. All tensors that
+   * `reshape` made of this one lose it, too. Views that a program has cut from `data` itself must
    * not be used any more.
    */
   dispose(): void {
@@ -95,7 +95,7 @@ export class Tensor {
     else this.#memory.end();
   }
 
-  /** The same, for `using`. */
+  /** Calls {@link dispose}, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -136,9 +136,9 @@ export class Tensor {
   }
 
   /**
-   * A tensor with the shape, dtype and numbers of what came out of a clone, a message or JSON; a
+   * Makes a tensor with the shape, dtype and numbers of a clone, a message or JSON; returns a
    * tensor as it is. Typed arrays are wrapped, not copied.
-   * @throws TypeError and RangeError for what is none
+   * @throws TypeError and RangeError for anything else
    */
   static of(source: TensorLike): Tensor {
     if (source instanceof Tensor) return source;
@@ -187,7 +187,7 @@ export class Tensor {
 
   /**
    * The elements of a float16 tensor as a `Float16Array` over the same bytes.
-   * @throws RangeError for another type; Error where the engine has no `Float16Array`
+   * @throws RangeError for another type; Error if the engine has no `Float16Array`
    */
   toFloat16Array(): ArrayLike<number> & ArrayBufferView {
     if (this.dtype !== 'float16') {
@@ -201,7 +201,7 @@ export class Tensor {
     return new View(buffer, byteOffset, length);
   }
 
-  /** A tensor of its own with the same elements, rounded to `dtype` where given. */
+  /** A copy with its own memory, rounded to `dtype` if given. */
   clone(dtype: DType = this.dtype): Tensor {
     if (dtype === this.dtype) return new Tensor(this.data.slice(), this.shape, dtype);
     const copy = Tensor.zeros(this.shape, dtype);
@@ -217,7 +217,7 @@ export class Tensor {
     return other;
   }
 
-  /** For `JSON.stringify`: numbers that JSON lacks go as text. `Tensor.of` takes it back. */
+  /** For `JSON.stringify`: numbers that JSON lacks go as text. `Tensor.of` reads it. */
   toJSON(): TensorLike {
     const data = Array.from(this.toFloats(), (value) =>
       Number.isFinite(value) && !Object.is(value, -0)
@@ -234,7 +234,7 @@ export class Tensor {
     return formatTensor(this.toFloats(), this.shape, this.dtype);
   }
 
-  /** What `console.log` shows in Node and Deno. */
+  /** Text that `console.log` shows in Node and Deno. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     const text = this.toString().replaceAll('\n', '\n       ');
     return `Tensor(${text}, shape=${formatShape(this.shape)}, dtype=${this.dtype})`;

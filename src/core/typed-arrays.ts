@@ -1,21 +1,21 @@
-/** Typed arrays that hold nothing: detached ones, and what only derives from their classes. */
+/** Typed arrays without elements: detached ones, and objects of classes derived from theirs. */
 
 import { show } from './show.js';
 
-/** What all typed arrays derive from. */
+/** Base class of all typed arrays. */
 export const AnyArray = Object.getPrototypeOf(Float32Array) as new () => ArrayLike<number>;
 
 const readBuffer = Object.getOwnPropertyDescriptor(AnyArray.prototype, 'buffer')!.get!;
 
 /**
- * The buffer of an array, past what tensors' arrays have in the place of this property: they stay
- * in memory for whom they tell it; see ops/memory/views.ts.
+ * Reads the buffer of an array by the class's own getter. Tensors' arrays have a property in its
+ * place, which keeps them in memory when a program reads it; see ops/memory/views.ts.
  */
 export function bufferOf(array: ArrayBufferView): ArrayBufferLike {
   return readBuffer.call(array);
 }
 
-/** Whether `value` derives from a typed array and is none, such as a proxy: it has no elements. */
+/** True if `value` derives from a typed array but has no elements, such as a proxy. */
 export function isHollow(value: unknown): boolean {
   return value instanceof AnyArray && !ArrayBuffer.isView(value);
 }

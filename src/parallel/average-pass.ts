@@ -10,9 +10,9 @@ import type { Weights } from '../group/transport.js';
 import { listsOf } from './lists.js';
 import type { Target } from './targets.js';
 
-/** What is averaged by. */
+/** Group, weights and label of an average. */
 export interface Average {
-  /** Of two ranks and more. */
+  /** Has two ranks or more. */
   readonly group: ProcessGroup;
   /** Factor of this rank's numbers. */
   readonly own: number;
@@ -21,10 +21,10 @@ export interface Average {
   readonly label: string;
 }
 
-/** Numbers up to which one all-reduce of float64 is faster than a meeting before the sums. */
+/** Most numbers for which one all-reduce of float64 is faster than a meeting before the sums. */
 const FEW = 2048;
 
-/** What ranks send beside long lists; kept between calls. Null while a pass has it. */
+/** Memory for numbers that ranks send besides long lists, kept between calls. Null while in use. */
 let spare: Float64Array | null = null;
 
 /** Memory for `length` numbers or more, to be given back by {@link giveBack}. */
@@ -40,8 +40,8 @@ function giveBack(memory: Float64Array): void {
 
 /**
  * Replaces the targets' numbers by their averages.
- * @param optional places of targets that ranks may lack: zeros on these ranks. They get data unless
- *   all ranks lack them
+ * @param optional places of targets that ranks may lack, which count as zeros on these ranks. They
+ *   get data unless all ranks lack them
  * @returns a pass that yields the sum of the ranks' `total`
  */
 export function averagePass(
@@ -66,7 +66,7 @@ function together(
   for (const { data, dtype, length: count } of targets) {
     const values = data === null ? null : widen(data, dtype);
     for (let i = 0; i < count; i++) {
-      // Means over no samples are 0 / 0, and count for nothing.
+      // Means over no samples are 0 / 0, and must not count.
       numbers[at + i] = own === 0 || values === null ? 0 : values[i] * own;
     }
     at += count;
@@ -95,7 +95,7 @@ function provide(
   });
 }
 
-/** Divides the sums by their last element and hands them out. */
+/** Divides the sums by their last element and writes the averages to the targets. */
 function scatter(sums: Float64Array, targets: readonly Target[]): void {
   const divisor = sums[sums.length - 1];
   let at = 0;
@@ -108,14 +108,14 @@ function scatter(sums: Float64Array, targets: readonly Target[]): void {
     for (let i = 0; i < length; i++) {
       // No samples anywhere: the gradients are sums over nothing, 0.
       if (divisor === 0) values[i] = 0;
-      // As long lists have them, which travel as float32 or float64.
+      // The rounding of long lists, which travel as float32 or float64.
       else values[i] = isDouble ? values[i] / divisor : Math.fround(values[i] * factor);
     }
     narrow(values, data, dtype);
   }
 }
 
-/** The ranks' factors and flags first; then piece by piece, each target where it lies. */
+/** The ranks' factors and flags first; then piece by piece, each target in place. */
 function apart(targets: readonly Target[], optional: readonly number[], by: Average): Pass<number> {
   const { group, label } = by;
   return knowing(targets, optional, by, ({ weights, divisor, total, flags }) => {
@@ -135,15 +135,15 @@ function apart(targets: readonly Target[], optional: readonly number[], by: Aver
   });
 }
 
-/** What all ranks know of one another before they average. */
+/** Knowledge of all ranks about one another before they average. */
 export interface Known extends Weights {
-  /** Of all ranks' `total`. */
+  /** Sum of all ranks' `total`. */
   readonly total: number;
-  /** How many ranks have each of the optional targets. */
+  /** Number of ranks that have each of the optional targets. */
   readonly flags: Float64Array;
 }
 
-/** The pass that `next` makes once the ranks' factors, divisors and flags are known. */
+/** Runs the pass that `next` makes once the ranks' factors, divisors and flags are known. */
 export function knowing<T>(
   targets: readonly Target[],
   optional: readonly number[],
@@ -175,7 +175,7 @@ export function knowing<T>(
   });
 }
 
-/** The same weights; 1 for ranks that weigh alike, so that no product has to be rounded. */
+/** Simplifies weights: 1 for ranks that weigh alike, so that no product has to be rounded. */
 function simplest(weights: Float64Array, divisor: number): Weights {
   const { length } = weights;
   const [first] = weights;

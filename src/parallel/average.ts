@@ -30,17 +30,18 @@ export interface AverageOptions {
    */
   sampleCount?: number;
   /**
-   * With `sampleCount`, what each rank's loss was. 'mean' (default): the mean over its samples, so
+   * With `sampleCount`, the reduction of each rank's loss. 'mean' (default): the mean over its
+   * samples, so
    * that gradients are weighted by the counts. 'sum': the sum over its samples, so that gradients
-   * are summed and divided by all samples; with synchronized layers and uneven batches only this
+   * are summed and divided by all samples. With synchronized layers and uneven batches only 'sum'
    * is exact, since their backward pass adds up gradients of other ranks' samples.
    */
   lossReduction?: 'mean' | 'sum';
   /**
-   * Whether sums over the ranks are exact, so that their order has no part in the result. A
-   * parameter's `grad` may then hold a gradient for each of the rank's samples, shape
-   * (n, ...shape): all of them are summed exactly, `grad` becomes the average of the parameter's
-   * shape, and with `lossReduction: 'sum'` its bits do not depend on how the samples are dealt out.
+   * If true, sums over the ranks are exact, so that their order has no part in the result. Then a
+   * parameter's `grad` may hold a gradient for each of the rank's samples, shape (n, ...shape). All
+   * of them are summed exactly, and `grad` becomes the average, of the parameter's shape. With
+   * `lossReduction: 'sum'` its bits do not depend on how the samples are split over the ranks.
    * Slow: each number meets the other ranks twice, in 24 bytes. Default false.
    */
   reproducible?: boolean;
@@ -99,9 +100,9 @@ export function gradientPass(
   return before(agreementOf(list, group), average);
 }
 
-/** The average over one rank. */
+/** Averages over one rank. */
 function scale({ data, dtype }: Target, own: number, total: number): void {
-  // Means over samples are theirs already; those over no samples are 0 / 0, and count for nothing.
+  // Means over samples are averages already; means over no samples are 0 / 0, and must not count.
   if (data === null || (own === total && total !== 0)) return;
   if (total === 0) {
     data.fill(0);
@@ -112,12 +113,12 @@ function scale({ data, dtype }: Target, own: number, total: number): void {
   if (data !== values) narrow(values, data, dtype);
 }
 
-/** In the checked mode: whether all ranks hold the same parameters. */
+/** In the checked mode, compares the parameters of all ranks. */
 function agreementOf(holders: readonly GradientHolder[], group: ProcessGroup): Pass<void> | null {
   return group.size > 1 ? (averageChecks()?.agreementOf(holders, group, AVERAGE) ?? null) : null;
 }
 
-/** Factor of this rank's gradients, its part of the divisor, and what all ranks must agree on. */
+/** Finds the factor of this rank's gradients, its part of the divisor, and the text to agree on. */
 function weightsOf(options: AverageOptions): { own: number; total: number; by: string } {
   checkOptionNames(options, OPTIONS, AVERAGE);
   const { sampleCount, lossReduction = 'mean', reproducible = false } = options;

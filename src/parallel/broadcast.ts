@@ -1,4 +1,4 @@
-/** The root's parameters, and running statistics, on every rank. */
+/** Copies the root's parameters, and running statistics, to every rank. */
 
 import { checkOptionNames } from '../core/options.js';
 import { listOf, Parameter } from '../core/parameter.js';
@@ -50,7 +50,7 @@ export function broadcastPass(
   return { step, result: undefined };
 }
 
-/** The values of a parameter, an array, or all of a layer. */
+/** Lists the values of a parameter, an array, or a whole layer. */
 function valuesOf(holder: GradientHolder | StateHolder): Target[] {
   if (holder instanceof Parameter) return [targetOf(holder.data, holder.name, BROADCAST)];
   if (typeof (holder as Partial<StateHolder> | null)?.stateTensors !== 'function') {

@@ -1,4 +1,4 @@
-/** Data parallelism as programs call it. It runs between ranks alone: `init` loads what is behind. */
+/** Data parallelism as programs call it. It runs between ranks alone: `init` loads its code. */
 
 import { runNow, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
@@ -17,12 +17,11 @@ export type { GradientHolder } from './targets.js';
 
 /**
  * Replaces each gradient by its average over the group. A parameter without a gradient counts as
- * zeros and gets the average, so that ranks which skipped a branch stay in step; without one on any
- * rank its `grad` stays null. All ranks must pass gradients of the same names, shapes and types in
- * the same order. When it fails, some gradients may be averages already.
- * @throws TypeError for options that there are not, and for `lossReduction` without a count;
- *   RangeError for a sampleCount that is negative or not finite; MismatchError for other gradients
- *   on another rank
+ * zeros and gets the average, so that ranks which skipped a branch stay in step; if no rank has a
+ * gradient, its `grad` stays null. All ranks must pass gradients of the same names, shapes and
+ * types in the same order. When it fails, some gradients may be averages already.
+ * @throws TypeError for unknown options, and for `lossReduction` without a count; RangeError for a
+ *   sampleCount that is negative or not finite; MismatchError for other gradients on another rank
  */
 export function averageGradients(
   holders: Iterable<GradientHolder>,
@@ -34,7 +33,7 @@ export function averageGradients(
 
 /**
  * Like {@link averageGradients}, for `await startAverageGradients(...).done()`: it reads the
- * gradients when the passes that this thread has started before are over.
+ * gradients when the earlier passes of this thread are over.
  */
 export function startAverageGradients(
   holders: Iterable<GradientHolder>,
@@ -45,10 +44,10 @@ export function startAverageGradients(
 }
 
 /**
- * Copies the root's parameters to every rank of the group, and of layers their running statistics,
- * too. All ranks must pass the same names, shapes and types in the same order.
- * @throws TypeError for options that there are not; RangeError for a root that is not a rank of the
- *   group; MismatchError for other parameters on another rank
+ * Copies the root's parameters, and the running statistics of layers, to every rank of the group.
+ * All ranks must pass the same names, shapes and types in the same order.
+ * @throws TypeError for unknown options; RangeError for a root that is not a rank of the group;
+ *   MismatchError for other parameters on another rank
  */
 export function broadcastParameters(
   holders: Iterable<GradientHolder | StateHolder>,
@@ -68,9 +67,9 @@ export function startBroadcastParameters(
 }
 
 /**
- * Whether any rank of the group wants to skip: the same answer on all of them. A rank that left a
+ * Tells if any rank of the group wants to skip: the same answer on all of them. A rank that left a
  * batch out by itself would leave the others waiting in the next layer.
- * @param skip whether this rank wants to, for instance because its batch could not be read
+ * @param skip true if this rank wants to, for instance because its batch could not be read
  * @throws TypeError for anything but true and false, on the group's other ranks, too
  * @example
  * const batch = await read(step);
@@ -87,7 +86,7 @@ export function startSkipTogether(skip: boolean, options: SkipOptions = {}): Wor
   return startInTurn(() => skipPass(skip, options, group, false), group.mayBlock);
 }
 
-/** The group that options name; a name alone is easily written where MindSpore has it. */
+/** Finds the group in options; a name alone is easily written, as in MindSpore. */
 function groupOf(options: { group?: GroupLike }, caller: string): ProcessGroup {
   const group = typeof options === 'object' && options !== null ? options.group : null;
   return findGroup(group, caller);

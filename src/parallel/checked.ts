@@ -1,4 +1,4 @@
-/** The checked mode of averaging: whether all ranks hold the same parameters. */
+/** The checked mode of averaging: compares the parameters of all ranks. */
 
 import { Parameter } from '../core/parameter.js';
 import { Agreement } from '../group/agreement.js';

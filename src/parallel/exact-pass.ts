@@ -1,6 +1,6 @@
 /**
- * Averages whose bits depend neither on the order of the ranks nor, where a parameter has one
- * gradient for each sample, on how the samples are dealt out: exact sums, chunk by chunk.
+ * Averages whose bits do not depend on the order of the ranks, nor, for a parameter with one
+ * gradient for each sample, on how the samples are split: exact sums, chunk by chunk.
  */
 
 import {
@@ -30,7 +30,7 @@ export interface RowsTarget extends Target {
 }
 
 /**
- * The gradients of a holder, by rows.
+ * Reads the gradients of a holder, by rows.
  * @throws RangeError for a gradient that is neither of the parameter's shape nor of (n, ...shape)
  */
 export function rowsOf(holder: GradientHolder, caller: string): RowsTarget {
@@ -58,7 +58,7 @@ export function exactPass(
   const average = ({ total, flags }: Pick<Known, 'total' | 'flags'>): Pass<void> => {
     const lacking = new Set(optional.filter((_, place) => flags[place] === 0));
     const given = targets.filter((_, i) => !lacking.has(i));
-    // Nothing is read where there are no samples: all sums are 0, and so are the averages.
+    // Nothing is read if there are no samples: all sums are 0, and so are the averages.
     return total === 0
       ? new ExactAverage(given, { ...by, own: 0 }, 1)
       : new ExactAverage(given, by, total);
@@ -77,7 +77,7 @@ export function putAverage(holder: GradientHolder, { shape, dtype, data }: Targe
   }
 }
 
-/** Averages `targets`, which some rank has all; their `data` is then the average. */
+/** Averages `targets`, each of which some rank has; their `data` is then the average. */
 export class ExactAverage implements Pass<void> {
   readonly result = undefined;
   readonly #targets: readonly RowsTarget[];
@@ -134,7 +134,7 @@ export class ExactAverage implements Pass<void> {
 
   #columns({ data, dtype, rows, length }: RowsTarget, width: number): ExactColumns {
     const { group, label, own } = this.#by;
-    // Products of float32 and a count are exact in float64 alone; means over no samples are 0 / 0.
+    // Products of float32 and a count are exact only in float64; means over no samples are 0 / 0.
     const type = own === 1 ? computeDType(dtype) : 'float64';
     const count = own === 0 || data === null ? 0 : rows;
     const matrix = this.#room(type, count * width);

@@ -6,7 +6,7 @@ import type { Target } from './targets.js';
 
 /** Bytes that each array begins at a multiple of. */
 const ALIGNMENT = 16;
-/** Elements up to which a loop is faster than `set`. */
+/** Most elements for which a loop is faster than `set`. */
 const SHORT = 64;
 
 export class TargetList implements ArrayList {
@@ -15,9 +15,9 @@ export class TargetList implements ArrayList {
   /** An array of the kind that travels. */
   readonly like: FloatArray;
   readonly #targets: readonly Target[];
-  /** Where each target begins. */
+  /** First element of each target. */
   readonly #starts: Float64Array;
-  /** The target of the last call: the next one begins near it. */
+  /** The target of the previous call: the next one begins near it. */
   #last = 0;
 
   constructor(targets: readonly Target[], like: FloatArray) {

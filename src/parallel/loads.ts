@@ -1,4 +1,4 @@
-/** What calls.ts runs, which `init` loads. In bundles for browsers passes.ts stands in for it. */
+/** The passes of calls.ts, which `init` loads. In bundles for browsers passes.ts replaces it. */
 
 import { loadAtInit } from '../core/features.js';
 

@@ -1,4 +1,4 @@
-/** What calls.ts runs. */
+/** The passes of calls.ts. */
 
 export { gradientPass } from './average.js';
 export { broadcastPass } from './broadcast.js';

@@ -14,7 +14,7 @@ export interface SkipOptions {
 
 const SKIP = 'skipTogether';
 
-/** Asks all ranks whether one wants to skip. */
+/** Asks all ranks if one wants to skip. */
 export function skipPass(
   skip: boolean,
   options: SkipOptions,

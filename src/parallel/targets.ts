@@ -1,4 +1,4 @@
-/** What data parallelism reads and writes: gradients or values, and what ranks must agree on. */
+/** Arrays that data parallelism reads and writes: gradients or values, and their descriptions. */
 
 import { digestOfText } from '../core/digest.js';
 import type { DType, FloatArray, TensorData } from '../core/dtype.js';
@@ -13,12 +13,12 @@ export type GradientHolder = Parameter | Tensor | FloatArray;
 
 /** One array that is read and written. */
 export interface Target {
-  /** Of a parameter; otherwise ''. */
+  /** Name of a parameter; otherwise ''. */
   readonly name: string;
   readonly shape: readonly number[];
   readonly dtype: DType;
   readonly length: number;
-  /** Null: zeros that nobody has seen yet. */
+  /** Null: a missing gradient, which counts as zeros. */
   data: TensorData | null;
 }
 
@@ -53,12 +53,12 @@ export function gradientOf(holder: GradientHolder, caller: string): Target {
   return { name, shape: data.shape, dtype: data.dtype, length: sizeOf(data.shape), data: null };
 }
 
-/** Entries that a label holds in words. */
+/** Most entries that a label names. */
 const MOST = 3;
 
 /**
- * `2 arrays: bn1.weight (64,) float32, bn1.bias (64,) float32` for labels, which ranks compare; all
- * that is past the first few goes into a digest.
+ * `2 arrays: bn1.weight (64,) float32, bn1.bias (64,) float32` for labels, which ranks compare;
+ * entries past the first few go into a digest.
  */
 export function describeTargets(targets: readonly Target[]): string {
   const words = targets.map(({ name, shape, dtype }) =>
