@@ -55,8 +55,7 @@ class Rank {
 
   /**
    * Tells the page that the worker is ready. The lock first: the page sees a worker's end, of which
-   * no
-   * event tells, by the lock coming free.
+   * no event tells, by the lock coming free.
    */
   async announce(): Promise<void> {
     const lock = `syncbn rank ${crypto.randomUUID()}`;

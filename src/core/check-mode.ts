@@ -1,6 +1,6 @@
 /**
- * The checked mode: layers and averaging look for silent mistakes, at some cost.
- * On when the variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike.
+ * The checked mode: layers and averaging look for silent mistakes, at some cost. On when the
+ * variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike.
  */
 
 import { needFeature, type Slot, slotFor } from './features.js';

@@ -53,9 +53,8 @@ export class Random {
 
   /**
    * Normal with mean 0 and deviation 1, drawn again outside [a, b]; a is below b. If hardly any
-   * draw would
-   * lie inside, it is drawn from a density that lies closely above (Robert, "Simulation of
-   * truncated normal variables", 1995).
+   * draw would lie inside, it is drawn from a density that lies closely above (Robert, "Simulation
+   * of truncated normal variables", 1995).
    */
   truncatedNormal(a: number, b: number): number {
     if (b <= 0) return -this.truncatedNormal(-b, -a);

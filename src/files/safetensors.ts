@@ -44,8 +44,7 @@ const ALIGNMENT = 8;
 
 /**
  * Makes the bytes of a file with `tensors`: tensors, or their clones and JSON. The widest types
- * come
- * first, and each type by name, as the format's own library writes them.
+ * come first, and each type by name, as the format's own library writes them.
  * @throws TypeError for anything but tensors, and metadata that are not text; RangeError for a name
  *   twice and for '__metadata__'
  */

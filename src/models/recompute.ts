@@ -22,9 +22,8 @@ const CALLER = 'recomputeRunningStatistics';
 
 /**
  * Replaces the running mean and variance of `layers` by the statistics of all values that they see,
- * on all
- * ranks of the world, while `passes` runs. Meanwhile they are in training mode, and normalise by
- * the statistics of their batches; afterwards they return to their mode.
+ * on all ranks of the world, while `passes` runs. Meanwhile they are in training mode, and
+ * normalise by the statistics of their batches; afterwards they return to their mode.
  *
  * Every rank calls it with the same layers. Batches are merged by their counts, in float64. For a
  * layer that sees the input itself, it makes no difference how the data are cut into batches. The

@@ -31,10 +31,9 @@ export interface AverageOptions {
   sampleCount?: number;
   /**
    * With `sampleCount`, the reduction of each rank's loss. 'mean' (default): the mean over its
-   * samples, so
-   * that gradients are weighted by the counts. 'sum': the sum over its samples, so that gradients
-   * are summed and divided by all samples. With synchronized layers and uneven batches only 'sum'
-   * is exact, since their backward pass adds up gradients of other ranks' samples.
+   * samples, so that gradients are weighted by the counts. 'sum': the sum over its samples, so that
+   * gradients are summed and divided by all samples. With synchronized layers and uneven batches
+   * only 'sum' is exact, since their backward pass adds up gradients of other ranks' samples.
    */
   lossReduction?: 'mean' | 'sum';
   /**

@@ -112,8 +112,7 @@ export class Network<E extends Layers, L extends Tree> {
 
   /**
    * Makes fresh parameters, owned by the caller: those of the stages, and weight and bias of the
-   * layers
-   * as the layers hold them now. Ranks must start alike: seed them, or see `broadcastTree`.
+   * layers as the layers hold them now. Ranks must start alike: seed them, or see `broadcastTree`.
    */
   initialParameters(): ParametersOf<E> {
     const entries = this.#owners().map(([name, layer]) => [
@@ -135,7 +134,7 @@ export class Network<E extends Layers, L extends Tree> {
   /**
    * Loss and gradients of one training step, in which each layer is in its own mode: in training
    * it takes the statistics of its group's batch, and its running statistics learn them. Every
-   * of the groups must call it. Ranks may hold batches of different sizes, or none.
+   * rank of the groups must call it. Ranks may hold batches of different sizes, or none.
    *
    * The step starts at once; `wait()` blocks until it is over, `done()` is its promise. Call one.
    * @param parameters as `initialParameters` makes them; consumed, as are `batch` and `labels`
@@ -169,9 +168,8 @@ export class Network<E extends Layers, L extends Tree> {
 
   /**
    * Returns the last stage's result in inference, by running statistics in every layer, whatever
-   * its
-   * mode; a layer without running statistics takes the local batch's. One jitted function; sends
-   * nothing.
+   * its mode; a layer without running statistics takes the local batch's. One jitted function;
+   * sends nothing.
    * @param parameters consumed, as is `batch`
    * @throws Error for a layer that takes the group's statistics in inference too
    */

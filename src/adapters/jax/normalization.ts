@@ -6,8 +6,7 @@
  *     dx += dmean / n - invstd^3 * dinvstd / n * (x - mean)      the statistics' own part
  *
  * The mean comes as two float32 numbers: x - high is exact if it is small, and low holds the digits
- * that
- * float32 would have lost, so a mean far from 0 costs no digits.
+ * that float32 would have lost, so a mean far from 0 costs no digits.
  *
  * While jax-js traces, references are bookkeeping only: one too many leaks nothing.
  */

@@ -1,7 +1,7 @@
 /**
  * One training step over all spans: forward with the group's statistics, backward with the
  * group's sums, then the average of the gradients. A rank without samples runs no jax-js at all;
- * group's sums, then the average of the gradients. A rank without samples runs no jax-js at all;
+ * it brings zeros to every collective.
  */
 
 import { type Device, type numpy as np, tree } from '@jax-js/jax';

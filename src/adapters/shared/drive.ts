@@ -1,8 +1,7 @@
 /**
  * Runs a step of an adapter that has to wait now and then: for an array to be read, or for other
  * ranks. Steps are generators that yield the works they wait for, so that one text is enough for
- * both
- * ways of waiting. (The passes of ops/ are state objects: they take microseconds, steps
+ * both ways of waiting. (The passes of ops/ are state objects: they take microseconds, steps
  * milliseconds.)
  */
 

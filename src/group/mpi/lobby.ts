@@ -1,8 +1,7 @@
 /**
- * A rank's knowledge from the notices of other ranks: who makes which group, who has left, and
- * who
- * waits for whom. Members find one another by the group's name: the first group of that name that
- * a member makes with this rank is this rank's first, and so on. So ranks may make groups in any
+ * A rank's knowledge from the notices of other ranks: who makes which group, who has left, and who
+ * waits for whom. Members find one another by the group's name: the first group of that name that a
+ * member makes with this rank is this rank's first, and so on. So ranks may make groups in any
  * order, and a rank that gave up and tries again meets the next try of the other members.
  */
 

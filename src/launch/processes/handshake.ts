@@ -1,10 +1,9 @@
 /**
  * Both ends of a connection prove that they know the shared secret, without sending it: each signs
  * the other end's random challenge, the host first, so that a stranger learns nothing from the hub.
- * The
- * key of the session comes from the same challenges. Both sign with a key that is stretched from
- * the
- * secret: guessing a weak secret from an overheard proof takes a tenth of a second a guess.
+ * The key of the session comes from the same challenges. Both sign with a key that is stretched
+ * from the secret: guessing a weak secret from an overheard proof takes a tenth of a second a
+ * guess.
  */
 
 import { createHmac, randomBytes, scrypt, timingSafeEqual } from 'node:crypto';

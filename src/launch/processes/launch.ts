@@ -12,8 +12,7 @@ import { openChannel } from './rendezvous.js';
 
 /**
  * Runs `script` as processes that join one world over MPICH, on this host and on the other hosts
- * that
- * run the same command. Ends when all ranks of all hosts have ended.
+ * that run the same command. Ends when all ranks of all hosts have ended.
  * @throws LaunchError with the first failure of any host, the same on all; no rank is left then
  * @throws TypeError, RangeError for wrong options
  */

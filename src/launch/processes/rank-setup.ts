@@ -1,9 +1,7 @@
 /**
  * First module of a rank that is a process: the rank dies with its launcher, even if the launcher
- * is
- * killed without a chance to end its ranks, and tells it about errors. Does nothing in processes
- * that the
- * rank forks, which inherit it.
+ * is killed without a chance to end its ranks, and tells it about errors. Does nothing in processes
+ * that the rank forks, which inherit it.
  */
 
 import { readSync, writeSync } from 'node:fs';

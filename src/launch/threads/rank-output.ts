@@ -1,8 +1,7 @@
 /**
  * Sends a rank's standard output and error to the plan's sinks, each write at once and in order.
  * Node would pass writes on when this thread's event loop comes round. Output that a rank writes
- * before
- * it blocks would be lost if the rank is ended there.
+ * before it blocks would be lost if the rank is ended there.
  */
 
 import { Console } from 'node:console';

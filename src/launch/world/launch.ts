@@ -18,8 +18,7 @@ export interface RunningWorld<T, Transfer> {
   /**
    * One entry for each rank, in rank order, when all have ended. Rejects with a RankFailedError
    * that names the first rank that failed and has the rank's error as its `cause`; with the error
-   * of a
-   * callback of the launcher; with a plain Error when `stop` ended the world.
+   * of a callback of the launcher; with a plain Error when `stop` ended the world.
    */
   readonly done: Promise<RankResult<T>[]>;
   /**
@@ -29,8 +28,7 @@ export interface RunningWorld<T, Transfer> {
   post(rank: number, message: unknown, transferList?: readonly Transfer[]): void;
   /**
    * Ends every rank, even one that is blocked; resolves when they have ended. With `grace`, ranks
-   * that can
-   * hear it are asked to end first, and have so many seconds to save their work.
+   * that can hear it are asked to end first, and have so many seconds to save their work.
    * @param options `grace`: default 0
    */
   stop(options?: { grace?: number }): Promise<void>;

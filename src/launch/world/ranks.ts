@@ -1,8 +1,7 @@
 /**
  * The ranks of one world: started together, and ended together when one fails. The first failure
  * wakes every rank that waits for others. After a second, in which they may report their own view
- * of
- * it, the remaining ranks are asked to end; after the grace they are ended.
+ * of it, the remaining ranks are asked to end; after the grace they are ended.
  */
 
 import { describeError } from '../../core/errors.js';

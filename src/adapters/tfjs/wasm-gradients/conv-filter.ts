@@ -16,8 +16,7 @@ import { composed } from './kernel.js';
 
 /**
  * A convolution again: of x with dy as the filter. Batch and channels change places, and the
- * strides
- * become dilations. Filters of one pixel are a product of matrices.
+ * strides become dilations. Filters of one pixel are a product of matrices.
  */
 export const convFilterGradient = composed<Conv2DBackpropFilterInputs, Conv2DBackpropFilterAttrs>(
   ({ x, dy }, { strides, pad, dataFormat, dimRoundingMode, filterShape }) => {

@@ -93,7 +93,6 @@ export function loadMpi(koffi: Koffi, launch: MpiLaunch): Mpi {
 
 /**
  * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
- * UCX, under MPICH and some Open MPIs, rewrites the system's memory calls as it starts, and tries
  * them out by moving the end of the heap. Node's other threads use these calls at that moment:
  * about one start in thirty crashed, at once or later. (openucx/ucx#3831 has the same cure.) UCX
  * also takes SIGHUP for a request to be debugged, and then stands still.
