@@ -21,15 +21,15 @@ function narrow(low: v128, high: v128): v128 {
 
 /**
  * The mean of two blocks of 64 bytes, in a third of the time: one addition of float32 rounds as one
- * of float64 that is then rounded, and half of it is exact, or rounded from a sum that is. False,
- * with nothing written, where a sum is not finite: in float64 it may be.
+ * of float64 that is then rounded, and half of it is exact, or rounded from an exact sum. Returns
+ * false, with nothing written, if a sum is not finite: in float64 it may be finite.
  */
 function halve(out: usize, one: usize, other: usize): bool {
   const s0 = f32x4.add(v128.load(one), v128.load(other));
   const s1 = f32x4.add(v128.load(one, 16), v128.load(other, 16));
   const s2 = f32x4.add(v128.load(one, 32), v128.load(other, 32));
   const s3 = f32x4.add(v128.load(one, 48), v128.load(other, 48));
-  // 0 for numbers, NaN for all else.
+  // 0 for numbers, NaN for infinity and NaN.
   const d0 = v128.or(f32x4.sub(s0, s0), f32x4.sub(s1, s1));
   const d1 = v128.or(f32x4.sub(s2, s2), f32x4.sub(s3, s3));
   if (v128.any_true(v128.or(d0, d1))) return false;
@@ -56,7 +56,7 @@ export function averageFloat32(
   const isHalved = ofTwo && factor === 0.5;
   for (const end = out + bytes; out < end; out += 64, first += 64) {
     if (isHalved && halve(out, first, first + stride)) continue;
-    // -0 is what changes no number: 0 would lose the sign of -0.
+    // -0 changes no number when added: 0 would lose the sign of -0.
     let s0 = f64x2.splat(-0.0);
     let s1 = s0;
     let s2 = s0;
@@ -84,7 +84,7 @@ export function averageFloat32(
   }
 }
 
-/** The same of float64, divided by `divisor`: a product with its inverse would round twice. */
+/** Averages float64, divided by `divisor`: a product with its inverse would round twice. */
 export function averageFloat64(
   out: usize,
   first: usize,

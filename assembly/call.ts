@@ -1,7 +1,7 @@
 /**
  * The arguments of a stage, as src/kernels/wasm/engine.ts writes them: unsigned 32-bit words.
  *
- * Pointers are bytes from the start of the memory: x, y and dy aligned to T, as weight and bias,
+ * Pointers are bytes from the start of the memory: x, y and dy aligned to E, weight and bias to T,
  * per-channel statistics to 8 bytes; each points to the first channel of the run. A pointer of 0
  * is no argument. Up to 63 bytes past the end of the arrays are read, never used.
  *
@@ -23,12 +23,12 @@ export class Call {
   /** The group's sums over its count; both or neither. */
   meanDy: usize;
   meanDyXhat: usize;
-  /** Counts: any from 0; rows and values at least 1. */
+  /** Counts: channels may be 0; rows and values are 1 or more. */
   channels: usize;
   rows: usize;
   /** Bytes from one row to the next. */
   stride: usize;
   values: usize;
-  /** Channels of the whole array: from the sums of exact sums to their products. */
+  /** Channels of the whole array: the numbers between an atom's sum and its products. */
   total: usize;
 }

@@ -3,9 +3,9 @@
 import { Call } from './call';
 import { on, SIZE, STORED, valueAt } from './lanes';
 
-/** Below these many values, roundings do not average out: the shift is always near the mean. */
+/** For fewer values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
-/** From these many values on, looking at eight of them costs next to nothing. */
+/** For this many values and more, looking at eight of them costs next to nothing. */
 const MANY: usize = 1024;
 
 /** The float64 of a channel. */
@@ -19,19 +19,19 @@ function parameterOf(pointer: usize, channel: usize, otherwise: f64): f64 {
 }
 
 /**
- * What is subtracted from x before it is scaled: the mean, rounded to T, or 0 where the mean is
- * within two standard deviations of 0 and subtracting it gains no digits.
+ * The number that is subtracted from x before it is scaled: the mean, rounded to T, or 0 if the
+ * mean is within two standard deviations of 0 and subtracting it gains no digits.
  */
 function centerOf(mean: f64, invstd: f64): T {
   return abs(mean * invstd) <= 2 ? <T>0 : numberFrom(mean);
 }
 
-/** A number as T. Of NaN there is one, where results are cut to 16 bits: see narrowed in half.ts. */
+/** Returns a number as T. Results that are cut to 16 bits have one NaN: see narrowed in half.ts. */
 function numberFrom(value: f64): T {
   return STORED === SIZE || value >= 0 || value < 0 ? <T>value : <T>NaN;
 }
 
-/** The coefficients of the channel that {@link setCoefficients} was called for last. */
+/** The coefficients of the latest channel of {@link setCoefficients}. */
 export let center: T = 0;
 export let scale: T = 0;
 export let offset: T = 0;
@@ -47,10 +47,10 @@ export function setCoefficients<Gradient>(call: Call, channel: usize): void {
   const s = invstd * parameterOf(call.weight, channel, 1);
   center = centerOf(mean, invstd);
   scale = numberFrom(s);
-  // What center and scale lose of the mean goes into the offset.
+  // The digits of the mean that center and scale lose go into the offset.
   const lost = mean - <f64>center;
   if (on<Gradient>()) {
-    // Without means both are 0, even where invstd is infinite.
+    // Without means both are 0, even if invstd is infinite.
     const k = call.meanDy === 0 ? 0 : numberOf(call.meanDyXhat, channel) * invstd * s;
     const level = call.meanDy === 0 ? 0 : numberOf(call.meanDy, channel) * s;
     slope = -numberFrom(k);
@@ -61,8 +61,8 @@ export function setCoefficients<Gradient>(call: Call, channel: usize): void {
 }
 
 /**
- * The shift of the sums over a channel, whose first row is at `x` with `bytes` bytes. Squares of
- * differences from the shift, even as float32, keep the variance.
+ * Finds the shift of the sums over a channel, whose first row is at `x` with `bytes` bytes. Squares
+ * of differences from the shift, even as float32, keep the variance.
  */
 export function shiftOf<Gradient>(call: Call, channel: usize, x: usize, bytes: usize): T {
   if (on<Gradient>()) return gradientShiftOf(call, channel, x, bytes);
@@ -70,8 +70,9 @@ export function shiftOf<Gradient>(call: Call, channel: usize, x: usize, bytes: u
 }
 
 /**
- * From eight values spread over a channel: their mean, or 0 where they lie about 0. Channels that
- * are summed sooner than looked at try 0 first: the sums themselves show whether that was right.
+ * Finds the shift from eight values spread over a channel: their mean, or 0 if they lie about 0.
+ * Channels that are summed as fast as they are sampled try 0 first: the sums themselves show if
+ * that was right.
  */
 function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
   const count = bytes / STORED;
@@ -81,7 +82,7 @@ function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
   let low = v128.splat<T>(valueAt(x));
   let high = low;
   for (let i: usize = 0; i < 8; i++) {
-    // Rows upwards, places within them in another order.
+    // Rows in rising order, places within them in another order.
     const place = (((i * 10) & 14) + 1) * count;
     const value = v128.splat<T>(valueAt(x + ((i * rows) >> 3) * stride + (place >> 4) * STORED));
     sum = v128.add<T>(sum, value);
@@ -96,8 +97,9 @@ function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
 }
 
 /**
- * Of sum(dy * (x - mean)): the mean, rounded to T, or 0 where four values show that x spreads at
- * least a quarter as far as the mean is from 0. `invstd` alone would not do: it holds eps.
+ * Finds the shift of sum(dy * (x - mean)): the mean, rounded to T, or 0 if four values show that x
+ * spreads at least a quarter as far as the mean is from 0. `invstd` alone would not do: it holds
+ * eps.
  */
 function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T {
   const mean = numberOf(call.mean, channel);
@@ -114,17 +116,17 @@ function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T 
 }
 
 /**
- * Whether sums of differences from a shift give M2 to full precision:
+ * True if sums of differences from a shift give M2 to full precision:
  *
  *     mean = shift + sum / n,    M2 = squares - sum^2 / n
  *
- * lose digits where the shift is far from the mean: at d standard deviations 1 + d^2 times the
+ * They lose digits if the shift is far from the mean: at d standard deviations, 1 + d^2 times the
  * relative error of the squares' sum is left in M2. `most`, d^2 at most, keeps that within 1e-6.
- * They lose them, too, where squares overflow or underflow. NaN and infinity are not sound either.
- * Both sums are 0 where all values are the shift, or so near a tiny one that squares underflow.
+ * They also lose digits if squares overflow or underflow. NaN and infinity are not sound either.
+ * Both sums are 0 if all values equal the shift, or are so near a tiny one that squares underflow.
  */
 export function sound(count: f64, sum: f64, squares: f64, shift: T, most: f64): bool {
-  // Times the count, since a division takes as long as all the rest.
+  // Multiplied by the count, since a division takes as long as all the rest.
   const product = sum * sum;
   const spread = squares * count - product;
   const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
@@ -155,7 +157,7 @@ export function putGradientSums(
 ): void {
   const mean = numberOf(call.mean, channel);
   let centered = products - (mean - <f64>shift) * sum;
-  // Past what float32 holds: once more in float64.
+  // Beyond float32's range: once more in float64.
   if (!(abs(centered) < Infinity)) {
     sum = exactSum(call, call.dy + at, 0, 0, 0);
     centered = exactSum(call, call.dy + at, 0, call.x + at, mean);
@@ -163,7 +165,7 @@ export function putGradientSums(
   put(call, channel, sum, centered * numberOf(call.invstd, channel));
 }
 
-/** Sum of (a - aCenter) * (b - bCenter) over a channel in float64, of a alone where b is 0; slow. */
+/** Sum of (a - aCenter) * (b - bCenter) over a channel in float64, of a alone if b is 0; slow. */
 function exactSum(call: Call, a: usize, aCenter: f64, b: usize, bCenter: f64): f64 {
   const bytes = call.values * STORED;
   let sum: f64 = 0;

@@ -1,10 +1,10 @@
 /**
- * The gradient through a rectifier: dy where y is above 0 or NaN, else 0. `rows` rows of `bytes`
- * bytes, `stride` bytes apart, of float32, float64, or 16 bits, aligned to their elements. out may be
- * dy or y. The same bits for all kernels: numbers are moved, and none is computed.
+ * The gradient through a rectifier: dy if y is above 0 or NaN, else 0. `rows` rows of `bytes`
+ * bytes, `stride` bytes apart, of float32, float64, or 16 bits, aligned to their elements. out may
+ * be dy or y. All kernels give the same bits: numbers are moved, and none is computed.
  */
 
-/** dy of one vector, where y is not 0 or below. */
+/** Returns dy of one vector in lanes where y is not 0 or below. */
 function gated<F>(dy: v128, y: v128, infinity: v128): v128 {
   if (isFloat<F>()) return v128.andnot(dy, v128.le<F>(y, i64x2.splat(0)));
   // Patterns of 16 bits: those above 0 as integers, and NaN with a sign.
@@ -44,7 +44,7 @@ function gate<F>(
   }
 }
 
-/** Of float32. */
+/** Gates float32. */
 export function gate4(
   out: usize,
   dy: usize,
@@ -56,7 +56,7 @@ export function gate4(
   gate<f32>(out, dy, y, rows, stride, bytes, 0);
 }
 
-/** Of float64. */
+/** Gates float64. */
 export function gate8(
   out: usize,
   dy: usize,
@@ -68,7 +68,7 @@ export function gate8(
   gate<f64>(out, dy, y, rows, stride, bytes, 0);
 }
 
-/** Of 16 bits, whose infinity has the pattern `infinity`. */
+/** Gates 16 bits, whose infinity has the pattern `infinity`. */
 export function gate2(
   out: usize,
   dy: usize,

@@ -3,16 +3,16 @@
  * a float32, and IEEE 754 binary16 (E = i16). Rounded to nearest, ties to even.
  */
 
-/** Whether elements have 16 bits. */
+/** True if elements have 16 bits. */
 export function isHalf(): bool {
   return sizeof<E>() === 2;
 }
 
-/** Four bit patterns, in 32 bits each, as float32. */
+/** Widens four bit patterns, in 32 bits each, to float32. */
 export function widened(bits: v128): v128 {
   if (!isSigned<E>()) return i32x4.shl(bits, 16);
-  // Exponent and fraction in place: too small by 2^112, subnormals included, but for what has the
-  // largest exponent, infinity and NaN, which gets that of float32.
+  // Exponent and fraction in place: too small by 2^112, subnormals included. Infinity and NaN,
+  // which have the largest exponent, get float32's largest exponent instead.
   const magnitude = v128.and(bits, i32x4.splat(0x7fff));
   const scaled = f32x4.mul(i32x4.shl(magnitude, 13), f32x4.splat(reinterpret<f32>(0x77800000)));
   const special = v128.and(i32x4.gt_s(magnitude, i32x4.splat(0x7bff)), i32x4.splat(0x7f800000));
@@ -21,27 +21,27 @@ export function widened(bits: v128): v128 {
 }
 
 /**
- * Two vectors of float32 as eight bit patterns. Of NaN the upper bits are kept: what arithmetic makes
- * of elements has no others (see setCoefficients in channel.ts).
+ * Narrows two vectors of float32 to eight bit patterns. NaN keeps its upper bits: arithmetic on
+ * elements makes no other NaN (see setCoefficients in channel.ts).
  */
 export function narrowed(a: v128, b: v128): v128 {
   if (isSigned<E>()) return i16x8.narrow_i32x4_u(toHalf(a), toHalf(b));
   return i16x8.narrow_i32x4_u(upper(a), upper(b));
 }
 
-/** The upper halves, rounded. */
+/** Returns the upper halves, rounded. */
 function upper(v: v128): v128 {
   const last = v128.and(i32x4.shr_u(v, 16), i32x4.splat(1));
   return i32x4.shr_u(i32x4.add(i32x4.add(v, i32x4.splat(0x7fff)), last), 16);
 }
 
-/** Four float32 as float16 patterns, in 32 bits each. */
+/** Converts four float32 to float16 patterns, in 32 bits each. */
 function toHalf(v: v128): v128 {
   const magnitude = v128.and(v, i32x4.splat(0x7fffffff));
-  // Subnormals: the fraction's last bit has 2^-24, as that of 0.5 has in float32.
+  // Subnormals: the fraction's last bit is 2^-24, as the last bit of 0.5 is in float32.
   const magic = i32x4.splat(0x3f000000);
   const small = i32x4.sub(f32x4.add(magnitude, magic), magic);
-  // The others: another exponent, rounded on the way; what is too large becomes infinity.
+  // Normal numbers: another exponent, rounded on the way; too large numbers become infinity.
   const last = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
   const moved = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xc8000fff)), last);
   const large = i32x4.min_s(i32x4.shr_s(moved, 13), i32x4.splat(0x7c00));
@@ -51,7 +51,7 @@ function toHalf(v: v128): v128 {
   return v128.or(v128.or(finite, nan), sign);
 }
 
-/** Elements as float32: `count` of them, from `source` to `target`. */
+/** Widens `count` elements to float32, from `source` to `target`. */
 export function widen(target: usize, source: usize, count: usize): void {
   const end = source + 2 * (count & ~3);
   for (; source < end; source += 8, target += 16) {
@@ -62,7 +62,7 @@ export function widen(target: usize, source: usize, count: usize): void {
   }
 }
 
-/** Float32 as elements. */
+/** Narrows float32 to elements. */
 export function narrow(target: usize, source: usize, count: usize): void {
   const end = source + 4 * (count & ~3);
   for (; source < end; source += 16, target += 8) {

@@ -10,13 +10,13 @@ import { isHalf, narrowed, widened } from './half';
 /** Bytes of a number. */
 export const SIZE: usize = sizeof<T>();
 
-/** Bytes of an element of a tensor: half of them where it has 16 bits. */
+/** Bytes of an element of a tensor: half of SIZE if it has 16 bits. */
 export const STORED: usize = sizeof<E>();
 
 /** Bytes of the elements of one vector. */
 export const WIDTH: usize = (16 / SIZE) * STORED;
 
-/** Those that one turn of the unrolled loops covers: four vectors, one for each chain of sums. */
+/** Bytes of one turn of the unrolled loops: four vectors, one for each chain of sums. */
 export const TURN: usize = 4 * WIDTH;
 
 /** Flags of generic kernels, such as Near: channels near 0, whose shift or center is 0. */
@@ -28,26 +28,26 @@ export function on<Flag>(): bool {
 }
 
 /**
- * Turns until chains of sums are promoted to float64. A chain of equal numbers is rounded the same
- * way again and again: 25 of them are off by 4.4e-7 at worst, and values that are 0 or another
- * number, which is added in as many turns as it is there, leave M2 within 1e-6 so. Fewer where
- * a shift is subtracted: values far from 0 lie on a coarse grid, squares of multiples of a grid are
- * 0 or 1 modulo 4, and a chain that is past 2^25 grid steps always rounds the 1 away.
+ * Turns before chains of sums are promoted to float64. A chain of equal numbers is rounded the same
+ * way again and again: 25 of them are off by 4.4e-7 at worst. Values that are 0 or another number,
+ * which is added in as many turns as it occurs, then leave M2 within 1e-6. Fewer turns if a shift
+ * is subtracted: values far from 0 lie on a coarse grid, squares of multiples of a grid are 0 or 1
+ * modulo 4, and a chain that is past 2^25 grid steps always rounds the 1 away.
  */
 export function depthOf<Near>(): usize {
   return on<Near>() ? 25 : 8;
 }
 
 /**
- * a * b + c; one rounding where the engine has relaxed SIMD, two elsewhere. A build with relaxed
- * SIMD has two marks in the place of product and sum: fusing.ts of src/kernels/wasm/ tells why.
+ * a * b + c; one rounding if the engine has relaxed SIMD, otherwise two. A build with relaxed SIMD
+ * has two marks in place of product and sum: fusing.ts of src/kernels/wasm/ tells why.
  */
 export function madd(a: v128, b: v128, c: v128): v128 {
   if (ASC_FEATURE_RELAXED_SIMD) return v128.relaxed_max<T>(v128.relaxed_min<T>(a, b), c);
   return v128.add<T>(v128.mul<T>(a, b), c);
 }
 
-/** Whether code for channels near zero is worth its size: in float64 it is not. */
+/** True if code for channels near zero is worth its size: in float64 it is not. */
 export function hasNear(): bool {
   return sizeof<T>() === 4;
 }
@@ -84,49 +84,49 @@ export function addTo(p: usize, v: v128): void {
   v128.store(p, f64x2.add(v128.load(p), v));
 }
 
-/** Bytes of elements, of so many bytes of numbers. */
+/** Bytes of the elements that take `bytes` bytes as numbers. */
 export function storedBytes(bytes: usize): usize {
   return STORED === SIZE ? bytes : bytes >> 1;
 }
 
-/** Vector 0 of a turn at `p`, as numbers. */
+/** Loads vector 0 of a turn at `p`, as numbers. */
 export function load0(p: usize): v128 {
   return isHalf() ? widened(v128.load_ext<u16>(p)) : v128.load(p);
 }
 
-/** Vector 1. */
+/** Loads vector 1. */
 export function load1(p: usize): v128 {
   return isHalf() ? widened(v128.load_ext<u16>(p, 8)) : v128.load(p, 16);
 }
 
-/** Vector 2. */
+/** Loads vector 2. */
 export function load2(p: usize): v128 {
   return isHalf() ? widened(v128.load_ext<u16>(p, 16)) : v128.load(p, 32);
 }
 
-/** Vector 3. */
+/** Loads vector 3. */
 export function load3(p: usize): v128 {
   return isHalf() ? widened(v128.load_ext<u16>(p, 24)) : v128.load(p, 48);
 }
 
-/** One element into lane 0, zeros behind it. */
+/** Loads one element into lane 0, and zeros into the other lanes. */
 export function loadOne(p: usize): v128 {
   if (isHalf()) return widened(i32x4(<i32>load<u16>(p), 0, 0, 0));
   return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
 }
 
-/** One element. */
+/** Loads one element. */
 export function valueAt(p: usize): T {
   return isHalf() ? v128.extract_lane<T>(loadOne(p), 0) : load<T>(p);
 }
 
-/** Numbers as vector 0 of the elements at `p`. */
+/** Stores numbers as vector 0 of the elements at `p`. */
 export function store0(p: usize, v: v128): void {
   if (isHalf()) v128.store64_lane(p, narrowed(v, v), 0);
   else v128.store(p, v);
 }
 
-/** Numbers as vectors 0 and 1. */
+/** Stores numbers as vectors 0 and 1. */
 export function store01(p: usize, a: v128, b: v128): void {
   if (isHalf()) {
     v128.store(p, narrowed(a, b));
@@ -136,7 +136,7 @@ export function store01(p: usize, a: v128, b: v128): void {
   }
 }
 
-/** Numbers as vectors 2 and 3. */
+/** Stores numbers as vectors 2 and 3. */
 export function store23(p: usize, a: v128, b: v128): void {
   if (isHalf()) {
     v128.store(p, narrowed(a, b), 16);
@@ -146,14 +146,14 @@ export function store23(p: usize, a: v128, b: v128): void {
   }
 }
 
-/** Lane 0 to memory. */
+/** Stores lane 0. */
 export function storeOne(p: usize, v: v128): void {
   if (isHalf()) v128.store16_lane(p, narrowed(v, v), 0);
   else if (sizeof<T>() === 8) v128.store64_lane(p, v, 0);
   else v128.store32_lane(p, v, 0);
 }
 
-/** Ones in the numbers of the last `bytes` bytes (0 to WIDTH) of elements, zeros before them. */
+/** Ones in the numbers of the last `stored` bytes (0 to WIDTH) of elements, zeros before them. */
 export function lastLanes(stored: usize): v128 {
   const bytes = STORED === SIZE ? stored : stored << 1;
   const place = i8x16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);

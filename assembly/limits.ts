@@ -1,4 +1,4 @@
-/** What the benchmark measures against: `copy` and `triad`, in the kernels' own memory. */
+/** Limits that the benchmark compares with: `copy` and `triad`, in the kernels' own memory. */
 
 /** Copies `bytes` bytes by the engine's memory.copy: one read, one write. */
 export function copy(target: usize, source: usize, bytes: usize): void {

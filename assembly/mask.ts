@@ -1,12 +1,12 @@
 /**
- * Arrays in which a mask counts or not: a - sub where it does; elsewhere b * fill, or fill where b
- * is 0. `mask` has a byte for each value of a channel: 255 where it counts, else 0.
+ * Arrays under a mask: a - sub for values that count; for others b * fill, or fill if b is 0.
+ * `mask` has a byte for each value of a channel: 255 if it counts, else 0.
  *
  * `rows` rows of `channels` channels of `values` values, one after the other in all arrays; `sub`
  * and `fill` have a number for each channel. All are aligned to F. out may be a or b.
  */
 
-/** Bytes of a mask, 16 bytes of F for them: all ones or zeros. */
+/** Widens bytes of a mask to 16 bytes of F: all ones or zeros. */
 function lanesOf<F>(mask: usize): v128 {
   if (sizeof<F>() === 4) return v128.extend_low<i16>(v128.extend_low<i8>(v128.load32_zero(mask)));
   const two = v128.splat<i16>(load<i16>(mask));
@@ -42,7 +42,7 @@ function blendPlane<F>(
   }
 }
 
-/** A row with one value of each channel, which count or not. */
+/** Blends a row with one value of each channel, all of which count or not. */
 function blendRow<F>(
   out: usize,
   a: usize,

@@ -27,7 +27,7 @@ export const SHIFT: usize = 0;
 export const SUM: usize = 16;
 export const PRODUCTS: usize = 32;
 
-/** Bytes of a plane until sums over several planes are promoted: chains in which every turn adds. */
+/** Bytes of a plane before sums over several planes are promoted: every turn adds to chains. */
 export const CHAIN: usize = 16 * WIDTH;
 
 /** Begins the record of a channel. */
@@ -40,7 +40,7 @@ export function begin(record: usize, shift: T): void {
 
 /**
  * Adds the sums of one plane to `record`. Near: the shift is 0. Atom: writes them to `atom` and,
- * `next` bytes on, instead.
+ * `next` bytes further, instead.
  */
 export function planeSums<Gradient, Near, Atom>(
   dy: usize,

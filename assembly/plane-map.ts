@@ -1,6 +1,6 @@
 /**
  * Stages `normalize` and `input-gradient` over channels-first planes of 16 bytes and more; see
- * plane-sums.ts. Gradient: the second one.
+ * plane-sums.ts. Gradient: `input-gradient`.
  */
 
 import { Call } from './call';
@@ -29,13 +29,13 @@ const SCALE: usize = 16;
 const OFFSET: usize = 32;
 const SLOPE: usize = 48;
 
-/** y or dx of one vector. */
+/** Computes y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
   const d = differ<Near>(load0(x), c);
   return on<Gradient>() ? madd(d, k, madd(load0(dy), s, o)) : madd(d, s, o);
 }
 
-/** One plane. Near: the center is 0. */
+/** Maps one plane. Near: the center is 0. */
 function mapPlane<Gradient, Near>(
   out: usize,
   dy: usize,
@@ -47,7 +47,7 @@ function mapPlane<Gradient, Near>(
   const s = v128.load(record, SCALE);
   const o = v128.load(record, OFFSET);
   const k = on<Gradient>() ? v128.load(record, SLOPE) : o;
-  // The last whole vector, over those before it; read first: the output may be an input.
+  // The last whole vector overlaps those before it; read first: the output may be an input.
   const back = plane - WIDTH;
   const end = out + back;
   const last = map<Gradient, Near>(dy + back, x + back, c, s, o, k);
@@ -84,7 +84,7 @@ function mapPlanes<Gradient>(call: Call): void {
     v128.store(record, v128.splat<T>(offset), OFFSET);
     if (on<Gradient>()) v128.store(record, v128.splat<T>(slope), SLOPE);
   }
-  // Not read from `call` for each plane, after stores that might have changed it.
+  // Read once, not from `call` for each plane, after stores that might have changed it.
   const stride = call.stride;
   const out = call.out;
   const dy = call.dy;

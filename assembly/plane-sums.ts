@@ -1,6 +1,6 @@
 /**
  * Stages `moments` and `gradient-sums` over channels-first planes of 16 bytes and more: sums of
- * d = x - shift and of d * d, or of dy and of dy * d. Gradient: the second kind.
+ * d = x - shift and of d * d, or of dy and of dy * d. Gradient: `gradient-sums`.
  *
  * Plane c of sample n is the run of `plane` bytes at x + c * plane + n * stride. Planes are visited
  * in memory's order, since runs shorter than some 20 KB defeat the hardware's prefetching.
@@ -12,23 +12,23 @@ import { hasNear, Off, On, on, pairSum, STORED, WIDTH } from './lanes';
 import { begin, CHAIN, PRODUCTS, planeSums, RECORD, SHIFT, SUM, smallSums } from './plane-loops';
 import { scratch } from './scratch';
 
-/** Of `sound`: what chains of depthOf turns are off leaves M2 within 1e-6 so. */
+/** Bound of `sound`: the error of chains of depthOf turns then leaves M2 within 1e-6. */
 const MOST: f64 = 1.5625;
 
 /**
- * Whether planes are too short for a loop of their own, no longer than one chain: then several
+ * True if planes are too short for a loop of their own, shorter than one chain: then several
  * samples go at once, channel by channel. Only float32, whose code is worth its size.
  */
 function isSmall(plane: usize): bool {
   return sizeof<T>() === 4 && plane < CHAIN;
 }
 
-/** Whether moments of four planes at once, chain by chain, are faster than each by itself. */
+/** True if moments of four planes at once, chain by chain, are faster than each by itself. */
 function isMedium(plane: usize): bool {
   return sizeof<T>() === 4 && plane < 64 * WIDTH && (plane & (WIDTH - 1)) === 0;
 }
 
-/** The planes of K samples from byte `at` on, channel by channel. */
+/** Sums the planes of K samples from byte `at` on, channel by channel. */
 function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: usize): void {
   const stride = call.stride;
   const end = records + call.channels * RECORD;
@@ -90,7 +90,7 @@ export function planeMoments(call: Call): void {
     let sum = pairSum(record + SUM);
     let squares = pairSum(record + PRODUCTS);
     if (!sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
-      // The sampled values misled: once more, from the mean that came out.
+      // The sampled values misled: once more, from the resulting mean.
       begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
       for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
         planeSums<Off, Off, Off>(0, at, record, plane);

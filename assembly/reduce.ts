@@ -1,18 +1,18 @@
 /**
  * Combination of the members' slots in one memory, element by element, in the members' order, so
- * that every rank gets the same bits: in the memory that the threads of a world share, and in that of
- * the frames of a process.
+ * that every rank gets the same bits: in the memory that the threads of a world share, or in the
+ * memory of a process's frames.
  *
  * out[i] = op(slot 0[i], slot 1[i], ...) for `bytes` bytes from `out` and `first` on, both aligned
  * to 16; slots are `stride` bytes apart, and `members` of them at least 1. Whole vectors are read
- * and written: up to 15 bytes behind the last element change.
+ * and written: up to 15 bytes past the last element change.
  */
 
 type Op = i32;
 const SUM: Op = 0;
 const MAX: Op = 1;
 
-/** One vector of all members; float32 sums come from {@link sumOfFloats}. */
+/** Combines one vector of all members; float32 sums come from {@link sumOfFloats}. */
 function combine<T>(p: usize, stride: usize, members: usize, op: Op): v128 {
   let result = v128.load(p);
   for (let m: usize = 1; m < members; m++) {
@@ -25,14 +25,14 @@ function combine<T>(p: usize, stride: usize, members: usize, op: Op): v128 {
   return result;
 }
 
-/** Float32 sums are carried in float64 and rounded once. */
+/** Sums float32 in float64, rounded once. */
 function sumOfFloats(p: usize, stride: usize, members: usize): v128 {
   let low = f64x2.splat(0);
   let high = low;
   for (let m: usize = 0; m < members; m++) {
     const next = v128.load(p);
     const upper = f64x2.promote_low_f32x4(v128.shuffle<i64>(next, next, 1, 0));
-    // The first one is taken as it is: 0 + -0 would lose the sign.
+    // The first number is taken as it is: 0 + -0 would lose the sign.
     low = m === 0 ? f64x2.promote_low_f32x4(next) : f64x2.add(low, f64x2.promote_low_f32x4(next));
     high = m === 0 ? upper : f64x2.add(high, upper);
     p += stride;
@@ -42,8 +42,8 @@ function sumOfFloats(p: usize, stride: usize, members: usize): v128 {
 }
 
 /**
- * The sum of two members. One addition of float32 rounds as one of float64 that is then rounded:
- * float64 has more than twice the digits and two.
+ * Adds two members. One addition of float32 rounds as one of float64 that is then rounded: float64
+ * has more than twice as many digits, plus two.
  */
 function addTwo<T>(out: usize, one: usize, other: usize, bytes: usize): void {
   const end = out + bytes;

@@ -1,6 +1,6 @@
 /**
- * Stages `normalize` and `input-gradient` by rows: see rows.ts for what a row is. Gradient: the
- * second one.
+ * Stages `normalize` and `input-gradient` by rows: see rows.ts for what a row is. Gradient:
+ * `input-gradient`.
  */
 
 import { Call } from './call';
@@ -34,23 +34,23 @@ import {
 } from './rows';
 import { scratch } from './scratch';
 
-/** Where the coefficients of all positions lie. */
+/** Offsets of the coefficients of all positions. */
 const CENTER: usize = 0;
 const SCALE: usize = NEXT;
 const OFFSET: usize = 2 * NEXT;
 const SLOPE: usize = 3 * NEXT;
 
-/** The slopes at a position, which only gradients have. */
+/** Loads the slopes at a position, which only gradients have. */
 function slopesAt<Gradient>(at: usize): v128 {
   return on<Gradient>() ? v128.load(at, SLOPE) : i64x2.splat(0);
 }
 
-/** y or dx of a vector or of one value. */
+/** Computes y or dx of a vector or of one value. */
 function mapped<Gradient>(dy: v128, d: v128, s: v128, o: v128, k: v128): v128 {
   return on<Gradient>() ? madd(d, k, madd(dy, s, o)) : madd(d, s, o);
 }
 
-/** One vector: at q, from dy at g and x at p. */
+/** Maps one vector: to q, from dy at g and x at p. */
 function mapVector<Gradient, Near>(
   at: usize,
   q: usize,
@@ -65,7 +65,7 @@ function mapVector<Gradient, Near>(
   store0(q, mapped<Gradient>(on<Gradient>() ? load0(g) : x, d, s, o, k));
 }
 
-/** A line of one row. */
+/** Maps a line of one row. */
 function mapLine<Gradient, Near>(
   at: usize,
   q: usize,
@@ -90,7 +90,7 @@ function mapLine<Gradient, Near>(
   mapVector<Gradient, Near>(at + 48, q + 3 * WIDTH, g + 3 * WIDTH, p + 3 * WIDTH, s3, o3, k3);
 }
 
-/** The lines from `from` to `to` of four rows, `gap` bytes apart. */
+/** Maps the lines from `from` to `to` of four rows, `gap` bytes apart. */
 function mapLines<Gradient, Near>(
   arrays: usize,
   out: usize,
@@ -128,7 +128,7 @@ function mapLines<Gradient, Near>(
   }
 }
 
-/** Four rows; `width` is in whole lines. */
+/** Maps four rows; `width` is in whole lines. */
 function mapFour<Gradient>(
   arrays: usize,
   out: usize,
@@ -150,7 +150,7 @@ function mapFour<Gradient>(
   }
 }
 
-/** The positions from `from` to `width` bytes of `rows` rows: what the fours leave. */
+/** Maps the positions from `from` to `width` bytes of `rows` rows, which the fours leave. */
 function mapRest<Gradient>(
   arrays: usize,
   out: usize,
@@ -186,7 +186,7 @@ function mapRest<Gradient>(
   }
 }
 
-/** `rows` rows of `width` bytes. */
+/** Maps `rows` rows of `width` bytes. */
 function mapPart<Gradient>(
   arrays: usize,
   out: usize,

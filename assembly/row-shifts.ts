@@ -1,4 +1,4 @@
-/** The shifts of sums by rows, for all positions of a row: channel.ts tells what a shift is. */
+/** The shifts of sums by rows, for all positions of a row: channel.ts explains a shift. */
 
 import { Call } from './call';
 import { shiftOf } from './channel';
@@ -10,13 +10,13 @@ function putShift(at: usize, sum: v128, low: v128, high: v128, rows: usize): voi
   let mean = v128.mul<T>(sum, v128.splat<T>(<T>0.0625));
   // About 1.7 standard deviations, a little more than MOST has: see shiftOf.
   const most = v128.mul<T>(v128.sub<T>(high, low), v128.splat<T>(<T>0.5));
-  // As shiftOf: nothing is near where the values are few.
+  // As in shiftOf: nothing is near if the values are few.
   if (rows >= 64) mean = v128.andnot(mean, v128.le<T>(v128.abs<T>(mean), most));
   v128.store(at, mean);
 }
 
 /**
- * shiftOf of every position of a row whose positions are channels, from sixteen rows. Line by line:
+ * Finds the shift of every position of a row of channels from sixteen rows, as shiftOf. By lines:
  * rows whole pages apart push each other out of the first-level cache.
  */
 function shiftMoments(shift: usize, x: usize, rows: usize, stride: usize, width: usize): void {
@@ -60,7 +60,7 @@ function shiftMoments(shift: usize, x: usize, rows: usize, stride: usize, width:
   }
 }
 
-/** Two or four of the channels' float64 numbers, as T. */
+/** Loads two or four of the channels' float64 numbers, as T. */
 function narrow(p: usize): v128 {
   const low = v128.load(p);
   if (sizeof<T>() === 8) return low;
@@ -68,7 +68,7 @@ function narrow(p: usize): v128 {
   return v128.shuffle<i64>(f32x4.demote_f64x2_zero(low), high, 0, 2);
 }
 
-/** The same for gradient sums, from four rows. */
+/** Finds the shifts of gradient sums, from four rows. */
 function shiftGradients(
   shift: usize,
   x: usize,

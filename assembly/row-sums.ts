@@ -1,6 +1,6 @@
 /**
  * Stages `moments` and `gradient-sums` by rows: see rows.ts for what a row is, plane-loops.ts for
- * the arithmetic. Gradient: the second one.
+ * the arithmetic. Gradient: `gradient-sums`.
  */
 
 import { Call } from './call';
@@ -36,13 +36,13 @@ import {
 } from './rows';
 import { scratch } from './scratch';
 
-/** Where the arrays of positions lie, and behind them the channels' sums. */
+/** Offsets of the arrays of positions, and of the channels' sums after them. */
 const SUMS: usize = 0;
 const PRODUCTS: usize = NEXT;
 export const SHIFT: usize = 2 * NEXT;
 export const TOTALS: usize = 3 * NEXT;
 
-/** Of `sound`: chains of 16 turns are off by 3e-7 at worst. */
+/** Bound of `sound`: chains of 16 turns are off by 3e-7 at worst. */
 const MOST: f64 = 2.25;
 
 /** Adds one vector of four rows, x at p and dy at g, to the sums of its positions. */
@@ -71,7 +71,7 @@ function addVectors<Gradient, Near>(
   v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), products), PRODUCTS);
 }
 
-/** The same for the lines from `from` to `to` of four rows, `gap` bytes apart. */
+/** Adds the lines from `from` to `to` of four rows, `gap` bytes apart. */
 function addLines<Gradient, Near>(
   arrays: usize,
   dy: usize,
@@ -134,7 +134,7 @@ function addLines<Gradient, Near>(
   }
 }
 
-/** The same for all positions of four rows. */
+/** Adds all positions of four rows. */
 function addFour<Gradient>(arrays: usize, dy: usize, x: usize, gap: usize, width: usize): void {
   if (!hasNear()) {
     addLines<Gradient, Off>(arrays, dy, x, gap, 0, width);
@@ -149,7 +149,7 @@ function addFour<Gradient>(arrays: usize, dy: usize, x: usize, gap: usize, width
   }
 }
 
-/** The same for one row. */
+/** Adds one row. */
 function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): void {
   const end = arrays + width;
   for (let at = arrays; at < end; at += 16, x += WIDTH) {
@@ -161,7 +161,7 @@ function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): voi
   }
 }
 
-/** Adds the sums of `rows` rows, `fours` fours of them, to the totals; `fold` rows at a time are one. */
+/** Adds the sums of `rows` rows, `fours` fours of them, to the totals; `fold` rows are one. */
 export function sumPart<Gradient>(
   arrays: usize,
   dy: usize,
@@ -187,7 +187,7 @@ export function sumPart<Gradient>(
       addFour<Gradient>(arrays, dy, x, gap, width);
     }
     if (fours === 0) {
-      // The rows behind the four quarters.
+      // The rows after the four quarters.
       for (let r: usize = 0, at = 3 * gap; r < rest; r++, at += stride) {
         addOne<Gradient>(arrays, dy + at, x + at, width);
       }
@@ -222,8 +222,8 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
 }
 
 /**
- * Writes the moments of a run of channels from their totals. Sums that lost digits are told by
- * false, or replaced by float64 sums in the `last` try.
+ * Writes the moments of a run of channels from their totals. If sums lost digits, returns false, or
+ * in the `last` try replaces them by float64 sums.
  */
 function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: bool): bool {
   const bytes = call.values * SIZE;
@@ -257,7 +257,7 @@ export function rowMoments(call: Call): void {
     putShifts<Off>(call, arrays + SHIFT, first, channels);
     sumRun<Off>(call, arrays, first, channels);
     if (putRun(call, arrays, first, channels, false)) continue;
-    // The sampled values misled: once more, from the means that came out.
+    // The sampled values misled: once more, from the resulting means.
     for (let c: usize = 0; c < channels; c++) {
       const shift = <f64>load<T>(arrays + c * repeat * SIZE, SHIFT);
       const delta = load<f64>(arrays + c * 8, TOTALS) * share;

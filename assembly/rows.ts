@@ -1,7 +1,7 @@
 /**
- * What the row kernels share. They see `rows` rows, `stride` bytes apart, each `channels` channels
- * of `repeat` values: channels-last arrays and (N, C) have repeat 1 and a row for each pixel,
- * channels-first ones with small planes a row for each sample and repeat = plane.
+ * The layout that the row kernels share. They see `rows` rows, `stride` bytes apart, each
+ * `channels` channels of `repeat` values: channels-last arrays and (N, C) have repeat 1 and a row
+ * for each pixel, channels-first ones with small planes a row for each sample and repeat = plane.
  *
  * Every position of a row has its own sums and coefficients, in arrays {@link NEXT} bytes apart, so
  * that one pointer finds all of them and no plane has a tail. Rows go by fours, which read those
@@ -10,45 +10,45 @@
 
 import { addTo, promote, SIZE, storedBytes } from './lanes';
 
-/** Bytes of the positions that are done at a time, at most. */
+/** Most bytes of the positions that are handled at a time. */
 export const RUN: usize = 4096;
 
-/** From one array of positions to the next. Not whole pages: loads would wait for stores of another. */
+/** From one array of positions to the next. No whole pages: loads would wait for stores. */
 export const NEXT: usize = 5120;
 
 /** Bytes of all positions of a row that one turn of the loops covers. */
 export const LINE: usize = 64;
 
-/** In the first array, behind its positions: what markKinds writes. */
+/** Offset of the marks of markKinds: in the first array, past its positions. */
 const KINDS: usize = 4352;
 
 /** Bytes of rows that a second pass takes at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
 
-/** From so many fours on, the rows that a shorter quarter leaves over cost nothing. */
+/** With this many fours and more, the rows that a shorter quarter leaves over cost nothing. */
 const MANY: usize = 32;
 
-/** Rows that are side by side are taken as longer ones, up to about these many bytes. */
+/** Adjacent rows are taken as longer ones, up to about this many bytes. */
 const SHORT: usize = 512;
 
 /**
  * Fours of rows that float32 sums of one position run over before they are promoted to float64.
- * Half where a shift is subtracted, for the reason told at depthOf in lanes.ts.
+ * Half as many if a shift is subtracted, for the reason told at depthOf in lanes.ts.
  */
 export function foursOfChain(near: bool): usize {
   return near ? 16 : 8;
 }
 
-/** Channels of one run: a multiple of 8 where there are that many. */
+/** Channels of one run: a multiple of 8 if there are that many. */
 export function channelsOfRun(channels: usize, repeat: usize): usize {
   const fit = RUN / (repeat * SIZE);
   return min(channels, max(8, fit & ~7));
 }
 
 /**
- * Fours of `rows` rows: number i is the rows i of four quarters. The quarters are a row shorter
- * where whole pages would lie between them, since then all four rows, of all arrays, would fall on
- * the same places of the first-level cache.
+ * Fours of `rows` rows: number i is the rows i of four quarters. The quarters are a row shorter if
+ * whole pages would lie between them: otherwise all four rows, of all arrays, would fall on the
+ * same places of the first-level cache.
  */
 export function foursOf(rows: usize, stride: usize): usize {
   const fours = rows >> 2;
@@ -61,8 +61,8 @@ export function foursOfChunk(stride: usize): usize {
 }
 
 /**
- * How many rows are taken as one, where they lie side by side and are short. A multiple of 4 where
- * it can be, so that these longer rows are whole vectors.
+ * Number of rows that are taken as one, if they are adjacent and short. A multiple of 4 if
+ * possible, so that these longer rows are whole vectors.
  */
 export function foldOf(rows: usize, stride: usize, width: usize, repeat: usize): usize {
   if (repeat !== 1 || stride !== storedBytes(width)) return 1;
@@ -84,7 +84,7 @@ export function foldArrays(start: usize, arrays: usize, width: usize, fold: usiz
 
 /**
  * Writes `value` to all positions of a channel. Writes up to 15 bytes past them: callers go
- * through the channels upwards.
+ * through the channels in rising order.
  */
 export function spread(target: usize, channel: usize, repeat: usize, value: T): void {
   if (repeat === 1) {
@@ -99,8 +99,8 @@ export function spread(target: usize, channel: usize, repeat: usize, value: T): 
 
 /**
  * Cuts a row into runs of lines where all shifts (or centers) are 0 and need no subtraction, and
- * runs where they are not: writes for every line the end of its run in bytes, and 1 more where it
- * is of the first kind. Returns whether all lines are.
+ * runs where they are not. Writes for every line the end of its run in bytes, plus 1 if the run is
+ * of the first kind. Returns true if all lines are of the first kind.
  */
 export function markKinds(arrays: usize, shifts: usize, width: usize): bool {
   const whole = (width + LINE - 1) & ~(LINE - 1);
@@ -116,7 +116,7 @@ export function markKinds(arrays: usize, shifts: usize, width: usize): bool {
   return next === whole + 1;
 }
 
-/** What markKinds wrote for the line at `p` bytes. */
+/** Reads the mark of the line at `p` bytes. */
 export function kindAt(arrays: usize, p: usize): usize {
   return load<u32>(arrays + (p >> 4), KINDS);
 }
@@ -153,7 +153,7 @@ export function gather(
   }
 }
 
-/** The same where a position is a channel. */
+/** Adds the sums of a row whose positions are channels. */
 function gatherRow(target: usize, sums: usize, channels: usize): void {
   const perVector = 16 / SIZE;
   const end = sums + (channels & ~(perVector - 1)) * SIZE;

@@ -1,7 +1,10 @@
-/** Memory for what a kernel keeps of each channel while it runs: heap.ts of the base has it. */
+/**
+ * Memory for the numbers that a kernel keeps of each channel while it runs: see heap.ts of the
+ * base.
+ */
 
 /**
- * At least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. Callers of the
- * kernels take it beforehand: kernels trap where there is no more memory.
+ * Returns at least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. Callers
+ * of the kernels take it beforehand: kernels trap if memory is exhausted.
  */
 export declare function scratch(bytes: usize): usize;

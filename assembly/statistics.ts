@@ -1,6 +1,6 @@
-/** What is done with per-channel numbers between the stages; all float64. See kernels.ts. */
+/** Operations on per-channel numbers between the stages; all float64. See kernels.ts. */
 
-/** Merges other moments of `share` of all values into mean and m2: core/moments.ts has the formula. */
+/** Merges moments of `share` of all values into mean and m2: see core/moments.ts. */
 function mergeInto(
   mean: usize,
   m2: usize,
@@ -52,7 +52,7 @@ export function mergeMoments(
     const own = load<f64>(from);
     if (own === 0) continue;
     if (count === 0) {
-      // Copied, not computed: delta^2 * 0 would be NaN where a mean's square overflows.
+      // Copied, not computed: delta^2 * 0 would be NaN if a mean's square overflows.
       memory.copy(mean, from + 8, bytes);
       memory.copy(m2, from + 8 + bytes, bytes);
       count = own;
@@ -92,7 +92,7 @@ export function inverseDeviations(
   if (invstd < end) store<f64>(invstd, 1 / sqrt(load<f64>(m2) / count + eps));
 }
 
-/** Divides `length` numbers by `divisor`, in place; the number behind an odd number of them changes. */
+/** Divides `length` numbers by `divisor`, in place; one past an odd `length` changes, too. */
 export function divide(values: usize, length: usize, divisor: f64): void {
   const end = values + length * 8;
   const divisors = f64x2.splat(divisor);
@@ -102,9 +102,9 @@ export function divide(values: usize, length: usize, divisor: f64): void {
 }
 
 /**
- * The running statistics of float32 move by `share` towards those of a batch: running = (1 - share)
- * * running + share * (batch / divisor), in float64, rounded once. Two channels at a time: one
- * number behind `running` may change, and one behind `batch` is read.
+ * Moves the running statistics of float32 by `share` towards those of a batch: running = (1 -
+ * share) * running + share * (batch / divisor), in float64, rounded once. Two channels at a time:
+ * one number past `running` may change, and one past `batch` is read.
  */
 export function moveRunning(
   running: usize,

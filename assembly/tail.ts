@@ -1,6 +1,6 @@
 /**
- * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, and 0 where that is below
- * `low`, 0 for a rectifier or else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
+ * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, or `low` if y is below
+ * it: 0 for a rectifier, else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
  * is none. y may be x or z. Arrays as in call.ts; planes may have any length from 1.
  */
 
@@ -10,7 +10,7 @@ import { Off, On, on, SIZE, TURN, WIDTH } from './lanes';
 import { channelsOfRun, foldArrays, foldOf, NEXT, spread } from './rows';
 import { scratch } from './scratch';
 
-/** y of one vector: x, the coefficients, and z at `z`. */
+/** Computes y of one vector: x, the coefficients, and z at `z`. */
 function tailed<Add>(z: usize, x: v128, c: v128, s: v128, o: v128, low: v128): v128 {
   const y = v128.add<T>(v128.mul<T>(v128.sub<T>(x, c), s), o);
   return v128.pmax<T>(on<Add>() ? v128.add<T>(y, v128.load(z)) : y, low);
@@ -89,7 +89,7 @@ const CENTER: usize = 0;
 const SCALE: usize = NEXT;
 const OFFSET: usize = 2 * NEXT;
 
-/** A row of `bytes` bytes. */
+/** Computes a row of `bytes` bytes. */
 function tailRow<Add>(
   arrays: usize,
   out: usize,
@@ -168,17 +168,17 @@ function overRows(call: Call, low: v128): void {
   else tailRows<On>(call, low);
 }
 
-/** Without a rectifier, over planes. */
+/** Runs the stage without a rectifier, over planes. */
 export function planeTail(call: Call): void {
   overPlanes(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** Over rows: see rows.ts. */
+/** Runs the stage over rows: see rows.ts. */
 export function rowTail(call: Call): void {
   overRows(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** With a rectifier. */
+/** Runs the stage with a rectifier. */
 export function planeTailRectified(call: Call): void {
   overPlanes(call, v128.splat<T>(0));
 }
