@@ -78,7 +78,7 @@ describe.each(LAYERS)('%s', (kind, make) => {
     [
       'backward',
       { acumulate: true },
-      "unknown option 'acumulate'; known are context, out, accumulate; did you mean 'accumulate'?",
+      "unknown option 'acumulate'; known are context, out, accumulate, addOut; did you mean 'accumulate'?",
     ],
     ['backward', { context: {} }, 'context must be that of a forward call, got Object'],
   ])('%s refuses the options %j', (call, options, message) => {
