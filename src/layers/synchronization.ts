@@ -92,7 +92,7 @@ export class Synchronization {
     try {
       const input = nearInput(x, layout, this.#kernels);
       runNow(batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)));
-      return this.#normalize(y, input, layout, affine, group, options, statistics);
+      return this.#normalize(y, input.data, layout, affine, group, options, statistics);
     } catch (error) {
       this.#keeper.give(statistics);
       throw error;
@@ -112,7 +112,7 @@ export class Synchronization {
     const input = nearInput(x, layout, this.#kernels);
     return after(
       batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)),
-      () => this.#normalize(y, input, layout, affine, group, options, statistics),
+      () => this.#normalize(y, input.data, layout, affine, group, options, statistics),
       () => this.#keeper.give(statistics),
     );
   }

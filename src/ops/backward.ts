@@ -16,7 +16,7 @@ import type { Work } from '../group/transport.js';
 import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
 import { runApart } from './extremes.js';
 import type { Kernels } from './kernels.js';
-import { deliver, near, nearPlace } from './memory/near.js';
+import { blocksOf, Near } from './memory/near.js';
 import { scratch } from './memory/scratch.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
@@ -42,10 +42,9 @@ export interface Saved {
  */
 export class BackwardPass implements Pass<GradientSums> {
   readonly result: GradientSums;
-  readonly #dx: TensorData;
-  readonly #out: TensorData;
-  readonly #dy: TensorData;
-  readonly #x: TensorData;
+  readonly #dx: Near;
+  readonly #dy: Near;
+  readonly #x: Near;
   readonly #layout: Layout;
   readonly #step: number;
   readonly #by: Normalization;
@@ -60,11 +59,11 @@ export class BackwardPass implements Pass<GradientSums> {
     const { mean, invstd, weight, count, channelsPerBlock } = statistics;
     const sums = scratch(scope.kernels, 'sums', 2 * layout.channels);
     this.result = { dy: sums.first, dyXhat: sums.second };
-    this.#dx = dx;
-    this.#x = near(scope.kernels, 'x', x, layout);
-    // dx takes the place of dy, if that is a copy. What a gate writes is not there yet.
-    this.#dy = gate ? dy : near(scope.kernels, 'dy', dy, layout);
-    this.#out = gate ? dx : nearPlace(scope.kernels, 'dy', dx, layout);
+    const { kernels } = scope;
+    this.#x = new Near(kernels, 'x', x, layout);
+    this.#dy = new Near(kernels, 'dy', dy, layout);
+    // In the place of dy, if that is a copy.
+    this.#dx = new Near(kernels, 'dy', dx, layout);
     this.#layout = layout;
     this.#gate = gate;
     this.#by = { mean, invstd, weight, bias: null };
@@ -74,7 +73,14 @@ export class BackwardPass implements Pass<GradientSums> {
     if (group === null) this.#group = null;
     else if (scope.reproducible) {
       const { ExactMeans } = exactMerging();
-      this.#group = new ExactMeans(sums.all, this.#dy, this.#x, statistics, layout, scope);
+      this.#group = new ExactMeans(
+        sums.all,
+        this.#dy.data,
+        this.#x.data,
+        statistics,
+        layout,
+        scope,
+      );
     } else this.#group = new ReducedMeans(sums.all, count, scope);
   }
 
@@ -87,10 +93,7 @@ export class BackwardPass implements Pass<GradientSums> {
         this.#finishBlock();
       }
       const from = this.#block.to;
-      if (from === channels) {
-        deliver(this.#dx, this.#out);
-        return null;
-      }
+      if (from === channels) return null;
       this.#block = { from, to: Math.min(channels, from + this.#step) };
       const work = this.#startBlock();
       if (work !== null) return work;
@@ -100,9 +103,14 @@ export class BackwardPass implements Pass<GradientSums> {
   #startBlock(): Work<unknown> | null {
     this.#gate?.(this.#scope.kernels, this.#block);
     // Exact sums are those of this rank, too.
-    if (this.#group === null || !this.#scope.reproducible) {
-      this.#run((kernels, block) => {
-        kernels.gradientSums(this.result, this.#dy, this.#x, this.#by, this.#layout, block);
+    const needsSums = this.#group === null || !this.#scope.reproducible;
+    for (const block of this.#blocks(this.#dy)) {
+      this.#x.bring(block);
+      this.#dy.bring(block);
+      if (!needsSums) continue;
+      this.#run(block, (kernels, range) => {
+        const [dy, x] = [this.#dy.data, this.#x.data];
+        kernels.gradientSums(this.result, dy, x, this.#by, this.#layout, range);
       });
     }
     return this.#group === null ? null : this.#group.start(this.#block);
@@ -110,15 +118,25 @@ export class BackwardPass implements Pass<GradientSums> {
 
   #finishBlock(): void {
     const means = this.#group === null ? null : this.#group.means;
-    this.#run((kernels, block) => {
-      kernels.inputGradient(this.#out, this.#dy, this.#x, this.#by, means, this.#layout, block);
-    });
+    // The latest first: it is still in the cache.
+    for (const block of this.#blocks(this.#dx).reverse()) {
+      this.#run(block, (kernels, range) => {
+        const [dx, dy, x] = [this.#dx.data, this.#dy.data, this.#x.data];
+        kernels.inputGradient(dx, dy, x, this.#by, means, this.#layout, range);
+      });
+      this.#dx.deliver(block);
+    }
   }
 
-  /** Runs a stage over the block. */
-  #run(stage: (kernels: Kernels, block: ChannelRange) => void): void {
+  /** Parts of the block in which copies go. */
+  #blocks(tensor: Near): ChannelRange[] {
+    return blocksOf(this.#layout, this.#block, this.#x, tensor);
+  }
+
+  /** Runs a stage over a block. */
+  #run(block: ChannelRange, stage: (kernels: Kernels, range: ChannelRange) => void): void {
     const { kernels } = this.#scope;
-    if (this.#extremes === null) stage(kernels, this.#block);
-    else runApart(this.#extremes, this.#block, kernels, stage);
+    if (this.#extremes === null) stage(kernels, block);
+    else runApart(this.#extremes, block, kernels, stage);
   }
 }

@@ -9,32 +9,38 @@ import { finished, type Pass } from '../group/pass.js';
 import type { ChannelRange } from '../kernels/kernels.js';
 import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
-import { deliver, near, nearPlace } from './memory/near.js';
+import { blocksOf, Near } from './memory/near.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
 import { mergeMoments } from './merge/merge.js';
 import type { Affine, Scope } from './scope.js';
 
-/** x for both halves of a pass. */
-export function nearInput(x: TensorData, layout: Layout, kernels: Kernels): TensorData {
-  return near(kernels, 'x', x, layout);
+/** x for both halves of a pass: `batchStatistics` brings it, and `normalizeBatch` takes its data. */
+export function nearInput(x: TensorData, layout: Layout, kernels: Kernels): Near {
+  return new Near(kernels, 'x', x, layout);
 }
 
 /** Writes count, mean and M2 of the group's batch, bitwise the same on all its ranks. */
 export function batchStatistics(
   statistics: Statistics,
-  x: TensorData,
+  input: Near,
   layout: Layout,
   scope: Scope,
 ): Pass<Statistics> {
+  const { data: x } = input;
+  const all = { from: 0, to: layout.channels };
   if (scope.reproducible) {
     const { ExactMoments } = exactMerging();
+    input.bring(all);
     return new ExactMoments(statistics, x, layout, scope);
   }
   const { kernels, group } = scope;
   const { channels, samples, plane } = layout;
   const { mean, m2 } = statistics;
-  statistics.count = kernels.moments(mean, m2, x, layout, { from: 0, to: channels });
+  for (const block of blocksOf(layout, all, input, input)) {
+    input.bring(block);
+    statistics.count = kernels.moments(mean, m2, x, layout, block);
+  }
   if (scope.eps < LEAST_EPS) sumTinyAgain(statistics, x, layout);
   const own = kernels.channelsPerBlock(layout);
   statistics.channelsPerBlock = own;
@@ -91,14 +97,17 @@ function normalize(
   const all = { from: 0, to: layout.channels };
   const extremes = extremesOf(invstd, eps, layout.dtype);
   statistics.extremes = extremes;
-  const source = near(kernels, 'x', x, layout);
+  const source = new Near(kernels, 'x', x, layout);
   // In the place of x, if that is a copy.
-  const target = nearPlace(kernels, 'x', y, layout);
+  const target = new Near(kernels, 'x', y, layout);
   const stage = (own: Kernels, range: ChannelRange) => {
-    if (tail) own.tails().normalize(target, source, tail, by, layout, range);
-    else own.normalize(target, source, by, layout, range);
+    if (tail) own.tails().normalize(target.data, source.data, tail, by, layout, range);
+    else own.normalize(target.data, source.data, by, layout, range);
   };
-  if (extremes === null) stage(kernels, all);
-  else runApart(extremes, all, kernels, stage);
-  deliver(y, target);
+  for (const block of blocksOf(layout, all, source, target)) {
+    source.bring(block);
+    if (extremes === null) stage(kernels, block);
+    else runApart(extremes, block, kernels, stage);
+    target.deliver(block);
+  }
 }

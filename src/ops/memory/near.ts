@@ -1,18 +1,77 @@
 /**
  * Copies of tensors that lie outside the kernels' memory. The kernels would copy them by pieces in
- * every stage; those that are small enough are copied in once for a pass, and its result out. One
- * place for each tensor and thread: passes run one at a time, and nothing is kept between them.
+ * every stage; those that are small enough are copied in once for a pass, and its result out, each
+ * by blocks of channels beside the stage that reads or writes them. One place for each tensor and
+ * thread: passes run one at a time, and nothing is kept between them.
  */
 
 import { ARRAYS, type TensorData } from '../../core/dtype.js';
 import type { Layout } from '../../core/layout.js';
+import type { ChannelRange } from '../../kernels/kernels.js';
 import type { Kernels } from '../kernels.js';
 
-/** Bytes of a tensor that is copied whole: past them it would leave the cache before it is used. */
+/** Bytes of a tensor that is copied: past them it would leave the cache before it is used. */
 const MOST = 4 << 20;
+/** Bytes of a block, which stays in the second-level cache beside two others. */
+const BLOCK = 384 << 10;
 
 /** Places: of x, and of dy, which dx takes over. */
 type Slot = 'x' | 'dy';
+
+/** A tensor where the kernels read and write it: itself, or a copy. */
+export class Near {
+  readonly data: TensorData;
+  readonly #array: TensorData;
+  readonly #layout: Layout;
+
+  constructor(kernels: Kernels, slot: Slot, array: TensorData, layout: Layout) {
+    this.data = placeOf(kernels, slot, array, layout) ?? array;
+    this.#array = array;
+    this.#layout = layout;
+  }
+
+  get isCopy(): boolean {
+    return this.data !== this.#array;
+  }
+
+  /** Copies channels in, if this is a copy. */
+  bring(range: ChannelRange): void {
+    if (this.isCopy) this.#copy(this.data, this.#array, range);
+  }
+
+  /** Copies channels out. */
+  deliver(range: ChannelRange): void {
+    if (this.isCopy) this.#copy(this.#array, this.data, range);
+  }
+
+  #copy(target: TensorData, source: TensorData, { from, to }: ChannelRange): void {
+    const { samples, channels, plane } = this.#layout;
+    const width = channels * plane;
+    if (to - from === channels) {
+      target.set(source.length > target.length ? source.subarray(0, samples * width) : source);
+      return;
+    }
+    for (let start = from * plane; start < samples * width; start += width) {
+      target.set(source.subarray(start, start + (to - from) * plane), start);
+    }
+  }
+}
+
+/** The blocks of `range` in which copies go; one where neither is a copy, or channels lie apart. */
+export function blocksOf(
+  layout: Layout,
+  { from, to }: ChannelRange,
+  a: Near,
+  b: Near,
+): ChannelRange[] {
+  const { samples, plane, channelsLast } = layout;
+  const isWhole = (!a.isCopy && !b.isCopy) || channelsLast || plane === 1;
+  const bytes = samples * plane * a.data.BYTES_PER_ELEMENT;
+  const step = isWhole ? to - from : Math.max(1, Math.round(BLOCK / bytes));
+  const blocks: ChannelRange[] = [];
+  for (let c = from; c < to; c += step) blocks.push({ from: c, to: Math.min(to, c + step) });
+  return blocks;
+}
 
 interface Place {
   readonly memory: Float64Array;
@@ -22,27 +81,18 @@ interface Place {
 
 const places = new WeakMap<Kernels, Partial<Record<Slot, Place>>>();
 
-/** `array`, or a copy of it that the kernels read where it lies. */
-export function near(kernels: Kernels, slot: Slot, array: TensorData, layout: Layout): TensorData {
-  const place = nearPlace(kernels, slot, array, layout);
-  if (place !== array) {
-    place.set(array.length === place.length ? array : array.subarray(0, place.length));
-  }
-  return place;
-}
-
-/** `array`, or a place that the kernels write for it; `deliver` brings it there. */
-export function nearPlace(
+/** Where a copy of `array` goes; null: it needs none, is too large, or there is no memory for it. */
+function placeOf(
   kernels: Kernels,
   slot: Slot,
   array: TensorData,
   { samples, channels, plane, dtype }: Layout,
-): TensorData {
+): TensorData | null {
   const length = samples * channels * plane;
   const bytes = length * array.BYTES_PER_ELEMENT;
-  if (bytes > MOST || bytes === 0 || kernels.isNear(array)) return array;
-  const place = placeOf(kernels, slot, bytes);
-  if (place === null) return array;
+  if (bytes > MOST || bytes === 0 || kernels.isNear(array)) return null;
+  const place = memoryFor(kernels, slot, bytes);
+  if (place === null) return null;
   const { view, memory } = place;
   if (view.length !== length || view.constructor !== ARRAYS[dtype]) {
     place.view = new ARRAYS[dtype](memory.buffer as ArrayBuffer, memory.byteOffset, length);
@@ -50,8 +100,7 @@ export function nearPlace(
   return place.view;
 }
 
-/** A place for `bytes` bytes; null: there is no memory for it, and pieces need no more. */
-function placeOf(kernels: Kernels, slot: Slot, bytes: number): Place | null {
+function memoryFor(kernels: Kernels, slot: Slot, bytes: number): Place | null {
   const own = places.get(kernels) ?? {};
   places.set(kernels, own);
   const there = own[slot];
@@ -63,11 +112,7 @@ function placeOf(kernels: Kernels, slot: Slot, bytes: number): Place | null {
     own[slot] = { memory, view: memory };
     return own[slot];
   } catch {
+    // Pieces need no more memory.
     return null;
   }
-}
-
-/** Copies a result to where it belongs, if it is not there. */
-export function deliver(array: TensorData, result: TensorData): void {
-  if (array !== result) array.set(result);
 }
