@@ -2,10 +2,10 @@
  * A span: the part of a network between two synchronizations. It starts with a normalisation
  * (except the first span), whose statistics come in as inputs, and runs stages up to the next one.
  *
- * Each span has one jitted function for each direction. The backward one is `jit(... vjp(jit(run))
- * ...)`: `vjp` outside `jit` would build and cache a new program in every step, and `vjp` of a
- * function that is not jitted fails if two results share a value. jax-js drops from the program the
- * parts of the forward pass that backward does not need.
+ * Each span has one jitted function for each direction. The backward one is
+ * `jit(... vjp(jit(run)) ...)`: `vjp` outside `jit` would build and cache a new program in every
+ * step, and `vjp` of a function that is not jitted fails if two results share a value. jax-js drops
+ * from the program the parts of the forward pass that backward does not need.
  */
 
 import { jit, numpy as np, tree, vjp } from '@jax-js/jax';
