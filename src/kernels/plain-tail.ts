@@ -1,4 +1,4 @@
-/** The plain kernels of calls with a tail, as plain.ts: the specification of the other ones. */
+/** The plain kernels of calls with a tail: as in plain.ts, the others' specification. */
 
 import {
   fromBfloat16,

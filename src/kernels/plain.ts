@@ -1,6 +1,6 @@
 /**
- * The plain kernels: the specification of the other ones, and their fallback. Float64 arithmetic,
- * two passes for the variance, as short as the formulas of Ioffe and Szegedy, "Batch
+ * The plain kernels: the specification of the other kernels, and their fallback. Float64
+ * arithmetic, two passes for the variance, as short as the formulas of Ioffe and Szegedy, "Batch
  * Normalization" (2015), and of docs/derivation.md for the gradient.
  */
 
@@ -131,12 +131,12 @@ function inputGradient(
   store(results, dx, layout, { from, to });
 }
 
-/** Where numbers go that `target` will hold: itself, or an array of float32. */
+/** Array for the numbers that `target` will hold: itself, or an array of float32. */
 function resultsFor(target: TensorData, values: FloatArray): FloatArray {
   return target instanceof Uint16Array ? new Float32Array(values.length) : target;
 }
 
-/** Rounds what the channels of `range` have to 16 bits. */
+/** Rounds the results of the channels of `range` to 16 bits. */
 function store(
   results: FloatArray,
   target: TensorData,
@@ -152,7 +152,7 @@ function store(
   }
 }
 
-/** The mask, where results are 0 beside it; null: all places have results. */
+/** The mask, if results are 0 for values that do not count; null: all places have results. */
 function placesOfZeros({ mask }: Layout): Uint8Array | null {
   return mask?.zero === true ? mask.places : null;
 }

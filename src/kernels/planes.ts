@@ -4,7 +4,7 @@ import type { Layout } from '../core/layout.js';
 
 /**
  * Visits the planes of one channel: from `start` to before `end`, `stride` apart, by sample.
- * `place` is that of the first value in a mask.
+ * `place` is the place of the first value in a mask.
  */
 export function forEachPlane(
   { samples, channels, plane, channelsLast }: Layout,

@@ -1,4 +1,4 @@
-/** The kernels of this thread: WebAssembly where the engine has what they need, else plain. */
+/** The kernels of this thread: WebAssembly if the engine has all that it needs, else plain. */
 
 import type { Kernels } from './kernels.js';
 import { plainKernels } from './plain.js';
@@ -13,7 +13,7 @@ export function defaultKernels(): Kernels {
   return selected;
 }
 
-/** WebAssembly kernels with a memory of their own, or the plain ones and one warning. */
+/** Makes WebAssembly kernels with a memory of their own, or the plain kernels and one warning. */
 export function createKernels(create = createEngine): Kernels {
   try {
     return new WasmKernels(create());

@@ -7,13 +7,14 @@ import { currentKernels, type Kernels } from './kernels.js';
 import { keptByViews, unpin } from './memory/views.js';
 
 /**
- * A tensor of zeros in the kernels' memory. The layers take any tensor; these save them copying.
- * Its memory is given back by `dispose()`, at the end of a `using` declaration, or some time after
- * nothing refers to it any more, views that were cut by `data.subarray` included. A loop that never
- * waits for anything should not rely on that: collecting takes a turn of the event loop. Whoever
- * asks for `data.buffer` keeps the memory until `dispose()`.
+ * Allocates a tensor of zeros in the kernels' memory. The layers take any tensor; they need not
+ * copy this one. Its memory is given back by `dispose()`, at the end of a `using` declaration, or
+ * some time after nothing refers to it any more, views that were cut by `data.subarray` included. A
+ * loop that never waits for anything should not rely on collecting, which takes a turn of the event
+ * loop. A program that reads `data.buffer` keeps the memory until `dispose()`.
  * @param dtype default float32
- * @throws RangeError when memory is exhausted: it says what was asked for and what there is
+ * @throws RangeError when memory is exhausted, with the size that was asked for and the size that
+ *   is free
  */
 export function allocateTensor(shape: readonly number[], dtype: DType = 'float32'): Tensor {
   checkDType(dtype, 'allocateTensor');
@@ -28,8 +29,8 @@ export function allocateTensor(shape: readonly number[], dtype: DType = 'float32
 }
 
 /**
- * A tensor of float32 or float64 with the elements of `tensor`, where kernels need no copies; `tensor`
- * itself where memory is exhausted. Its memory returns when nothing refers to it any more.
+ * Copies `tensor` to a tensor of float32 or float64 that kernels need not copy; returns `tensor`
+ * itself if memory is exhausted. The copy's memory returns when nothing refers to it any more.
  */
 export function inKernels(tensor: Tensor, kernels: Kernels): Tensor {
   const { data, shape, dtype } = tensor;

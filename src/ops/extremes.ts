@@ -1,7 +1,7 @@
 /**
- * Channels whose deviation is so far from 1 that the element type loses what is computed with it:
- * the kernels multiply by 1 / deviation twice before anything takes it back. The plain kernels,
- * whose arithmetic is float64, do these channels; the others never notice.
+ * Channels whose deviation is so far from 1 that computing in the element type loses digits: the
+ * kernels multiply by 1 / deviation twice before anything takes it back. The plain kernels, whose
+ * arithmetic is float64, handle these channels; the other channels never notice.
  */
 
 import type { DType, TensorData } from '../core/dtype.js';
@@ -11,13 +11,13 @@ import type { ChannelRange } from '../kernels/kernels.js';
 import { plainKernels } from '../kernels/plain.js';
 import type { Kernels } from './kernels.js';
 
-/** Below it what squares lose by underflow shows beside eps. */
+/** Below it, the digits that squares lose by underflow show beside eps. */
 export const LEAST_EPS = 1e-37;
 
 /** Variances of float32 values under which their squares may have underflowed. */
 const LEAST_VARIANCE = 1e-30;
 
-/** Computes the moments of channels again whose squares may have underflowed, in float64. */
+/** Computes the moments of channels whose squares may have underflowed again, in float64. */
 export function sumTinyAgain({ mean, m2, count }: Moments, x: TensorData, layout: Layout): void {
   if (layout.dtype === 'float64') return;
   for (let c = 0; c < m2.length; c++) {
@@ -29,7 +29,7 @@ export function sumTinyAgain({ mean, m2, count }: Moments, x: TensorData, layout
 /** The largest 1 / deviation that the kernels take, and its inverse the least. */
 const MOST = { float16: 1e15, bfloat16: 1e15, float32: 1e15, float64: 1e140 };
 
-/** The channels, in order; null, as nearly always: there are none. */
+/** Lists the channels, in order; null, as nearly always: there are none. */
 export function extremesOf(
   invstd: Float64Array,
   eps: number,
@@ -37,7 +37,7 @@ export function extremesOf(
 ): readonly number[] | null {
   const most = MOST[dtype];
   const least = 1 / most;
-  // With the usual eps none is too large; one comparison for each channel is all that it costs.
+  // With the usual eps none is too large; the only cost is one comparison for each channel.
   const isBounded = eps * most * most > 1;
   for (let c = 0; c < invstd.length; c++) {
     if (invstd[c] < least || (!isBounded && invstd[c] > most)) return allExtremes(invstd, most);
@@ -50,7 +50,7 @@ function allExtremes(invstd: Float64Array, most: number): number[] {
   return channels.filter((c) => invstd[c] > most || invstd[c] < 1 / most);
 }
 
-/** Runs a stage over the channels of `range`: by `kernels`, but by the plain ones over extremes. */
+/** Runs a stage over the channels of `range`: by `kernels`, but extremes by the plain kernels. */
 export function runApart(
   extremes: readonly number[],
   { from, to }: ChannelRange,

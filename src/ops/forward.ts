@@ -46,12 +46,12 @@ export function batchStatistics(
   statistics.channelsPerBlock = own;
   if (group.size === 1) return finished(statistics);
   const least = Math.ceil(channels / group.mostBlocks);
-  // A rank without values takes the blocks that suit the others.
+  // A rank without values takes the blocks that suit the other ranks.
   const vote = samples * plane === 0 ? Number.POSITIVE_INFINITY : Math.max(least, own);
   return mergeMoments(statistics, vote, scope);
 }
 
-/** Writes y = (x - mean) * invstd * weight + bias, and what the tail adds, by the statistics of a batch; y may be x. */
+/** Normalises x by the statistics of a batch, with the tail, into y, which may be x. */
 export function normalizeBatch(
   y: TensorData,
   x: TensorData,
@@ -66,7 +66,7 @@ export function normalizeBatch(
   normalize(y, x, statistics, affine, layout, kernels);
 }
 
-/** The same by a given mean and variance. */
+/** Normalises x by a given mean and variance. */
 export function normalizeBy(
   y: TensorData,
   x: TensorData,

@@ -1,4 +1,4 @@
-/** Which kernels layers and tensors get: those of this thread, or others that are handed in. */
+/** The kernels that layers and tensors get: those of this thread, or others that are passed in. */
 
 import type { Kernels } from '../kernels/kernels.js';
 import { defaultKernels } from '../kernels/select.js';
@@ -7,12 +7,12 @@ export type { Kernels } from '../kernels/kernels.js';
 
 let handedIn: Kernels | null = null;
 
-/** The kernels for what is made now. */
+/** Returns the kernels for layers and tensors that are made now. */
 export function currentKernels(): Kernels {
   return handedIn ?? defaultKernels();
 }
 
-/** What `make` makes stands on `kernels`, for good: layers, their parameters, tensors. */
+/** Makes layers, their parameters and tensors that use `kernels`, for good. */
 export function withKernels<T>(kernels: Kernels, make: () => T): T {
   const before = handedIn;
   handedIn = kernels;

@@ -9,7 +9,7 @@ import type { Piece } from './pieces.js';
 import type { Staging } from './staging.js';
 import { numberBytes } from './variant.js';
 
-/** Where a piece lies in its arrays and in the mask. */
+/** Position of a piece in its arrays and in the mask. */
 export type Place = Pick<Piece, 'channel' | 'channels' | 'rows' | 'values' | 'place' | 'places'>;
 
 export class Blend {
@@ -23,8 +23,8 @@ export class Blend {
   }
 
   /**
-   * Writes a - subs where the mask counts; elsewhere b * fills, or fills without b (0). Pointers to
-   * whole pieces; out may be a or b.
+   * Writes a - subs for values that count; for others b * fills, or fills without b (0). Pointers
+   * to whole pieces; out may be a or b.
    * @param subs as fills, of the element type, in the kernels' memory, from channel `from` on
    */
   run(

@@ -1,4 +1,4 @@
-/** What is done with per-channel numbers between the stages, by assembly/statistics.ts. */
+/** Operations on per-channel numbers between the stages, by assembly/statistics.ts. */
 
 import type { FloatArray } from '../../core/dtype.js';
 import { plainKernels } from '../plain.js';
@@ -57,8 +57,8 @@ export class ChannelStatistics {
   }
 
   /**
-   * Whether both lie in the kernels' memory. What is done with channels between the stages is done
-   * plainly where they do not: copying them would take as long.
+   * True if both lie in the kernels' memory. Other arrays are handled by the plain kernels: copying
+   * them would take as long.
    */
   #own(one: FloatArray, other: FloatArray): boolean {
     return this.heap.owns(one) && this.heap.owns(other);

@@ -1,7 +1,7 @@
 /**
  * The stages over arrays outside the kernels' memory: piece by piece through two staging arrays, never
  * copied whole. Per-channel arguments are pointers already, to the first channel of the run.
- * Results go out through the array that their input came in by.
+ * Results go out through the staging array of their input.
  */
 
 import type { DType, TensorData } from '../../core/dtype.js';
@@ -123,7 +123,7 @@ export class Foreign {
     }
   }
 
-  /** `parameters`: pointers to mean, invstd, weight, meanDy and meanDyXhat. */
+  /** @param parameters pointers to mean, invstd, weight, meanDy and meanDyXhat */
   inputGradient(
     dx: TensorData,
     dy: TensorData,
@@ -162,7 +162,7 @@ export class Foreign {
     return piecesOf(layout, { from, to }, STAGING_BYTES / bytes);
   }
 
-  /** Copies a piece into staging array `index`; its pointer. */
+  /** Copies a piece into staging array `index`; returns its pointer. */
   #load(index: number, array: TensorData, piece: Piece): number {
     const staged = this.#staging.tensor(index, array);
     copyIn(staged, array, piece);

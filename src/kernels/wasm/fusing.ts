@@ -1,7 +1,8 @@
 /**
- * One binary of the float32 kernels for engines with relaxed SIMD and for those without. Wherever a
- * product is added (`madd` of assembly/lanes.ts) it has two marks of three bytes each, instructions
- * that the kernels do not have otherwise: in the place of the product and in that of the sum.
+ * One binary of the float32 kernels for engines with relaxed SIMD and for engines without. Wherever
+ * a product is added (`madd` of assembly/lanes.ts) it has two marks of three bytes each,
+ * instructions that the kernels do not use otherwise: one in place of the product, one in place of
+ * the sum.
  */
 
 type Bytes = readonly [number, number, number];
@@ -22,7 +23,7 @@ const APART: readonly Bytes[] = [
   [0xfd, 0xe4, 0x01],
 ];
 
-/** The binary with products and sums in the places of the marks: rounded once if `fused`, or twice. */
+/** Replaces the marks by products and sums: rounded once if `fused`, otherwise twice. */
 export function unmarked(binary: Uint8Array, fused: boolean): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(binary);
   const instead = fused ? FUSED : APART;

@@ -1,6 +1,7 @@
 /**
- * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays of the kernels'
- * memory go in by pointer, all others through staging arrays (foreign.ts). After `reserve` no call allocates.
+ * The WebAssembly kernels: assembly/ behind the contract of kernels.ts. Arrays in the kernels'
+ * memory go in by pointer, all others through staging arrays (foreign.ts). After `reserve` no call
+ * allocates.
  */
 
 import type { ComputeDType, DType, FloatArray, TensorData } from '../../core/dtype.js';
@@ -267,7 +268,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     return this.#masked;
   }
 
-  /** Whether the code for the type or the mask is not there: before `init`. */
+  /** True if the code for the type or the mask is not loaded, as before `init`. */
   #lacks({ dtype, mask }: Layout): boolean {
     return (
       (dtype !== 'float32' && texts[dtype].ifThere() === undefined) ||

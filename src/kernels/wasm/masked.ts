@@ -1,6 +1,7 @@
 /**
  * The stages under a mask: piece by piece through the staging arrays, where values that do not
- * count are replaced, so that the other kernels need not know of them. Arguments as in foreign.ts.
+ * count are replaced, so that the other kernels need not know about masks. Arguments as in
+ * foreign.ts.
  */
 
 import { computeDType, type FloatArray, type TensorData } from '../../core/dtype.js';
@@ -30,8 +31,8 @@ export class Masked {
 
   /**
    * Writes mean and M2, from sums of d = x - shift and of d * d, with a shift of 0, or else of the
-   * mean that came out.
-   * @returns channels whose float32 sums can not give them
+   * resulting mean.
+   * @returns channels that float32 sums cannot give
    */
   moments(
     mean: number,
@@ -66,7 +67,7 @@ export class Masked {
     return bad;
   }
 
-  /** Adds d and d * d as the sums of dy and of dy * (x - 0), where both x and dy are d. */
+  /** Adds d and d * d as the sums of dy and of dy * (x - 0), with d as both x and dy. */
   #sum(
     sums: Float64Array,
     squares: Float64Array,
@@ -100,7 +101,7 @@ export class Masked {
     });
   }
 
-  /** Writes the sums of dy, and of dy * xhat, where the mask counts. */
+  /** Writes the sums of dy, and of dy * xhat, over values that count. */
   gradientSums(
     sumDy: number,
     sumDyXhat: number,
@@ -146,7 +147,7 @@ export class Masked {
     });
   }
 
-  /** Writes y, and 0 where the mask does not count. */
+  /** Writes y, and 0 for values that do not count. */
   normalize(
     y: TensorData,
     x: TensorData,
@@ -170,7 +171,7 @@ export class Masked {
   }
 
   /**
-   * Writes dx, and dy * scale where the mask does not count.
+   * Writes dx, and dy * scale for values that do not count.
    * @param scaleOf weight * invstd of a channel, or 0
    */
   inputGradient(
@@ -231,7 +232,7 @@ export class Masked {
     return array.subarray(0, to - from).fill(value);
   }
 
-  /** Writes a piece of a result: a where the mask counts, else b * fills. */
+  /** Writes a piece of a result: a for values that count, else b * fills. */
   #put(
     target: TensorData,
     a: number,
@@ -248,7 +249,7 @@ export class Masked {
   }
 }
 
-/** Pointers to the numbers of a piece, whose first channel has `skipped` before it. */
+/** Pointers to the numbers of a piece, with `skipped` channels before its first one. */
 export function pointersOf(
   arrays: readonly number[],
   skipped: number,

@@ -1,4 +1,4 @@
-/** Pieces of any arrays as numbers of the kernels' memory, elements of 16 bits as float32, and back. */
+/** Pieces of any arrays as numbers of the kernels' memory, and back; 16-bit elements as float32. */
 
 import type { DType, TensorData } from '../../core/dtype.js';
 import type { Engine } from './engine.js';
@@ -18,7 +18,7 @@ export class Numbers {
     this.#staging = staging;
   }
 
-  /** Pointer to a piece's numbers: where they lie, if that is a run of the kernels' memory, or copied. */
+  /** Pointer to a piece's numbers: in place, if they are a run of this memory, or copied. */
   in(index: number, array: TensorData, piece: Piece, dtype: DType): number {
     const direct = this.#direct(array, piece);
     if (!isHalf(dtype)) {
@@ -33,7 +33,7 @@ export class Numbers {
     return this.#staging.pointer(index);
   }
 
-  /** Pointer to where a result's numbers are written, before `out`; staging array 0, or direct. */
+  /** Pointer for a result's numbers, to be written before `out`: staging array 0, or in place. */
   place(target: TensorData, piece: Piece, dtype: DType): number {
     const staged = this.#staging.pointer(0);
     return isHalf(dtype) ? staged : this.#direct(target, piece) || staged;
@@ -52,7 +52,7 @@ export class Numbers {
     if (direct === 0) copyOut(target, halves, piece);
   }
 
-  /** Where a piece lies, if it is a run of the kernels' memory; else 0. */
+  /** Address of a piece, if it is a run of the kernels' memory; else 0. */
   #direct(array: TensorData, piece: Piece): number {
     if (!this.#heap.owns(array) || !isRun(piece)) return 0;
     return array.byteOffset + piece.start * array.BYTES_PER_ELEMENT;

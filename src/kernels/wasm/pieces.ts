@@ -5,9 +5,9 @@ import type { Layout } from '../../core/layout.js';
 import type { ChannelRange } from '../kernels.js';
 import { rowsOf } from './variant.js';
 
-/** Part of an array: rows, channels of them, and values of each channel, all from where they begin. */
+/** Part of an array: rows, channels of them, and values of each channel. */
 export interface Piece {
-  /** First channel, and how many. */
+  /** First channel, and the number of channels. */
   readonly channel: number;
   readonly channels: number;
   readonly rows: number;
@@ -21,13 +21,13 @@ export interface Piece {
   readonly places: number;
   /** Elements of a row of the piece; in a staging array the rows are contiguous. */
   readonly width: number;
-  /** Values per channel of the pieces of the same channels that came before. */
+  /** Values per channel of the earlier pieces of these channels. */
   readonly before: number;
 }
 
 /**
- * The pieces of `range`, at most `capacity` elements each: pieces of the same channels follow one
- * another. Nothing where there are no values.
+ * Yields the pieces of `range`, at most `capacity` elements each. Pieces of the same channels
+ * follow one another. Yields nothing if there are no values.
  */
 export function* piecesOf(
   layout: Layout,
@@ -58,7 +58,7 @@ export function* piecesOf(
   }
 }
 
-/** Whether the rows of a piece lie one after another, in an array as in a staging array. */
+/** True if the rows of a piece are consecutive, in an array as in a staging array. */
 export function isRun({ rows, width, stride }: Piece): boolean {
   return rows === 1 || width === stride;
 }
@@ -66,7 +66,7 @@ export function isRun({ rows, width, stride }: Piece): boolean {
 /** Copies a piece of `array` into `staged`. */
 export function copyIn(staged: TensorData, array: TensorData, piece: Piece): void {
   const { rows, start, stride, width } = piece;
-  // Rows of all channels lie one after another: one copy, not one for each pixel.
+  // Rows of all channels are consecutive: one copy, not one for each pixel.
   if (isRun(piece)) {
     staged.set(array.subarray(start, start + rows * width));
     return;

@@ -1,16 +1,16 @@
 /**
- * Staging: places in the kernels' memory through which foreign arrays pass by pieces. One for each
- * per-channel argument, and two for x and dy, whose result goes out through the same one.
+ * Staging: places in the kernels' memory through which foreign arrays pass by pieces. There is one
+ * for each per-channel argument, and two for x and dy, which results go out through.
  */
 
 import type { DType, FloatArray, TensorData } from '../../core/dtype.js';
 import type { Heap } from './heap.js';
 import { numberBytes } from './variant.js';
 
-/** Bytes of an array for tensors: what stays in the cache on its way. */
+/** Bytes of a staging array for tensors, which stay in the cache on their way. */
 export const STAGING_BYTES = 128 << 10;
 
-/** Numbers of a piece that an array holds beside a mask of as many, and elements of 16 bits. */
+/** Numbers of a piece that a staging array holds beside a mask and 16-bit elements of that many. */
 export function maskedCapacity(dtype: DType): number {
   const bytes = numberBytes(dtype) + 1 + (isHalf(dtype) ? 2 : 0);
   return Math.floor(STAGING_BYTES / bytes / 64) * 64;
@@ -72,7 +72,7 @@ export class Staging {
     return this.#tensor(index).byteOffset;
   }
 
-  /** The mask of a piece, behind the numbers of array 1 and room for elements of 16 bits. */
+  /** The mask of a piece, after the numbers of array 1 and room for elements of 16 bits. */
   mask(dtype: DType): Uint8Array {
     const { buffer, byteOffset } = this.#tensor(1);
     const capacity = maskedCapacity(dtype);
@@ -86,7 +86,7 @@ export class Staging {
     return new Uint16Array(buffer, byteOffset + 4 * capacity, capacity);
   }
 
-  /** The `length` float64 at `pointer`. */
+  /** Views the `length` float64 at `pointer`. */
   view(pointer: number, length: number): Float64Array {
     return this.#heap.view(pointer, length);
   }
@@ -99,7 +99,7 @@ export class Staging {
     return bytes === 8 ? staged.float64 : staged.float32;
   }
 
-  /** Pointer to value `from` of a per-channel array, copied in up to `to` where it is foreign. */
+  /** Pointer to value `from` of a per-channel array, copied in up to `to` if it is foreign. */
   input(slot: number, array: FloatArray | null, from: number, to: number, bytes: number): number {
     if (array === null) return 0;
     if (array.BYTES_PER_ELEMENT === bytes && this.#heap.owns(array)) {
@@ -110,20 +110,20 @@ export class Staging {
     return staged.byteOffset;
   }
 
-  /** Pointer to where value `from` of a per-channel result is written. */
+  /** Pointer for value `from` of a per-channel result. */
   output(slot: number, array: Float64Array, from: number, to: number): number {
     if (this.#heap.owns(array)) return array.byteOffset + from * 8;
     return this.channel(slot, to - from, 8).byteOffset;
   }
 
-  /** Copies a result out of its array, if `output` gave one. */
+  /** Copies a result out of its staging array, if `output` gave one. */
   deliver(slot: number, array: Float64Array, from: number, to: number): void {
     if (this.#heap.owns(array)) return;
     const staged = this.channel(slot, to - from, 8);
     for (let c = from; c < to; c++) array[c] = staged[c - from];
   }
 
-  /** Another array for a slot; the old one stays when there is no memory for it. */
+  /** Makes a larger array for a slot; the old one stays if memory is exhausted. */
   #enlarge(slot: number, length: number): ChannelPlace {
     const float64 = this.#heap.allocate('float64', Math.max(length, 256)) as Float64Array;
     const float32 = new Float32Array(float64.buffer, float64.byteOffset, 2 * float64.length);

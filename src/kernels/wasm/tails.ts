@@ -1,6 +1,6 @@
 /**
- * The stages of calls with a tail, by assembly/tail.ts and gate.ts. Arrays of float32 and float64 in
- * the kernels' memory are read and written where they lie; 16 bits, foreign arrays and zeros of a mask
+ * The stages of calls with a tail, by assembly/tail.ts and gate.ts. Arrays of float32 and float64
+ * in the kernels' memory are read and written in place; 16 bits, foreign arrays and zeros of a mask
  * go by pieces through the staging arrays.
  */
 
@@ -18,16 +18,16 @@ import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
 import { isHalf, maskedCapacity, SLOTS, type Staging } from './staging.js';
 import { BYTES, byRows, numberBytes, rowsOf } from './variant.js';
 
-/** Of which a kernel is told. */
+/** Words of a kernel's arguments. */
 const WORDS = 'out dy x mean invstd weight bias channels rows stride values';
 
-/** A build's kernels by whether they rectify. */
+/** A build's kernels, without and with a rectifier. */
 interface Kernels {
   readonly plane: readonly [Stage, Stage];
   readonly row: readonly [Stage, Stage];
 }
 
-/** What a 16-bit pattern must be above to be NaN. */
+/** Patterns of infinity: 16-bit patterns above them are NaN. */
 const INFINITY: Partial<Record<Layout['dtype'], number>> = { float16: 0x7c00, bfloat16: 0x7f80 };
 
 export class Tails implements TailStages {
@@ -102,7 +102,7 @@ export class Tails implements TailStages {
       const [at, width] = [from * values * bytes, (to - from) * values * bytes];
       const stride = layout.channels * values * bytes;
       const pointers = [g, dy, y].map(({ byteOffset }) => byteOffset + at);
-      // Rows of all channels lie one after another.
+      // Rows of all channels are consecutive.
       if (width === stride) run(...pointers, 1, 0, rows * width, infinity);
       else run(...pointers, rows, stride, width, infinity);
       return;
@@ -145,7 +145,7 @@ export class Tails implements TailStages {
     };
   }
 
-  /** Puts zeros where the mask does not count. */
+  /** Puts zeros at values that do not count. */
   #zero(at: number, piece: Piece, layout: Layout): void {
     this.#blend ??= new Blend(this.#engine, this.#staging);
     const { channel, channels } = piece;

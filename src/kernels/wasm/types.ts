@@ -1,4 +1,4 @@
-/** The kernels of element types beside float32; src/features/ has their code. */
+/** The kernels of element types besides float32; src/features/ has their code. */
 
 import { decode } from '../../core/binary-text.js';
 import type { DType } from '../../core/dtype.js';
@@ -14,9 +14,9 @@ export const texts = {
   bfloat16: slotFor<string>('bfloat16'),
 };
 
-/** What a build has: its stages, and for 16 bits elements as float32 and back. */
+/** Exports of a build: its stages, and for 16 bits the conversions to float32 and back. */
 export interface TypeKernels extends Variants {
-  /** `count` elements from one pointer to another. */
+  /** Converts `count` elements from one pointer to another. */
   widen(target: number, source: number, count: number): void;
   narrow(target: number, source: number, count: number): void;
 }

@@ -1,11 +1,13 @@
 /**
- * Which kernel an array gets, and in which blocks backward: the one place that knows.
+ * Chooses the kernel of an array, and the blocks of a backward call: the one place that knows.
  *
  * | variant | arrays | one pass over | blocks |
  * |---|---|---|---|
- * | plane | channels first, planes of 32 values and more | planes, in memory's order; small ones of four samples at once | channels |
+ * | plane | channels first, planes of 32 values and more* | planes, in memory's order; small ones of four samples at once | channels |
  * | row | channels first, smaller planes | runs of 4 KB over all samples, four at once | channels |
- * | row | channels last, and (N, C) | the same | none: strips of channels lose 2 to 6 times |
+ * | row | channels last, and (N, C) | as above, over all rows | none: strips of channels lose 2 to 6 times |
+ *
+ * (*) Below 8 samples also planes of 16 bytes and more.
  */
 
 import type { DType } from '../../core/dtype.js';
@@ -19,7 +21,7 @@ export function numberBytes(dtype: DType): 4 | 8 {
   return dtype === 'float64' ? 8 : 4;
 }
 
-/** An array as rows: `rows` of them, each channel with `values` side by side in a row. */
+/** An array as rows: `rows` of them, each channel with `values` adjacent values in a row. */
 export interface Rows {
   readonly rows: number;
   readonly values: number;
@@ -32,13 +34,13 @@ export function rowsOf(layout: Layout): Rows {
     : { rows: layout.samples, values: layout.plane };
 }
 
-/** Below one vector of 16 bytes a plane has no kernel of its own. */
+/** A plane below one vector of 16 bytes has no kernel of its own. */
 const VECTOR = 16;
-/** Planes below these many values go by rows, where there are these many samples. */
+/** Planes below this many values go by rows, if there are this many samples. */
 const TINY_PLANE = 32;
 const SAMPLES = 8;
 
-/** Whether `rows` rows with `values` of `bytes` bytes each to a channel go by rows. */
+/** True if `rows` rows with `values` of `bytes` bytes each to a channel go by rows. */
 export function byRows(rows: number, values: number, bytes: number): boolean {
   return values * bytes < VECTOR || (values < TINY_PLANE && rows >= SAMPLES);
 }
@@ -46,17 +48,17 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
 /** Bytes of x in a block that stays, with dy and dx, in the second-level cache. */
 const BLOCK_BYTES = 128 << 10;
 /**
- * Bytes of x up to which a backward call takes all channels at once: what stays, with dy and dx, in
- * a core's share of the last-level cache. A forward call always does, since prefetching over whole
- * arrays gains more than blocks save: docs/kernels.md has the figures.
+ * Bytes of x up to which a backward call takes all channels at once: with dy and dx they stay in a
+ * core's share of the last-level cache. A forward call always takes all, since prefetching over
+ * whole arrays gains more than blocks save: docs/kernels.md has the figures.
  */
 const WHOLE_BYTES = 2 << 20;
-/** Bytes side by side in memory that the hardware's prefetching needs ... */
+/** Adjacent bytes in memory that the hardware's prefetching needs ... */
 const RUN_BYTES = 48 << 10;
 /** ... even at the price of blocks that only the last-level cache holds, up to this size. */
 const LARGEST_BLOCK_BYTES = 1640 << 10;
 
-/** Channels of one block of a backward call; all of them where a row has one value of each. */
+/** Channels of one block of a backward call; all channels if a row has one value of each. */
 export function channelsPerBlock(layout: Layout): number {
   const { channels, samples, plane } = layout;
   const bytes = BYTES[layout.dtype];
@@ -68,7 +70,7 @@ export function channelsPerBlock(layout: Layout): number {
     const run = Math.floor(RUN_BYTES / (plane * bytes));
     fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
   }
-  // Equal blocks, as nearly as can be.
+  // Equal blocks, as nearly as possible.
   const blocks = Math.max(1, Math.ceil(channels / fit));
   return Math.max(1, Math.ceil(channels / blocks));
 }

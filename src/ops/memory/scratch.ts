@@ -1,13 +1,13 @@
 /**
- * Per-channel sums of the pass that is running, and what goes to other ranks, in the kernels'
- * memory, where kernels need no copies. One for each thread: passes run one at a time, and nothing
- * is kept in it between them.
+ * Per-channel sums of the pass that is running, and numbers for other ranks, in the kernels'
+ * memory, so that kernels need no copies. There is one for each thread: passes run one at a time,
+ * and nothing is kept in it between them.
  */
 
 import type { Kernels } from '../kernels.js';
 import { wireLength } from './statistics.js';
 
-/** Numbers of both kinds of sums, one kind behind the other; or of what goes to other ranks. */
+/** Numbers of both kinds of sums, concatenated; or numbers for other ranks. */
 export interface Scratch {
   readonly all: Float64Array;
   readonly first: Float64Array;
@@ -24,8 +24,8 @@ export function scratch(kernels: Kernels, use: Use, length: number): Scratch {
 }
 
 /**
- * Takes all the memory that passes over `channels` channels need beside their tensors, so that they
- * do not run out of it between two collectives.
+ * Takes all the memory that passes over `channels` channels need besides their tensors, so that
+ * they do not run out of it between two collectives.
  * @param ranks whose moments are gathered; 1 for a rank alone
  * @throws RangeError when memory is exhausted
  */
@@ -34,7 +34,7 @@ export function reserve(kernels: Kernels, channels: number, ranks: number): void
 }
 
 const owned = new WeakMap<Kernels, Workspace>();
-/** The last one asked for; nearly always the only one. */
+/** The workspace of the previous call; nearly always the only one. */
 let last: Workspace | null = null;
 
 function ownedBy(kernels: Kernels): Workspace {
@@ -90,7 +90,7 @@ class Growing {
   }
 }
 
-/** All that lies in the memory of some kernels. */
+/** All arrays in the memory of some kernels. */
 class Workspace {
   readonly kernels: Kernels;
   readonly #growing: Record<Use, Growing>;

@@ -1,21 +1,21 @@
 /**
- * What a forward call leaves for its backward call, in the kernels' memory: kernels write it there
- * and find it there again, and nothing is copied. A layer has memory for two calls; when more of
- * them wait for their backward calls, the oldest moves to ordinary memory.
+ * Numbers that a forward call leaves for its backward call, in the kernels' memory: kernels write
+ * and read them there, and nothing is copied. A layer has memory for two calls; if more of them
+ * wait for their backward calls, the oldest moves to ordinary memory.
  */
 
 import type { ComputeDType, FloatArray } from '../../core/dtype.js';
 import { type Moments, packedLength } from '../../core/moments.js';
 import type { Kernels } from '../kernels.js';
 
-/** What a rank sends to others in a forward call: packed moments, and a vote on blocks. */
+/** Numbers that a rank sends in a forward call: packed moments, and a vote on blocks. */
 export function wireLength(channels: number): number {
   return packedLength(channels) + 1;
 }
 
 /** The arrays of one {@link Statistics}. */
 class Place {
-  /** Count, means, M2 and a vote: what goes to other ranks. */
+  /** Numbers for other ranks: count, means, M2 and a vote. */
   readonly packed: Float64Array;
   readonly mean: Float64Array;
   readonly m2: Float64Array;
@@ -40,19 +40,19 @@ class Place {
     return new Place(numbers, kernels.allocate(dtype, channels));
   }
 
-  /** The same numbers in ordinary memory. */
+  /** Copies the numbers to ordinary memory. */
   copy(): Place {
     return new Place(this.#all.slice(), this.weight.slice());
   }
 }
 
-/** Per-channel numbers of one forward call; of the group, once its ranks have met. */
+/** Per-channel numbers of one forward call; the group's, once its ranks have met. */
 export class Statistics implements Moments {
   /** Values per channel. */
   count = 0;
   /** Channels of a block of the backward call, as the group has agreed. */
   channelsPerBlock = 0;
-  /** Channels that the plain kernels do; see extremes.ts. */
+  /** Channels that the plain kernels handle; see extremes.ts. */
   extremes: readonly number[] | null = null;
   readonly #hasWeight: boolean;
   #place: Place;
@@ -84,14 +84,14 @@ export class Statistics implements Moments {
     return this.#hasWeight ? this.#place.weight : null;
   }
 
-  /** Leaves its memory to another call, and takes a copy along. */
+  /** Leaves its memory to another call, and keeps a copy. */
   leave(): Place {
     const place = this.#place;
     this.#place = place.copy();
     return place;
   }
 
-  /** Gives its memory back; it is not used any more. */
+  /** Gives its memory back; it must not be used any more. */
   end(): Place {
     return this.#place;
   }
@@ -103,7 +103,7 @@ export class Keeper {
   readonly #channels: number;
   readonly #dtype: ComputeDType;
   readonly #free: Place[] = [];
-  /** Those in use that lie in the kernels' memory, the oldest first. */
+  /** Statistics in use that lie in the kernels' memory, the oldest first. */
   readonly #lent: Statistics[] = [];
 
   /** @param dtype of weights */
@@ -113,7 +113,7 @@ export class Keeper {
     this.#dtype = dtype;
   }
 
-  /** Takes the memory, once. @throws RangeError when there is none */
+  /** Takes the memory, once. @throws RangeError when it is exhausted */
   reserve(): void {
     while (this.#free.length + this.#lent.length < 2) {
       this.#free.push(Place.allocate(this.#kernels, this.#channels, this.#dtype));
@@ -129,7 +129,7 @@ export class Keeper {
     return statistics;
   }
 
-  /** Takes statistics back that nothing needs any more; once is enough. */
+  /** Takes back statistics that nothing needs any more; later calls have no effect. */
   give(statistics: Statistics): void {
     const at = this.#lent.indexOf(statistics);
     if (at < 0) return;

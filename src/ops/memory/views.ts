@@ -1,12 +1,12 @@
 /**
  * Views of arrays in the kernels' memory. All of it is one buffer, which the engine keeps for any
- * view: without more, an array could be collected, and its memory given to another one, while a
- * program still reads a view that it has cut from it.
+ * view. Without further care, an array could be collected, and its memory given to another one,
+ * while a program still reads a view that it has cut from it.
  *
- * So what programs see of this memory has a `subarray` whose views keep the array, and a `buffer`
- * after which the array's memory is no longer given back by itself: nobody can follow the views
- * that are made of it. Properties of each array, since a class of its own would show in
- * comparisons (deepStrictEqual) and names.
+ * So arrays of this memory that programs see have a `subarray` whose views keep the array, and a
+ * `buffer` after whose reading the array's memory is no longer given back by itself: nobody can
+ * follow the views that are made of it. They are properties of each array, since a class of its own
+ * would show in comparisons (deepStrictEqual) and names.
  */
 
 import type { TensorData } from '../../core/dtype.js';
@@ -14,7 +14,7 @@ import { AnyArray, bufferOf } from '../../core/typed-arrays.js';
 
 /** The array that a view was cut from. */
 const sources = new WeakMap<TensorData, TensorData>();
-/** Arrays whose buffer was asked for. */
+/** Arrays whose buffer was read. */
 const pinned = new Set<TensorData>();
 
 const cut = (AnyArray.prototype as unknown as Float32Array).subarray;
@@ -43,13 +43,13 @@ function sourceOf(view: TensorData): TensorData {
   return source === undefined ? view : sourceOf(source);
 }
 
-/** `array`, kept by what a program cuts from it. Arrays with a buffer of their own need nothing. */
+/** Makes views that a program cuts from `array` keep it; needless for a buffer of its own. */
 export function keptByViews<T extends TensorData>(array: T): T {
   if (bufferOf(array).byteLength === array.byteLength) return array;
   return Object.defineProperties(array, PROPERTIES);
 }
 
-/** Ends that: the array's memory is given back. */
+/** Forgets a pinned array, whose memory is given back. */
 export function unpin(array: TensorData): void {
   pinned.delete(array);
 }

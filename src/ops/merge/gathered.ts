@@ -31,7 +31,7 @@ export class GatheredMoments implements Pass<Statistics> {
   }
 }
 
-/** The smallest of the ranks' votes: the last numbers that each of `ranks` ranks sent. */
+/** Finds the smallest of the ranks' votes: the final number of each of `ranks` ranks. */
 function smallestVote(gathered: Float64Array, ranks: number): number {
   const length = gathered.length / ranks;
   let smallest = Number.POSITIVE_INFINITY;

@@ -1,4 +1,4 @@
-/** What a backward call asks of its group. */
+/** The part of a backward call that meets its group. */
 
 import type { Work } from '../../group/transport.js';
 import type { ChannelRange, GradientSums } from '../../kernels/kernels.js';

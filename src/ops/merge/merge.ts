@@ -1,17 +1,17 @@
 /**
- * How the ranks of a group put their statistics together: the algorithm's only words to a group.
- * Every rank gets bitwise the same, because merges and sums run in rank order.
+ * The ranks of a group put their statistics together: the layers' only words to a group. Every rank
+ * gets bitwise the same result, because merges and sums run in rank order.
  *
  * | | forward | backward |
  * |---|---|---|
  * | up to 64 ranks | gathered: one all-gather of (count, mean, M2), 2C + 2 numbers | reduced: one all-reduce of both sums, 2C |
  * | more | reduced: all-reduces of counts and means, of M2, and of votes | the same |
- * | reproducible | exact: all-reduces of bounds, 2C, and of words, 4C + 1; once more where means are far from 0 | exact: the same |
+ * | reproducible | exact: all-reduces of bounds, 2C, and of words, 4C + 1; once more if means are far from 0 | exact: the same |
  *
  * An all-gather needs one collective, but its bytes grow with the ranks.
  *
- * With the moments travels a vote: a rank's channels in a block of the backward call. All take the
- * smallest, since the ranks of a group must cut alike. It rides along and costs no collective.
+ * A vote travels with the moments: a rank's channels in a block of the backward call. All take the
+ * smallest, since the ranks of a group must cut alike. The vote costs no collective of its own.
  */
 
 import { packedLength } from '../../core/moments.js';

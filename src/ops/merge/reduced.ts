@@ -68,10 +68,10 @@ export class ReducedMeans implements MeansOfGroup {
   readonly #all: Float64Array;
   readonly #count: number;
   readonly #scope: Scope;
-  /** What came back for the block that is under way. */
+  /** Received sums of the block that is under way. */
   #received: Float64Array;
 
-  /** @param sums of dy and of dy * xhat on this rank, one after the other */
+  /** @param sums of dy and of dy * xhat on this rank, concatenated */
   constructor(sums: Float64Array, count: number, scope: Scope) {
     const means = scratch(scope.kernels, 'means', sums.length);
     this.means = { dy: means.first, dyXhat: means.second };
@@ -89,7 +89,7 @@ export class ReducedMeans implements MeansOfGroup {
     const length = to - from;
     let sent = this.#sums;
     if (length !== channels) {
-      // The two kinds of sums of some of the channels lie apart: side by side for the wire.
+      // The two kinds of sums of some channels lie apart: concatenated for the wire.
       sent = scratch(kernels, 'sent', 2 * length).all;
       sent.set(this.#sums.subarray(from, to));
       sent.set(this.#sums.subarray(channels + from, channels + to), length);
