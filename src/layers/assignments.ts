@@ -1,6 +1,6 @@
 /** Assignments to a layer's properties take effect or throw; none is ignored. */
 
-/** Makes assignments throw to all that a prototype has a getter for and no setter. */
+/** Makes assignments throw for all properties that a prototype has a getter but no setter for. */
 export function refuseAssignments(prototype: object): void {
   for (const [name, property] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
     if (property.get === undefined || property.set !== undefined) continue;

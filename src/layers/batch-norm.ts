@@ -1,6 +1,6 @@
 /**
- * What the two layers share: the passes over a tensor, modes and contexts.
- * A subclass says which statistics a call takes, over which group, and how running ones move.
+ * The common part of the two layers: the passes over a tensor, modes and contexts. A subclass
+ * decides which statistics a call takes, over which group, and how running ones move.
  */
 
 import type { DType } from '../core/dtype.js';
@@ -78,7 +78,7 @@ export abstract class BatchNorm {
     setParts(this, parts);
   }
 
-  /** Whether a call takes the batch's statistics (true) or the running ones. */
+  /** True if a call takes the batch's statistics, false if it takes the running statistics. */
   protected abstract usesBatchStatistics(): boolean;
   /** The group over which a call with the batch's statistics runs. */
   protected abstract batchGroup(): ProcessGroup;
@@ -89,7 +89,10 @@ export abstract class BatchNorm {
   protected abstract adopt(moments: Moments): void;
   /** Named tensors of the state, in a fixed order; written in place by `loadStateDict`. */
   protected abstract state(): StateDict;
-  /** Of the layer, beside `eps`, `dtype`, `channelsLast`, ...: those that are not the usual ones. */
+  /**
+   * Options of the layer besides `eps`, `dtype`, `channelsLast`, ...: those that differ from the
+   * defaults.
+   */
   protected abstract ownOptions(): string;
 
   get numFeatures(): number {
@@ -111,12 +114,12 @@ export abstract class BatchNorm {
     this.optionsChanged();
   }
 
-  /** What collectives and errors call this layer. */
+  /** Name of this layer in collectives and errors. */
   get label(): string {
     return this.#setup.label;
   }
 
-  /** Batches that left the running statistics as they were, for NaN or infinity in them. */
+  /** Batches that left the running statistics as they were, because of NaN or infinity. */
   get skippedUpdates(): number {
     return this.#synchronization.skippedUpdates;
   }
@@ -129,7 +132,7 @@ export abstract class BatchNorm {
     return this.#training;
   }
 
-  /** Training mode, or inference with `false`. */
+  /** Sets training mode, or inference with `false`. */
   setTrain(flag = true): this {
     if (typeof flag !== 'boolean') {
       throw new TypeError(`${this.label}: setTrain takes true or false, got ${show(flag)}`);
@@ -155,33 +158,34 @@ export abstract class BatchNorm {
   }
 
   /**
-   * Takes over parameters and buffers, tensors or what clones and JSON make of them; nothing changes
-   * unless all fit.
-   * @returns with `strict: false` the names that were missing and that were left over
-   * @throws RangeError for missing or unknown names and wrong shapes; TypeError for no tensors
+   * Takes over parameters and buffers, tensors or their clones and JSON; nothing changes unless all
+   * fit.
+   * @returns with `strict: false` the missing names and the names that were left over
+   * @throws RangeError for missing or unknown names and wrong shapes; TypeError for anything but
+   *   tensors
    */
   loadStateDict(state: StateDictLike, options: LoadOptions = {}): LoadReport {
     return writeState(this.state(), state, options, this.label);
   }
 
-  /** Puts the running statistics back to where a new layer has them. */
+  /** Resets the running statistics to those of a new layer. */
   resetRunningStatistics(): void {
     this.running?.reset();
   }
 
   /**
    * Normalises x of shape (N, C, +), or (N, +, C) with `channelsLast`. In training every rank of
-   * the group must call it, also one whose N is 0. `backward` reads x again: do not change it before;
-   * the checked mode finds where it was.
+   * the group must call it, also a rank whose N is 0. `backward` reads x again: do not change it
+   * before; the checked mode finds such a change.
    * @returns y, of x's shape and dtype
-   * @throws TypeError for x that is not a Tensor; RangeError for a wrong shape or dtype, and where
-   *   the group's batch has only one value per channel. Errors reach every rank of the group.
+   * @throws TypeError for x that is not a Tensor; RangeError for a wrong shape or dtype, and if the
+   *   group's batch has only one value per channel. Errors reach every rank of the group.
    */
   forward(x: Tensor, options: ForwardOptions = {}): Tensor {
     return this.#passes.keep(this.forwardWithContext(x, options));
   }
 
-  /** Like {@link forward}, and hands out what its backward call needs, for several in a row. */
+  /** Like {@link forward}, and returns the context for its backward call, for several in a row. */
   forwardWithContext(x: Tensor, options: ForwardOptions = {}): Forwarded {
     return this.#passes.forward(x, options, this.#group(), this.#training);
   }
@@ -189,7 +193,7 @@ export abstract class BatchNorm {
   /**
    * Like {@link forward}, for `await layer.startForward(x).done()`, on threads that may not block
    * and beside ranks that do. Passes of a thread run one at a time, in the order of their calls;
-   * what is wrong with the arguments comes from the work. x must not change before it is over.
+   * errors about arguments come from the work. x must not change before it is over.
    */
   startForward(x: Tensor, options: ForwardOptions = {}): Work<Tensor> {
     const make = this.#makeForward(x, options);
@@ -202,9 +206,9 @@ export abstract class BatchNorm {
   }
 
   /**
-   * Gradient of the input of a forward call, from dy, the gradient of its output. Fills the
-   * parameters' `grad` with LOCAL sums; `averageGradients` puts them together. dy must have one
-   * scale on all ranks: where batches are uneven, that of the sum of all samples' losses.
+   * Computes the gradient of the input of a forward call, from dy, the gradient of its output.
+   * Fills the parameters' `grad` with LOCAL sums; `averageGradients` puts them together. dy must
+   * have one scale on all ranks: if batches are uneven, that of the sum of all samples' losses.
    * @returns dx, of dy's shape and dtype
    * @throws Error without a forward call to go back through; RangeError for a dy that does not fit
    */
@@ -221,14 +225,14 @@ export abstract class BatchNorm {
     return startInTurn(make, this.#group()?.mayBlock);
   }
 
-  /** The mode is that of the call, whenever its turn comes. */
+  /** The mode is the mode at the call, even if its turn comes later. */
   #makeForward(x: Tensor, options: ForwardOptions): () => Pass<Forwarded> {
     const group = this.#group();
     const training = this.#training;
     return () => this.#passes.forwardPass(x, options, group, training);
   }
 
-  /** Of the options that both layers have and show nowhere. */
+  /** Rules among the options that both layers have and show nowhere. */
   protected commonRules(): {
     reproducible: boolean;
     groupGradients: boolean;
@@ -238,12 +242,12 @@ export abstract class BatchNorm {
     return { reproducible, groupGradients, onNonFinite };
   }
 
-  /** An option has another value: what the collectives carry changes. */
+  /** Notes that an option has another value: the text in the collectives changes. */
   protected optionsChanged(): void {
     this.#collectives = null;
   }
 
-  /** The label, and in few words the options that are not the usual ones: ranks must agree. */
+  /** The label and, in few words, the options that differ from defaults: ranks must agree. */
   #collectiveLabel(): string {
     this.#collectives ??= this.#setup.numbered + this.ownOptions();
     return this.#collectives;

@@ -1,4 +1,4 @@
-/** A forward and a backward call once their arguments are checked, up to the first collective. */
+/** A forward and a backward call after the check of their arguments, up to the first collective. */
 
 import type { TensorData } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';
@@ -17,7 +17,7 @@ import { tailCalls } from './tail-calls.js';
 
 const CHECKS = { checkChoice, checkOut, overlaps };
 
-/** A forward call that is under way: its input, and where y goes. */
+/** A forward call that is under way: its input, and the tensor for y. */
 export interface ForwardCall {
   readonly x: Tensor;
   readonly out: Tensor;
@@ -27,7 +27,7 @@ export interface ForwardCall {
   readonly affine: Affine;
 }
 
-/** A backward call that is under way: dy, and where dx goes. */
+/** A backward call that is under way: dy, and the tensor for dx. */
 export interface BackwardCall {
   readonly context: ForwardContext;
   readonly saved: Saved;

@@ -1,6 +1,6 @@
 /**
- * The checked mode of the layers: finds inputs and outputs that were changed between forward and backward, and
- * ranks whose options, weights or running statistics differ. See docs/reliability.md.
+ * The checked mode of the layers: finds inputs and outputs that were changed between forward and
+ * backward, and ranks whose options, weights or running statistics differ. See docs/reliability.md.
  */
 
 import { digestOf } from '../core/digest.js';
@@ -12,7 +12,7 @@ import type { ForwardContext } from './context.js';
 import type { StateDict } from './state-dict.js';
 import type { Tail } from './synchronization.js';
 
-/** What is compared of a layer. */
+/** The part of a layer that ranks compare. */
 export interface CheckedLayer {
   readonly label: string;
   /** "SyncBatchNorm(2, eps=1e-5, momentum=0.1)": its options by name. */
@@ -21,7 +21,7 @@ export interface CheckedLayer {
 
 /**
  * Compares a layer over the ranks of a call.
- * @param tail of the call: whether it adds, and its activation
+ * @param tail of the call: its addition and its activation are compared
  * @param state parameters and buffers, compared bit by bit
  * @returns null when there is nobody to compare with
  */
@@ -54,7 +54,7 @@ export function digestOfTensor({ data }: Tensor): number {
   return digestOf(data);
 }
 
-/** @throws RangeError where what a forward call keeps is not what it was */
+/** @throws RangeError if a tensor that a forward call keeps has changed */
 export function checkUnchanged(context: ForwardContext | null, label: string): void {
   if (context === null || context.saved === null || context.digest === null) return;
   const { input, digest, tail } = context;

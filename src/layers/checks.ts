@@ -13,10 +13,13 @@ export function checkInteger(value: unknown, least: number, what: string): numbe
   return value as number;
 }
 
-/** Channels of a layer: far more than memory holds, and few enough for their bytes to be a size. */
+/**
+ * Most channels of a layer: far more than memory holds, and few enough for their bytes to be a
+ * size.
+ */
 const MOST_CHANNELS = 2 ** 28;
 
-/** The number of a layer's channels. */
+/** Checks the number of a layer's channels. */
 export function checkChannels(value: unknown, layer: string): void {
   const channels = checkInteger(value, 1, `${layer}: numFeatures`);
   if (channels > MOST_CHANNELS) {
@@ -31,7 +34,7 @@ export function checkBoolean(value: unknown, what: string): boolean {
   return value;
 }
 
-/** `eps`: a number, finite and not negative. */
+/** Checks `eps`: a number, finite and not negative. */
 export function checkEps(value: unknown, layer: string): number {
   if (typeof value !== 'number') {
     throw new TypeError(`${layer}: eps must be a number, got ${show(value)}`);
@@ -42,7 +45,7 @@ export function checkEps(value: unknown, layer: string): number {
   return value;
 }
 
-/** `momentum`: a number in [0, 1]. */
+/** Checks `momentum`: a number in [0, 1]. */
 export function checkMomentum(value: unknown, layer: string): number {
   if (typeof value !== 'number') {
     throw new TypeError(`${layer}: momentum must be a number, got ${show(value)}`);

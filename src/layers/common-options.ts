@@ -8,33 +8,33 @@ import { currentKernels, type Kernels } from '../ops/kernels.js';
 import { checkBoolean, checkChoice, checkEps } from './checks.js';
 import { nextNumber } from './numbers.js';
 
-/** What a layer does with a batch that holds NaN or infinity. */
+/** A layer's rule for a batch that holds NaN or infinity. */
 export type NonFiniteRule = 'skip' | 'propagate' | 'throw';
 export const NON_FINITE_RULES: readonly NonFiniteRule[] = ['skip', 'propagate', 'throw'];
 
-/** Options that both layers take, beside their own. */
+/** Options that both layers take, besides their own. */
 export interface CommonOptions {
   /** Added to the variance inside the root. Default 1e-5. */
   eps?: number;
-  /** Of parameters and buffers; the 16-bit types keep them in float32. Default 'float32'. */
+  /** Type of parameters and buffers; the 16-bit types keep them in float32. Default 'float32'. */
   dtype?: DType;
   /**
    * Name in collectives and errors, of at most 200 characters; the same on every rank. Default:
    * class and channel count.
    */
   name?: string;
-  /** Whether the channel is the last axis instead of axis 1. Default false. */
+  /** If true, the channel is the last axis instead of axis 1. Default false. */
   channelsLast?: boolean;
-  /** Whether results must not depend on how the batch is split over ranks. Default false. */
+  /** If true, results do not depend on how the batch is split over ranks. Default false. */
   reproducible?: boolean;
   /**
-   * With `reproducible`: whether the gradients of weight and bias are the exact sums over the group,
-   * the same on every rank and for every split, instead of those over this rank's samples. They
-   * must not be averaged or summed over the group again. Default false.
+   * With `reproducible`: if true, the gradients of weight and bias are the exact sums over the
+   * group, the same on every rank and for every split, instead of the sums over this rank's
+   * samples. They must not be averaged or summed over the group again. Default false.
    */
   groupGradients?: boolean;
   /**
-   * What a NaN or infinity in the group's batch does in training. 'skip' (default): running
+   * Effect of a NaN or infinity in the group's batch in training. 'skip' (default): running
    * statistics stay as they are, `skippedUpdates` counts; 'propagate': they take it over; 'throw':
    * RangeError on every rank.
    */
@@ -55,9 +55,9 @@ export const COMMON_OPTIONS = [
 export interface CommonSetup {
   /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
   readonly label: string;
-  /** What its parameters' names begin with. */
+  /** Beginning of its parameters' names. */
   readonly prefix: string;
-  /** What its collectives are called: `label`, and a number where there is no name. */
+  /** Name of its collectives: `label`, and a number if the layer has no name. */
   readonly numbered: string;
   readonly dtype: ComputeDType;
   readonly eps: number;
@@ -68,7 +68,7 @@ export interface CommonSetup {
   readonly kernels: Kernels;
 }
 
-/** Whether weight and bias are there, or trained: both, none, or one of them. */
+/** Presence or training of weight and bias: both, none, or one of them. */
 export type AffineOption = boolean | { readonly weight: boolean; readonly bias: boolean };
 
 /** The two parts of an `affine` option. */
@@ -85,7 +85,7 @@ export function affineParts(affine: unknown, label: string): { weight: boolean; 
   };
 }
 
-/** Characters of a layer's name. */
+/** Most characters of a layer's name. */
 const MOST_NAME = 200;
 
 /** `SyncBatchNorm 'bn2'`, or `SyncBatchNorm(64)` without a name. */
@@ -104,13 +104,13 @@ export function labelOf(kind: string, numFeatures: unknown, options: CommonOptio
   return `${kind} '${showText(name, 6 * MOST_NAME)}'`;
 }
 
-/** The first one has no number: most programs have one of a width. */
+/** The first layer has no number: most programs have one of a width. */
 function numberedLabel({ name }: CommonOptions, label: string): string {
   const number = name === undefined ? nextNumber(label) : 1;
   return number === 1 ? label : `${label} #${number}`;
 }
 
-/** Those of `options` that are not the usual ones, in few words: '{ eps: 0.001 }', or nothing. */
+/** Writes those of `options` that differ from the defaults: '{ eps: 0.001 }', or nothing. */
 export function unusualOptions(options: object, usual: object): string {
   const known = usual as Record<string, unknown>;
   const unusual = Object.entries(options).filter(([name, value]) => value !== known[name]);
@@ -118,14 +118,14 @@ export function unusualOptions(options: object, usual: object): string {
   return ` { ${unusual.map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')} }`;
 }
 
-/** The checked options that both layers take. */
+/** Checks the options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
   const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
   const groupGradients = checkBoolean(options.groupGradients ?? false, `${label}: groupGradients`);
   if (groupGradients && !reproducible) {
     throw new RangeError(`${label}: groupGradients needs reproducible: true, got ${reproducible}`);
   }
-  // 16-bit parameters would lose what the optimizer adds; float32 or better is the rule.
+  // 16-bit parameters would lose the optimizer's small steps; float32 or better is the rule.
   const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
   if (dtype === 'float64') needFeature(dtype, label);
   if (reproducible) needFeature('reproducible', label);

@@ -38,8 +38,8 @@ export interface GlobalBatchNormOptions extends CommonOptions {
   /** Share that the moving statistics keep: r = momentum r + (1 - momentum) batch. Default 0.9. */
   momentum?: number;
   /**
-   * Whether gamma (`weight`) and beta (`bias`) are trained; they keep their initial values
-   * otherwise. Default true.
+   * If true (default), gamma (`weight`) and beta (`bias`) are trained; otherwise they keep their
+   * initial values.
    */
   affine?: AffineOption;
   /** Default 'ones'. */
@@ -108,7 +108,7 @@ export class GlobalBatchNorm extends BatchNorm {
   /**
    * New layers are in inference mode, as MindSpore's are; `setTrain()` changes it. Needs `init()`.
    * With random initial values every rank of the world must make the layer at the same place of
-   * its program, since all take those of rank 0.
+   * its program, since all take the values of rank 0.
    * @param numFeatures channels C of the input (N, C) or (N, C, H, W), 1 to 2^28
    * @throws TypeError for arguments of a wrong type, RangeError for wrong values; see each option
    */
@@ -176,8 +176,8 @@ export class GlobalBatchNorm extends BatchNorm {
   }
 
   /**
-   * Shape (C). Its `data` changes with every batch, also after it was posted: `clone()` it, or take
-   * `stateDict()`, to keep the numbers of a moment.
+   * Shape (C). Its `data` changes with every batch, even after it was posted: `clone()` it, or take
+   * `stateDict()`, to keep its present numbers.
    */
   get movingMean(): Tensor {
     return this.running.mean;
@@ -247,7 +247,7 @@ function blockGroup(size: number, label: string): ProcessGroup {
   return createGroup(`GlobalBatchNorm ${first}-${first + size - 1}`, ranks);
 }
 
-/** A tensor of shape (C) with the initial values that an option asks for. */
+/** Makes a tensor of shape (C) with the initial values that an option asks for. */
 function initialTensor(
   values: InitialValues,
   channels: number,

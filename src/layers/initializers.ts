@@ -1,9 +1,9 @@
 /**
  * Initial values of parameters, with MindSpore's names and defaults (`mindspore.common.initializer`).
  *
- * The fan rules want two axes or more. MindSpore's raise for a 1-D parameter such as gamma, though
- * its page for GlobalBatchNorm names them; here a parameter of shape (C) has fan_in = fan_out = C,
- * Keras' rule.
+ * The fan rules need two axes or more. MindSpore's raise an error for a 1-D parameter such as
+ * gamma, though its page for GlobalBatchNorm names them; here a parameter of shape (C) has fan_in =
+ * fan_out = C, Keras' rule.
  */
 
 import { formatShape, sizeOf } from '../core/layout.js';
@@ -20,9 +20,9 @@ type Fill = (out: Float64Array, shape: readonly number[], random: Random) => voi
 /** Makes initial values. Take one of {@link initializers}, or give a `fill` of your own. */
 export class Initializer {
   readonly name: string;
-  /** Whether the values are drawn; then ranks take those of rank 0. */
+  /** Set if the values are drawn; then ranks take the values of rank 0. */
   readonly isRandom: boolean;
-  /** Of the random ones; undefined: another one each time. */
+  /** Seed of random values; undefined: a new seed each time. */
   readonly seed: number | undefined;
   readonly #fill: Fill;
 
@@ -62,7 +62,7 @@ export class Initializer {
 
 /** Options of random initializers. */
 export interface RandomOptions {
-  /** An integer; without one, other values each time. */
+  /** An integer; without a seed, other values each time. */
   seed?: number;
 }
 
@@ -81,7 +81,7 @@ export interface TruncatedNormalOptions extends NormalOptions {
 }
 
 export interface HeOptions extends RandomOptions {
-  /** Of the leaky ReLU that follows. Default 0. */
+  /** Slope of the leaky ReLU that follows. Default 0. */
   negativeSlope?: number;
   /** Default 'fan_in'. */
   mode?: 'fan_in' | 'fan_out';
@@ -106,7 +106,7 @@ function fansOf(shape: readonly number[], name: string): [number, number] {
 
 type Draw = (random: Random) => number;
 
-/** Numbers of `options` by name, checked; those that are not given are as in `usual`. */
+/** Checks numbers of `options` by name; missing ones are as in `usual`. */
 function numbersOf<K extends string>(
   options: object,
   usual: Readonly<Record<K, number>>,
@@ -139,7 +139,7 @@ function checkNumber(value: unknown, key: string, what: string): number {
   return value;
 }
 
-/** A random initializer; `draw` is asked once for each array. */
+/** Makes a random initializer; `draw` is asked once for each array. */
 function drawn(
   name: string,
   { seed }: RandomOptions,

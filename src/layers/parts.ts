@@ -1,4 +1,4 @@
-/** What adapters need of a layer of this package; see synchronization.ts. */
+/** The parts of a layer of this package that adapters need; see synchronization.ts. */
 
 import type { Moments } from '../core/moments.js';
 import type { Parameter } from '../core/parameter.js';
@@ -6,24 +6,24 @@ import type { ProcessGroup } from '../group/process-group.js';
 import type { RunningStatistics } from './running-statistics.js';
 import type { BatchOptions, Synchronization } from './synchronization.js';
 
-/** What an adapter needs of a layer of this package. */
+/** A layer of this package, as adapters see it. */
 export interface LayerParts {
   readonly synchronization: Synchronization;
-  /** Null where the layer has none. */
+  /** Null if the layer has none. */
   readonly running: RunningStatistics | null;
   readonly weight: Parameter | null;
   readonly bias: Parameter | null;
   /** Ranks whose batch a call takes in the present mode; null: it takes the running statistics. */
   group(): ProcessGroup | null;
-  /** What the layer's collectives are called: label, number and unusual options. */
+  /** Name of the layer's collectives: label, number and unusual options. */
   collectiveLabel(): string;
-  /** What a call in the present mode asks of the batch. */
+  /** Demands of a call in the present mode on the batch. */
   batchOptions(): BatchOptions;
   /** @throws RangeError unless an input may have this shape */
   checkShape(shape: readonly number[]): void;
-  /** Told of every batch that the running statistics learn from; null: nobody is. */
+  /** Told of every batch that the running statistics learn from; null: there is no observer. */
   observer: ((moments: Moments) => void) | null;
-  /** Makes the statistics of `moments`, of two values and more, the running ones. */
+  /** Makes the statistics of `moments`, of two values and more, the running statistics. */
   adopt(moments: Moments): void;
 }
 

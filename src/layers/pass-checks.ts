@@ -1,4 +1,7 @@
-/** Checks of what a layer's passes are given: TypeError for a wrong type, RangeError for a wrong value. */
+/**
+ * Checks of the arguments of a layer's passes: TypeError for a wrong type, RangeError for a wrong
+ * value.
+ */
 
 import { computeDType, type DType } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';
@@ -10,13 +13,13 @@ import type { ProcessGroup } from '../group/process-group.js';
 import type { Saved } from '../ops/backward.js';
 import { ForwardContext } from './context.js';
 
-/** Numbers of axes that an input may have, and how errors say it. */
+/** Numbers of axes that an input may have, and their text in errors. */
 export interface AcceptedRanks {
   accept(rank: number): boolean;
   readonly text: string;
 }
 
-/** What a layer asks of its inputs. */
+/** A layer's demands on its inputs. */
 export interface Expected {
   readonly label: string;
   readonly numFeatures: number;
@@ -62,7 +65,7 @@ export function checkInput(x: unknown, group: ProcessGroup | null, expected: Exp
   if (x.dtype !== 'float32') needFeature(x.dtype, label);
 }
 
-/** What the forward call of `context` has left; throws unless `dy` is a gradient of its output. */
+/** Returns the forward call's `saved`; throws unless `dy` is a gradient of its output. */
 export function checkGradient(
   dy: unknown,
   context: ForwardContext | null,
@@ -96,7 +99,7 @@ export function checkGradient(
         `dtype ${input.dtype}, got shape ${formatShape(dy.shape)} and dtype ${dy.dtype}`,
     );
   }
-  // Reading it throws where the input was disposed: its memory may hold something else by now.
+  // Reading it throws if the input was disposed: its memory may hold something else by now.
   checkAttached(input.data, label);
   return saved;
 }

@@ -25,13 +25,13 @@ export const passChecks = slotWhenChecked<typeof import('./checked.js')>();
 const TRAINING: BatchOptions = { leastCount: 2 };
 const INFERENCE: BatchOptions = {};
 
-/** What a call asks of a batch. */
+/** Returns the demands of a call on a batch. */
 export function batchOptions(training: boolean, track = true): BatchOptions {
   const usual = training ? TRAINING : INFERENCE;
   return track ? usual : { ...usual, track };
 }
 
-/** What the passes ask their layer. */
+/** The layer, as its passes see it. */
 export interface PassOwner extends CheckedLayer {
   readonly runningStatistics: RunningStatistics | null;
   /** Parameters and buffers by name. */
@@ -44,7 +44,7 @@ export class Passes {
   /** The layer, whose contexts are its own. */
   readonly #owner: PassOwner;
   #last: ForwardContext | null = null;
-  /** Whether a training call waits behind the last call, which was in inference. */
+  /** Set if a training call waits behind the latest call, which was in inference. */
   #isHidden = false;
 
   constructor(setup: BatchNormSetup, synchronization: Synchronization, owner: PassOwner) {
@@ -70,7 +70,7 @@ export class Passes {
     return this.#finishForward(call, saved, training);
   }
 
-  /** The same as a pass, for `startInTurn`. */
+  /** Makes a forward call a pass, for `startInTurn`. */
   forwardPass(
     x: Tensor,
     options: ForwardOptions,
@@ -89,7 +89,7 @@ export class Passes {
     return after(all, (saved) => this.#finishForward(call, saved, training));
   }
 
-  /** In the checked mode: whether the ranks' layers are the same. */
+  /** In the checked mode, compares the ranks' layers. */
   #agreement(
     group: ProcessGroup | null,
     training: boolean,
@@ -100,7 +100,7 @@ export class Passes {
     return own.agreementOf(this.#owner, group, training, affine.tail, this.#owner.state());
   }
 
-  /** The context of the last call that handed out none is the one that `backward` takes. */
+  /** Keeps the context of the latest call that returned none: `backward` takes it. */
   keep({ output, context }: Forwarded): Tensor {
     const waits = this.#last !== null && this.#last.saved !== null && this.#last.training;
     this.#isHidden = !context.training && (waits || this.#isHidden);
@@ -110,14 +110,14 @@ export class Passes {
     return output;
   }
 
-  /** @param groupOf of a call in the present mode, asked when there is no context */
+  /** @param groupOf of a call in the present mode, asked if there is no context */
   backward(dy: Tensor, options: BackwardOptions, groupOf: () => ProcessGroup | null): Tensor {
     const call = this.#startBackward(dy, options, groupOf, true);
     const { dx, values, context, saved } = call;
     return this.#finishBackward(call, this.#synchronization.backward(dx, values, context.x, saved));
   }
 
-  /** The same as a pass, for `startInTurn`. */
+  /** Makes a backward call a pass, for `startInTurn`. */
   backwardPass(
     dy: Tensor,
     options: BackwardOptions,
@@ -131,7 +131,7 @@ export class Passes {
 
   /**
    * Checks a forward call, and takes all the memory that it needs.
-   * @param blocking whether the caller waits for the ranks, and does not await them
+   * @param blocking true if the caller waits for the ranks, and does not await them
    */
   #startForward(
     x: Tensor,

@@ -1,4 +1,4 @@
-/** Where the results of a layer's passes go: new tensors or given ones, and parameters' gradients. */
+/** Results of a layer's passes: new tensors or given ones, and parameters' gradients. */
 
 import { formatShape, sameShape } from '../core/layout.js';
 import type { Parameter } from '../core/parameter.js';
@@ -7,8 +7,8 @@ import { Tensor } from '../core/tensor.js';
 import { bufferOf, checkAttached } from '../core/typed-arrays.js';
 
 /**
- * The tensor that a result goes into: `out` where it fits `like`, or a new one. It may lie over
- * one of the `inputs`, but not over a part of it: elements would be overwritten before they are read.
+ * Returns the tensor for a result: `out` if it fits `like`, or a new one. It may lie over one of
+ * the `inputs`, but not over a part of it: elements would be overwritten before they are read.
  */
 export function checkOut(
   out: Tensor | undefined,
@@ -36,12 +36,12 @@ export function checkOut(
   return out;
 }
 
-/** Whether two tensors share memory. */
+/** True if two tensors share memory. */
 export function overlaps({ data: a }: Tensor, { data: b }: Tensor): boolean {
   return (
     a.byteOffset < b.byteOffset + b.byteLength &&
     b.byteOffset < a.byteOffset + a.byteLength &&
-    // Last, since asking for it takes longest.
+    // Last, since reading the buffer takes longest.
     bufferOf(a) === bufferOf(b)
   );
 }

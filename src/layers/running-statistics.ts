@@ -21,21 +21,21 @@ export class RunningStatistics {
     this.#initial = [mean.toFloats().slice(), variance.toFloats().slice()];
   }
 
-  /** Mean 0 and variance 1 for every channel. */
+  /** Makes mean 0 and variance 1 for every channel. */
   static standard(channels: number, dtype: ComputeDType, kernels: Kernels): RunningStatistics {
     const [zeros, ones] = [Tensor.zeros([channels], dtype), Tensor.ones([channels], dtype)];
     return new RunningStatistics(zeros, ones, kernels);
   }
 
-  /** Back to the values that it was made with. */
+  /** Resets to the initial values. */
   reset(): void {
     this.mean.data.set(this.#initial[0]);
     this.variance.data.set(this.#initial[1]);
   }
 
   /**
-   * r = (1 - share) * r + share * batch, for mean and variance.
-   * @param unbiased whether the batch's variance is M2 / (n - 1) instead of M2 / n
+   * Moves mean and variance: r = (1 - share) * r + share * batch.
+   * @param unbiased true for a batch's variance of M2 / (n - 1) instead of M2 / n
    */
   update({ count, mean, m2 }: Moments, share: number, unbiased: boolean): void {
     const divisor = unbiased ? count - 1 : count;
@@ -46,7 +46,7 @@ export class RunningStatistics {
 
 const LARGEST = { float32: 3.4028234663852886e38, float64: Number.MAX_VALUE };
 
-/** Whether no channel's mean and variance are NaN, infinite, or more than `dtype` can hold. */
+/** True if no channel's mean or variance is NaN, infinite, or more than `dtype` can hold. */
 export function allFinite({ count, mean, m2 }: Moments, dtype: ComputeDType): boolean {
   const largest = LARGEST[dtype];
   // Without a division for each channel.

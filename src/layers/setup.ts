@@ -1,4 +1,4 @@
-/** What a layer is made of: its constructor's arguments. */
+/** The constructor's arguments of a layer. */
 
 import type { Parameter } from '../core/parameter.js';
 import type { CommonSetup } from './common-options.js';

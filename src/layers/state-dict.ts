@@ -1,7 +1,7 @@
 /**
- * A layer's named tensors as a copy that can be kept, sent and taken over again. Its tensors have
+ * A layer's named tensors as a copy that can be kept, sent and loaded again. Its tensors have
  * `shape`, `dtype` and `data` as plain properties, so `structuredClone`, `postMessage`,
- * `v8.serialize` and JSON keep all numbers, and what comes out can be loaded.
+ * `v8.serialize` and JSON keep all numbers, and the result can be loaded.
  */
 
 import { narrow } from '../core/dtype.js';
@@ -16,7 +16,7 @@ export type StateDict = Record<string, Tensor>;
 /** A state as it comes out of a clone, a message or JSON. */
 export type StateDictLike = Readonly<Record<string, TensorLike>>;
 
-/** Whose names a state has: this package's, or another one's; see docs/migrating.md. */
+/** Names of a state: this package's, or another package's; see docs/migrating.md. */
 export type StateNames = 'own' | 'pytorch' | 'keras';
 const STATE_NAMES: readonly StateNames[] = ['own', 'pytorch', 'keras'];
 
@@ -26,17 +26,17 @@ export interface StateOptions {
 }
 
 export interface LoadOptions extends StateOptions {
-  /** Whether names must be those of the layer, all of them and no other. Default true. */
+  /** If true (default), names must be exactly those of the layer. */
   strict?: boolean;
 }
 
-/** Names of a state that did not meet a layer's. */
+/** Names of a state that did not match a layer's. */
 export interface LoadReport {
   missing: string[];
   unexpected: string[];
 }
 
-/** What each tensor is called: weight, bias, mean, variance, and the number of batches. */
+/** Names of the tensors: weight, bias, mean, variance, and the number of batches. */
 const NAMES = {
   pytorch: ['weight', 'bias', 'running_mean', 'running_var', 'num_batches_tracked'],
   keras: ['gamma', 'beta', 'moving_mean', 'moving_variance'],
@@ -53,7 +53,7 @@ const PLACES: Readonly<Record<string, number>> = {
   numBatchesTracked: 4,
 };
 
-/** A layer's tensors under the names of others; those that have none there are left out. */
+/** A layer's tensors by another package's names; tensors without such a name are left out. */
 function named(state: StateDict, names: StateNames): StateDict {
   if (names === 'own') return state;
   const theirs = Object.entries(state).map(([name, tensor]) => [
@@ -103,7 +103,7 @@ export function writeState(
   return { missing, unexpected };
 }
 
-/** The numbers of an entry, once all is well with it. */
+/** Checks an entry and returns its numbers. */
 function checkEntry(target: Tensor, source: unknown, what: string): ArrayLike<number> {
   let tensor: Tensor;
   try {
@@ -111,7 +111,7 @@ function checkEntry(target: Tensor, source: unknown, what: string): ArrayLike<nu
   } catch (error) {
     throw new TypeError(`${what} must be a Tensor, or a clone of one: ${(error as Error).message}`);
   }
-  // The number of batches: frameworks keep it in an axis of its own, or in none.
+  // The number of batches: frameworks keep it in an axis of its own, or without axes.
   const fits = target.shape.length === 0 ? tensor.data.length === 1 : null;
   if (!(fits ?? sameShape(target.shape, tensor.shape))) {
     throw new RangeError(

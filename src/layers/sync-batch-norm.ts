@@ -32,7 +32,7 @@ export interface SyncBatchNormOptions extends CommonOptions {
    * In [0, 1]; null: the mean over all batches so far. Default 0.1.
    */
   momentum?: number | null;
-  /** Whether there are `weight` (of ones) and `bias` (of zeros); both, none or one. Default true. */
+  /** `weight` (of ones) and `bias` (of zeros): both, none or one. Default true: both. */
   affine?: AffineOption;
   /** Without running statistics, inference normalises by the local batch. Default true. */
   trackRunningStats?: boolean;
@@ -42,7 +42,7 @@ export interface SyncBatchNormOptions extends CommonOptions {
 
 const OPTIONS = [...COMMON_OPTIONS, 'momentum', 'affine', 'trackRunningStats', 'processGroup'];
 
-/** `There` for an option that is true, null for false, and either when the types do not say. */
+/** `There` for an option that is true, null for false, and either if the types do not tell. */
 type When<Option, There> = Option extends true ? There : Option extends false ? null : There | null;
 type PartOf<A, Key extends 'weight' | 'bias'> = A extends boolean
   ? A
@@ -63,7 +63,7 @@ const USUAL = {
 };
 
 /**
- * The type knows what is there: `new SyncBatchNorm(2).weight` is a Parameter, with `affine: false`
+ * The type follows the options: `new SyncBatchNorm(2).weight` is a Parameter, with `affine: false`
  * it is null. `AnySyncBatchNorm` is either.
  */
 export class SyncBatchNorm<
@@ -80,7 +80,7 @@ export class SyncBatchNorm<
   declare readonly weight: When<PartOf<A, 'weight'>, Parameter>;
   /** Shape (C); null with `affine: false`. */
   declare readonly bias: When<PartOf<A, 'bias'>, Parameter>;
-  /** Batches that went into the running statistics; shape (). Null without them. */
+  /** Batches that went into the running statistics; shape (). Null without running statistics. */
   declare readonly numBatchesTracked: When<T, Tensor>;
   declare readonly affine: A;
   declare readonly trackRunningStats: T;
@@ -127,7 +127,7 @@ export class SyncBatchNorm<
     });
     checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
     const numBatchesTracked = trackRunningStats ? Tensor.zeros([], 'float64') : null;
-    // What is there follows the options, as the types do.
+    // The parts follow the options, as the types do.
     const fields = { weight, bias, numBatchesTracked, affine, trackRunningStats };
     this.#fields = fields as unknown as SyncBatchNorm<A, T>;
     this.#momentum = momentum === null ? null : checkMomentum(momentum, label);
@@ -149,13 +149,13 @@ export class SyncBatchNorm<
 
   /**
    * Shape (C), starts at 0; null without running statistics. Its `data` changes with every batch,
-   * also after it was posted: `clone()` it, or take `stateDict()`, to keep the numbers of a moment.
+   * even after it was posted: `clone()` it, or take `stateDict()`, to keep its present numbers.
    */
   get runningMean(): When<T, Tensor> {
     return (this.running?.mean ?? null) as When<T, Tensor>;
   }
 
-  /** The same of the variance; starts at 1, unbiased. */
+  /** Shape (C), starts at 1, unbiased; null without running statistics. See `runningMean`. */
   get runningVar(): When<T, Tensor> {
     return (this.running?.variance ?? null) as When<T, Tensor>;
   }

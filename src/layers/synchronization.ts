@@ -3,8 +3,8 @@
  * contexts. The package's layers stand on it, and so does a layer of another framework, which
  * keeps its own parameters and running statistics.
  *
- * An adapter makes one {@link Synchronization} for each of its layers, or takes that of a layer of
- * this package (parts.ts). Then it has two ways:
+ * An adapter makes one {@link Synchronization} for each of its layers, or takes the one of a layer
+ * of this package (parts.ts). Then it has two ways:
  *
  * | the arithmetic | calls |
  * |---|---|
@@ -15,9 +15,9 @@
  * - Every rank of the group makes the same calls in the same order, with the same label. A rank
  *   without samples brings a layout of 0 samples, or moments of count 0 and sums of 0.
  * - All ranks hold bitwise the same merged moments, so all throw, skip and learn alike.
- * - What an adapter does between two collectives may fail on one rank alone: it goes into
- *   `failing`, or, for a step of several collectives, through `Peers` of adapters/shared, so that
- *   no rank waits for one that gave up.
+ * - Code of an adapter between two collectives may fail on one rank alone. It goes into `failing`,
+ *   or, for a step of several collectives, through `Peers` of adapters/shared, so that no rank
+ *   waits for one that gave up.
  */
 
 import type { FloatArray, TensorData } from '../core/dtype.js';
@@ -53,7 +53,7 @@ export class Synchronization {
   readonly label: string;
   readonly channels: number;
   readonly reproducible: boolean;
-  /** Batches that left the running statistics as they were, for NaN or infinity in them. */
+  /** Batches that left the running statistics as they were, because of NaN or infinity. */
   skippedUpdates = 0;
   readonly #options: SynchronizationOptions;
   readonly #kernels: Kernels;
@@ -71,12 +71,13 @@ export class Synchronization {
   }
 
   /**
-   * Writes y = (x - mean) * invstd * weight + bias, and what a tail adds, with the statistics of the
-   * group's batch, which the running statistics learn. Blocks until the ranks have met.
-   * @param y as x, samples * channels * plane elements of the layout's type; may be of any origin. May be
-   *   longer when a rank brings no samples of its own: what is past them is left alone
+   * Writes y = (x - mean) * invstd * weight + bias, with the tail, by the statistics of the group's
+   * batch, which the running statistics learn. Blocks until the ranks have met.
+   * @param y as x, samples * channels * plane elements of the layout's type; may be of any origin.
+   *   May be longer if a rank brings no samples of its own: elements past the samples stay as they
+   *   are
    * @param weight of `affine`, copied for the backward call, as are the statistics
-   * @returns what `backward` needs; it holds no array of the caller's
+   * @returns the input of `backward`; it holds no array of the caller's
    * @throws RangeError on every rank, before anything is written to y, for a count below
    *   `leastCount`, and by `onNonFinite: 'throw'`; when memory is exhausted, see `reserve`
    */
@@ -99,7 +100,7 @@ export class Synchronization {
     }
   }
 
-  /** The same as a pass, for `startInTurn`. */
+  /** Makes a forward call a pass, for `startInTurn`. */
   forwardPass(
     y: TensorData,
     x: TensorData,
@@ -117,7 +118,7 @@ export class Synchronization {
     );
   }
 
-  /** What is left when the ranks have met. */
+  /** Does the rest of a forward call, once the ranks have met. */
   #normalize(
     y: TensorData,
     x: TensorData,
@@ -132,7 +133,7 @@ export class Synchronization {
     return { statistics, layout, group };
   }
 
-  /** The same with a given mean and variance; sends nothing, and nothing learns. y may be x. */
+  /** Normalises by a given mean and variance; sends nothing, and nothing learns. y may be x. */
   forwardBy(
     y: TensorData,
     x: TensorData,
@@ -150,7 +151,7 @@ export class Synchronization {
    * Writes the gradient of the input. Blocks until the ranks have met, if they met in the forward
    * call.
    * @param dx may be dy
-   * @param x that of the forward call, given again: views of it may have moved since
+   * @param x input of the forward call, given again: views of it may have moved since
    * @param saved of the forward call; used once, and released unless the call fails
    * @returns the LOCAL sums of dy (the gradient of bias) and dy * xhat (of weight), valid until the
    *   next pass
@@ -162,7 +163,7 @@ export class Synchronization {
     return sums;
   }
 
-  /** The same as a pass, for `startInTurn`. */
+  /** Makes a backward call a pass, for `startInTurn`. */
   backwardPass(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved): Pass<GradientSums> {
     const pass = new BackwardPass(
       dx,
@@ -177,7 +178,7 @@ export class Synchronization {
     });
   }
 
-  /** Gives up what a forward call has saved; for one that no backward call follows. */
+  /** Gives up the statistics of a forward call that no backward call follows. */
   release(saved: Saved): void {
     this.#keeper.give(saved.statistics);
   }
@@ -196,8 +197,8 @@ export class Synchronization {
   /**
    * Starts merging moments that an adapter has computed itself over the group, and learns them, as
    * `forward` does. A group of one sends nothing.
-   * @param own of this rank; all zeros when it has no values
-   * @returns the group's moments: the count is what sums of gradients are divided by
+   * @param own of this rank; all zeros if it has no values
+   * @returns the group's moments: the count is the divisor of sums of gradients
    * @throws as `forward`
    */
   startMerge(own: Moments, group: ProcessGroup, options: BatchOptions = {}): Work<Moments> {
@@ -216,10 +217,10 @@ export class Synchronization {
   }
 
   /**
-   * Runs `check`; where it throws, the group's other ranks fail in their next collective, with its
+   * Runs `check`. If it throws, the group's other ranks fail in their next collective, with its
    * text, instead of waiting for this one.
    * @param groupOf asked only then; null: nobody waits
-   * @param call what errors say it was in: 'forward'
+   * @param call name of the call in errors: 'forward'
    */
   failing<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
     const known = () => (isInitialized() ? groupOf() : null);
@@ -245,7 +246,7 @@ export class Synchronization {
     return after(pass, finish, give);
   }
 
-  /** Takes a batch over, unless it is empty, or holds NaN or infinity. All ranks act alike. */
+  /** Learns a batch, unless it is empty, or holds NaN or infinity. All ranks act alike. */
   #learn(moments: Moments, { leastCount = 1, track = true }: BatchOptions): void {
     const { count } = moments;
     if (count === 0) return;

@@ -1,4 +1,4 @@
-/** What only calls with `add` or `activation` need, which `syncbn/tail` has. */
+/** Code that only calls with `add` or `activation` need, in `syncbn/tail`. */
 
 import { slotFor } from '../core/features.js';
 

@@ -1,12 +1,12 @@
 /**
- * What follows the normalisation of a forward call, `add` and `activation`: checks of the options, and
- * the gradients. Few calls have it: `init` loads it.
+ * The steps after the normalisation of a forward call, `add` and `activation`: checks of the
+ * options, and the gradients. Few calls have them: `init` loads this file.
  *
  *     y = activation(normalised x + add),   g = dy where y > 0 or NaN, else 0 (without 'relu': dy)
  *
- * The gradient of add is g, and x, weight and bias have their gradients from g instead of dy. The sign
- * comes from y, not from the sum computed again: that would need `add` once more, and a rounding that
- * is the same to the bit.
+ * The gradient of add is g, and x, weight and bias have their gradients from g instead of dy. The
+ * sign comes from y, not from the sum computed again: that would need `add` once more, and a
+ * rounding that is the same to the bit.
  */
 
 import type { TensorData } from '../core/dtype.js';
@@ -17,14 +17,17 @@ import type { BackwardOptions, ForwardContext, ForwardOptions, KeptTail } from '
 import type { checkOut, overlaps } from './results.js';
 import type { Saved, Tail } from './synchronization.js';
 
-/** Of the layers' modules: importing them here would cut bundles of the entry into more files. */
+/**
+ * Functions of the layers' modules: importing them here would split bundles of the entry into more
+ * files.
+ */
 export interface Checks {
   readonly checkChoice: typeof checkChoice;
   readonly checkOut: typeof checkOut;
   readonly overlaps: typeof overlaps;
 }
 
-/** What is known of a backward call: see calls.ts. */
+/** The part of a backward call that is needed here: see calls.ts. */
 interface Call {
   readonly context: ForwardContext;
   readonly saved: Saved;
@@ -32,7 +35,7 @@ interface Call {
   readonly values: TensorData;
 }
 
-/** @throws TypeError and RangeError for options that do not fit the input; null: nothing follows */
+/** @throws TypeError and RangeError for options that do not fit the input; null: no tail */
 export function tailFor(
   { add, activation = 'none' }: ForwardOptions,
   x: Tensor,
@@ -57,7 +60,7 @@ export function keptOf(
 }
 
 /**
- * A backward call whose dy is the gradient behind the tail.
+ * Returns a backward call whose dy is the gradient of the tail's input.
  * @throws TypeError and RangeError for an `addOut` that does not fit
  */
 export function gated<C extends Call>(
@@ -95,7 +98,7 @@ export function gated<C extends Call>(
   }
   checkOut(y, dy, [], label, 'the output');
   checkOut(out, dy, [y], label);
-  // dx itself serves, unless it goes over x, which is read later.
+  // dx itself holds g, unless it lies over x, which is read later.
   const g = target ?? (overlaps(out, input) ? checkOut(undefined, dy, [], label) : out);
   const [values, from, by] = [g.data, dy.data, y.data];
   const { layout } = saved;
@@ -109,7 +112,7 @@ export function gated<C extends Call>(
   };
 }
 
-/** Copies dy, and 0 where a mask leaves no output. */
+/** Copies dy, and 0 for values without an output under a mask. */
 function copyGradient(target: TensorData, dy: TensorData, layout: Layout): void {
   const { channels, plane, channelsLast, mask } = layout;
   if (target !== dy) target.set(dy);
