@@ -167,7 +167,7 @@ describe('arguments that do not fit', () => {
     [
       'distribute(no model)',
       () => distribute('x' as never),
-      /expected a model or an optimizer, got x/,
+      /expected a model or an optimizer, got 'x'/,
     ],
     [
       'distribute(model not compiled)',
@@ -186,7 +186,11 @@ describe('arguments that do not fit', () => {
     ['trainingStep without a step', () => trainingStep(1, null as never), /must be a function/],
     ['trainingStep of a promise', () => trainingStep(1, async () => 0), /must be synchronous/],
     ['shard(3 of 2)', () => shard(tf.zeros([2]), { index: 3, size: 2 }), /got 3 of 2/],
-    ['shard(number)', () => shard(3 as never), /expected a dataset or tensors, got 3/],
+    [
+      'shard(number)',
+      () => shard(3 as never),
+      /expected a dataset or tensors with samples on the first axis, got 3/,
+    ],
     ['shard(scalar)', () => shard(tf.scalar(1)), /samples on the first axis/],
     ['averageMetrics(text)', () => averageMetrics('x' as never), /expected a number or a scalar/],
     ['averageMetrics(-1)', () => averageMetrics(1, { samples: -1 }), /samples must be finite/],
