@@ -3,4 +3,4 @@
  * imports the features that it needs.
  */
 
-export {};
+import './foreign.js';

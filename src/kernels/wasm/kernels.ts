@@ -19,7 +19,7 @@ import { plainKernels } from '../plain.js';
 import { ChannelStatistics } from './channel-statistics.js';
 import type { Engine, Stages } from './engine.js';
 import type { Exact } from './exact.js';
-import { type Choose, Foreign } from './foreign.js';
+import type { Choose, Foreign } from './foreign.js';
 import { Heap } from './heap.js';
 import type { Masked } from './masked.js';
 import { SLOTS, Staging } from './staging.js';
@@ -31,12 +31,19 @@ export const exactKernels = slotFor<typeof import('./exact.js')>('reproducible')
 export const maskedKernels = slotFor<typeof import('./masked.js')>('masks');
 export const tailKernels = slotFor<typeof import('./tails.js')>('tail');
 
+let foreign: typeof import('./foreign.js') | undefined;
+
+/** Called by src/features/foreign.ts. */
+export function fillForeign(module: typeof import('./foreign.js')): void {
+  foreign = module;
+}
+
 export class WasmKernels extends ChannelStatistics implements Kernels {
   readonly name: string;
   readonly #engine: Engine;
   readonly #staging: Staging;
-  readonly #foreign: Foreign;
   readonly #choose: Choose;
+  #foreign: Foreign | null = null;
   #masked: Masked | null = null;
   #exact: Exact | null = null;
   #tails: Tails | null = null;
@@ -47,7 +54,6 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     this.#engine = engine;
     this.#staging = new Staging(this.heap);
     this.#choose = (rows, values, dtype) => this.#stages(rows, values, dtype);
-    this.#foreign = new Foreign(this.#staging, this.#choose);
   }
 
   allocate(dtype: 'float32', length: number): Float32Array;
@@ -82,7 +88,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     layout: Layout,
     { from, to }: ChannelRange,
   ): number {
-    if (this.#lacks(layout)) return plainKernels.moments(mean, m2, x, layout, { from, to });
+    if (this.#lacks(layout, x)) return plainKernels.moments(mean, m2, x, layout, { from, to });
     const count = countPerChannel(layout);
     if (count === 0) {
       mean.fill(0, from, to);
@@ -102,7 +108,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
       const stages = this.#stages(rows, values, layout.dtype);
       stages.moments(meanAt, m2At, xAt, to - from, rows, layout.channels * values * bytes, values);
     } else {
-      this.#foreign.moments(meanAt, m2At, x, layout, from, to);
+      this.#inPieces().moments(meanAt, m2At, x, layout, from, to);
     }
     staging.deliver(SLOTS.out0, mean, from, to);
     staging.deliver(SLOTS.out1, m2, from, to);
@@ -118,7 +124,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
-    if (this.#lacks(layout)) {
+    if (this.#lacks(layout, x, y)) {
       plainKernels.normalize(y, x, by, layout, { from, to });
       return;
     }
@@ -147,7 +153,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
         values,
       );
     } else {
-      this.#foreign.normalize(y, x, mean, invstd, weight, bias, layout, from, to);
+      this.#inPieces().normalize(y, x, mean, invstd, weight, bias, layout, from, to);
     }
   }
 
@@ -159,7 +165,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     layout: Layout,
     { from, to }: ChannelRange,
   ): void {
-    if (this.#lacks(layout)) {
+    if (this.#lacks(layout, x, dy)) {
       plainKernels.gradientSums(sums, dy, x, by, layout, { from, to });
       return;
     }
@@ -193,7 +199,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
         values,
       );
     } else {
-      this.#foreign.gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
+      this.#inPieces().gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
     }
     staging.deliver(SLOTS.out0, sums.dy, from, to);
     staging.deliver(SLOTS.out1, sums.dyXhat, from, to);
@@ -209,7 +215,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     { from, to }: ChannelRange,
   ): void {
     if (valuesPerChannel(layout) === 0) return;
-    if (this.#lacks(layout)) {
+    if (this.#lacks(layout, x, dy, dx)) {
       plainKernels.inputGradient(dx, dy, x, by, means, layout, { from, to });
       return;
     }
@@ -244,7 +250,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
         values,
       );
     } else {
-      this.#foreign.inputGradient(dx, dy, x, parameters, layout, from, to);
+      this.#inPieces().inputGradient(dx, dy, x, parameters, layout, from, to);
     }
   }
 
@@ -258,6 +264,14 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     return this.#tails;
   }
 
+  #inPieces(): Foreign {
+    this.#foreign ??= new (foreign as NonNullable<typeof foreign>).Foreign(
+      this.#staging,
+      this.#choose,
+    );
+    return this.#foreign;
+  }
+
   #underMask(): Masked {
     this.#masked ??= new (maskedKernels().Masked)(
       this.#engine,
@@ -268,11 +282,12 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     return this.#masked;
   }
 
-  /** True if the code for the type or the mask is not loaded, as before `init`. */
-  #lacks({ dtype, mask }: Layout): boolean {
+  /** True if the code for the type, the mask or the arrays is not loaded, as before `init`. */
+  #lacks({ dtype, mask }: Layout, ...arrays: TensorData[]): boolean {
     return (
       (dtype !== 'float32' && texts[dtype].ifThere() === undefined) ||
-      (mask != null && maskedKernels.ifThere() === undefined)
+      (mask != null && maskedKernels.ifThere() === undefined) ||
+      (foreign === undefined && !arrays.every((array) => this.heap.owns(array)))
     );
   }
 
