@@ -98,6 +98,8 @@ const LAYOUTS: Omit<Layout, 'dtype'>[] = [
   { samples: 2, channels: 3, plane: 12_000, channelsLast: false },
   { samples: 3, channels: 5, plane: 4801, channelsLast: true },
   { samples: 600, channels: 130, plane: 1, channelsLast: false },
+  // Rows over 1 KB.
+  { samples: 9, channels: 301, plane: 1, channelsLast: false },
 ];
 
 /** The contract, for one implementation and one origin of arrays. */
@@ -128,6 +130,12 @@ export function describeTails(name: string, make: () => Kernels, source: Source)
         }
       }
     });
+
+    if (dtype === 'float32' && source === own) {
+      test('go through rows of 4 MB and more in two chunks', () => {
+        check({ samples: 3, channels: 17, plane: 23_001, channelsLast: true, dtype }, TAILS[2]);
+      });
+    }
 
     test.each([false, true])('take masks; zeros: %s', (zero) => {
       for (const [i, bare] of LAYOUTS.entries()) {
