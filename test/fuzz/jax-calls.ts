@@ -18,6 +18,39 @@ const IMAGES = [
   recipe('np.ones([1, 4, 4, 2])', () => np.ones([1, 4, 4, 2])),
   recipe('np.ones([4, 2])', () => np.ones([4, 2])),
 ];
+
+type Net = ReturnType<typeof makeNet>;
+const makeNet = () =>
+  network(
+    { s: stage((x) => x), bn: new SyncBatchNorm(2, { name: 'bn' }) },
+    { loss: (y: np.Array, labels: np.Array) => np.sum(y.mul(labels)), name: 'net' },
+  );
+let made: Net | null = null;
+
+/** One network, whose functions are compiled once. */
+function net(): Net {
+  made ??= makeNet();
+  return made;
+}
+
+const PARAMETERS = [
+  recipe('the parameters', () => net().initialParameters()),
+  recipe('parameters of float16', () => {
+    const half = () => np.ones([2]).astype(np.float16);
+    return { s: {}, bn: { weight: half(), bias: half() } };
+  }),
+  recipe('parameters without a bias', () => ({ s: {}, bn: { weight: np.ones([2]) } })),
+  recipe('{ bn: 3 }', () => ({ s: {}, bn: 3 })),
+];
+const BATCHES = [
+  recipe('np.ones([3, 2])', () => np.ones([3, 2])),
+  recipe('np.ones([0, 2])', () => np.ones([0, 2])),
+  recipe('np.ones([3, 4])', () => np.ones([3, 4])),
+  recipe('np.ones([2])', () => np.ones([2])),
+  recipe('np.array(1)', () => np.array(1)),
+  recipe('{ x: np.ones([3, 2]) }', () => ({ x: np.ones([3, 2]) })),
+];
+const NET = /^(net|SyncBatchNorm 'bn')(: | ')/;
 const shapeOf = (array: unknown) => (array as np.Array | null)?.shape;
 
 export const JAX_CALLS: readonly Call[] = [
@@ -74,6 +107,39 @@ export const JAX_CALLS: readonly Call[] = [
     args: fc.tuple(mostly(...IMAGES), mostly(plain(2), plain(1), plain(undefined))),
     run: maxPool,
     check: (y) => (shapeOf(y)?.length === 4 ? null : `an array of shape ${shapeOf(y)}`),
+    share: 0.1,
+  },
+  {
+    name: 'network.lossAndGradients',
+    named: NET,
+    args: fc.tuple(
+      mostly(...PARAMETERS),
+      mostly(...BATCHES),
+      oddOptions(['average', 'inputGradients'], {
+        average: [plain(true), plain(false)],
+        inputGradients: [plain(true), plain(false)],
+      }),
+    ),
+    run: (parameters: never, batch: never, options: never) =>
+      net().lossAndGradients(parameters, batch, np.array(1), options).done(),
+    check: (result) => {
+      const { loss } = result as { loss: unknown };
+      return typeof loss === 'number' ? null : 'a loss that is no number';
+    },
+    share: 0.1,
+  },
+  {
+    name: 'network.predict',
+    named: NET,
+    args: fc.tuple(mostly(...PARAMETERS), mostly(...BATCHES)),
+    run: (parameters: never, batch: never) => net().predict(parameters, batch),
+    share: 0.1,
+  },
+  {
+    name: 'network.store',
+    named: /^store: /,
+    args: fc.tuple(mostly(...PARAMETERS)),
+    run: (parameters: never) => net().store(parameters).done(),
     share: 0.1,
   },
 ];

@@ -139,6 +139,14 @@ describe('a step refuses', () => {
     };
     expect(run((p) => delete p.bn2)).toThrow(/missing: bn2; unknown: none/);
     expect(run((p) => Object.assign(p, { bn3: {} }))).toThrow(/missing: none; unknown: bn3/);
+    expect(run((p) => Object.assign(p, { bn1: { weight: np.ones([12]) } }))).toThrow(
+      /'bn1' must hold weight \(12,\) and bias \(12,\), got weight \(12,\)$/,
+    );
+    // jax-js would repeat it for every channel.
+    const single = () => np.ones([1]);
+    expect(run((p) => Object.assign(p, { bn1: { weight: single(), bias: single() } }))).toThrow(
+      /'bn1' must hold weight \(12,\) and bias \(12,\), got weight \(1,\) and bias \(1,\)$/,
+    );
     const integers = np.array(Int32Array.of(1));
     expect(run((p) => Object.assign(p, { head: { w: integers } }))).toThrow(
       /'head' must have float32 arrays, got int32 \(1,\)/,

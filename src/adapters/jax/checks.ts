@@ -1,13 +1,14 @@
 /** Checks of a network's layers, options and arguments. */
 
 import { type numpy as np, tree } from '@jax-js/jax';
+import { formatShape } from '../../core/layout.js';
 import { suggestion } from '../../core/nearest.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show, showText } from '../../core/show.js';
 import { ProcessGroup } from '../../group/process-group.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
-import { partsOf } from '../../layers/parts.js';
-import { Again } from './again.js';
+import { ownName, partsOf } from '../../layers/parts.js';
+import { Again, type Placed } from './again.js';
 import { describe, type Flow, isArray, Stage, type Tree } from './stage.js';
 
 /** Returns the name of a network. Throws unless it can be made of `layers` and `options`. */
@@ -96,15 +97,16 @@ function checkEntry(key: string, layer: unknown, name: string): void {
   }
 }
 
-/** Throws unless `parameters` has an entry for each layer, of float32 arrays. */
+/** Throws unless `parameters` has an entry for each of `owners`, of float32 arrays, and a layer's own. */
 export function checkParameters(
   parameters: unknown,
-  names: readonly string[],
+  owners: readonly Placed<Stage | BatchNorm>[],
   name: string,
 ): asserts parameters is Record<string, Tree> {
   if (typeof parameters !== 'object' || parameters === null || isArray(parameters)) {
     throw new TypeError(`${name}: the parameters must be an object, got ${describe(parameters)}`);
   }
+  const names = owners.map(([place]) => place);
   const missing = names.filter((key) => !(key in parameters));
   const unknown = Object.keys(parameters).filter((key) => !names.includes(key));
   if (missing.length > 0 || unknown.length > 0) {
@@ -116,12 +118,36 @@ export function checkParameters(
   for (const [key, own] of Object.entries(parameters)) {
     checkFloat32(own, `${name}: '${key}' must have`);
   }
+  for (const [place, layer] of owners) {
+    if (layer instanceof BatchNorm)
+      checkOwn((parameters as Record<string, Tree>)[place], layer, `${name}: '${place}'`);
+  }
+}
+
+/** Throws unless `own` has the parameters of `layer`, in their shapes, and no others. */
+function checkOwn(own: unknown, layer: BatchNorm, what: string): void {
+  const wanted = layer.parameters().map((parameter) => {
+    return `${ownName(parameter)} ${formatShape(parameter.data.shape)}`;
+  });
+  const entries = isArray(own) ? [] : Object.entries((own ?? {}) as Record<string, unknown>);
+  const given = entries.map(([part, array]) => {
+    return `${part} ${isArray(array) ? formatShape(array.shape) : describe(array)}`;
+  });
+  if (wanted.toSorted().join() === given.toSorted().join()) return;
+  throw new RangeError(
+    `${what} must hold ${wanted.join(' and ') || 'nothing'}, ` +
+      `got ${showText(given.join(' and ')) || 'nothing'}`,
+  );
 }
 
 /** @throws TypeError for an object that holds itself, without leaves; `what` opens the message */
 export function checkTree(arrays: unknown, what: string): void {
+  leavesOf(arrays, what);
+}
+
+function leavesOf(arrays: unknown, what: string): unknown[] {
   try {
-    tree.leaves(arrays as Tree);
+    return tree.leaves<unknown>(arrays as Tree);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new TypeError(`${what} float32 arrays, got an object that holds itself`);
@@ -130,7 +156,7 @@ export function checkTree(arrays: unknown, what: string): void {
 
 /** @throws TypeError unless all leaves are float32 arrays; `what` opens the message */
 export function checkFloat32(arrays: unknown, what: string): void {
-  const wrong = tree.leaves<unknown>(arrays as Tree).filter((leaf) => !isFloat32(leaf));
+  const wrong = leavesOf(arrays, what).filter((leaf) => !isFloat32(leaf));
   if (wrong.length === 0) return;
   throw new TypeError(`${what} float32 arrays, got ${describe(wrong[0])}`);
 }
@@ -151,5 +177,6 @@ export function flowOf(batch: unknown, name: string): Flow {
         `got ${describe(batch)}`,
     );
   }
+  checkTree(carry, `${name}: the carry must hold`);
   return { x, carry };
 }

@@ -127,10 +127,6 @@ export class Network<E extends Layers, L extends Tree> {
     return this.#places.filter(([place, , key]) => place === key);
   }
 
-  #names(): string[] {
-    return this.#owners().map(([name]) => name);
-  }
-
   /**
    * Loss and gradients of one training step, in which each layer is in its own mode: in training
    * it takes the statistics of its group's batch, and its running statistics learn them. Every
@@ -157,7 +153,7 @@ export class Network<E extends Layers, L extends Tree> {
       parameters,
       batch,
       labels,
-      names: this.#names(),
+      owners: this.#owners(),
       processGroup: this.#group,
       average: checkBoolean(options.average ?? true, `${caller}: average`),
       toInputs: checkBoolean(options.inputGradients ?? false, `${caller}: inputGradients`),
@@ -177,7 +173,7 @@ export class Network<E extends Layers, L extends Tree> {
     const held = new Held();
     held.hold([parameters, batch]);
     try {
-      checkParameters(parameters, this.#names(), this.name);
+      checkParameters(parameters, this.#owners(), this.name);
       const flow = flowOf(batch, this.name);
       const statistics = held.hold(this.#fixedStatistics(flow.x.device));
       return call(this.#predict, parameters, flow, statistics);
@@ -271,11 +267,7 @@ function* storeSteps(
   const held = new Held();
   held.hold(parameters);
   try {
-    checkParameters(
-      parameters,
-      owners.map(([name]) => name),
-      'store',
-    );
+    checkParameters(parameters, owners, 'store');
     for (const [name, layer] of owners) {
       if (!(layer instanceof BatchNorm)) continue;
       const own = parameters[name] as Record<string, np.Array>;
