@@ -1,7 +1,4 @@
-/**
- * Memory for the numbers that a kernel keeps of each channel while it runs: see heap.ts of the
- * base.
- */
+/** Memory for numbers that a kernel keeps of each channel while it runs: see heap.ts. */
 
 /**
  * Returns at least `bytes` bytes, 16-byte aligned, contents undefined. One user at a time. Callers

@@ -89,9 +89,9 @@ const TINY = 1e-15;
 
 /**
  * True if sums of `count` differences from a shift, and of their squares, give M2 to full
- * precision. They do not if the shift is d standard deviations from the mean, or if squares
- * overflow or underflow. Both sums are 0 if all values equal the shift, or are so near a tiny shift
- * that their squares underflow.
+ * precision. They do not if the shift is more than 1.25 standard deviations from the mean, or if
+ * squares overflow or underflow. Both sums are 0 if all values equal the shift, or are so near a
+ * tiny shift that their squares underflow.
  */
 export function isSound(
   count: number,

@@ -89,10 +89,7 @@ export abstract class BatchNorm {
   protected abstract adopt(moments: Moments): void;
   /** Named tensors of the state, in a fixed order; written in place by `loadStateDict`. */
   protected abstract state(): StateDict;
-  /**
-   * Options of the layer besides `eps`, `dtype`, `channelsLast`, ...: those that differ from the
-   * defaults.
-   */
+  /** Text of the options that differ from the defaults, `eps`, `dtype` and the like included. */
   protected abstract ownOptions(): string;
 
   get numFeatures(): number {

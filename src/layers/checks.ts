@@ -13,10 +13,7 @@ export function checkInteger(value: unknown, least: number, what: string): numbe
   return value as number;
 }
 
-/**
- * Most channels of a layer: far more than memory holds, and few enough for their bytes to be a
- * size.
- */
+/** Most channels of a layer: more than memory holds, and few enough to count their bytes. */
 const MOST_CHANNELS = 2 ** 28;
 
 /** Checks the number of a layer's channels. */

@@ -59,10 +59,7 @@ export interface BackwardOptions {
 /** Left by a forward call with `add` or `activation` for its backward call. */
 export interface KeptTail {
   readonly hasAdd: boolean;
-  /**
-   * The output, which shows the values that the rectifier let through; null: there was no
-   * rectifier.
-   */
+  /** The output, which shows what the rectifier let through; null: there was no rectifier. */
   readonly y: Tensor | null;
   /** Digest of the bits of y, in the checked mode; else null. */
   readonly digest: number | null;

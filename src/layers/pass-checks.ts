@@ -1,7 +1,4 @@
-/**
- * Checks of the arguments of a layer's passes: TypeError for a wrong type, RangeError for a wrong
- * value.
- */
+/** Checks of a pass: TypeError for arguments of a wrong type, RangeError for wrong values. */
 
 import { computeDType, type DType } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';

@@ -17,10 +17,7 @@ import type { BackwardOptions, ForwardContext, ForwardOptions, KeptTail } from '
 import type { checkOut, overlaps } from './results.js';
 import type { Saved, Tail } from './synchronization.js';
 
-/**
- * Functions of the layers' modules: importing them here would split bundles of the entry into more
- * files.
- */
+/** Functions of other modules: importing them here would split bundles of the entry further. */
 export interface Checks {
   readonly checkChoice: typeof checkChoice;
   readonly checkOut: typeof checkOut;

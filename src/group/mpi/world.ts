@@ -82,8 +82,7 @@ export class MpiWorld implements World, Ending {
     const meeting = new Meeting(place, name, ranks);
     const transport = new RoundsTransport({
       ...{ name, ranks, rank, rounds: meeting, waiting: this.#waiting },
-      // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one waits for all
-      // ranks.
+      // Measured, shapes of 0.4 to 26 MB a rank: one block wins, each further one is a wait.
       mostBlocks: 1,
       onClose: () => this.#groups.delete(transport),
     });
@@ -123,10 +122,7 @@ export class MpiWorld implements World, Ending {
     if (exitCode > 0) this.#waiting.blockUntil(() => false, GRACE_MS);
   }
 
-  /**
-   * Leaves with all other ranks: a rank that still calls a collective learns that this one has
-   * left.
-   */
+  /** Leaves with all other ranks; a rank that calls another collective learns of this leave. */
   #leave(exitCode: number): void {
     this.#left = true;
     this.#tellAll(exitCode);

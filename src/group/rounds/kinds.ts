@@ -1,7 +1,4 @@
-/**
- * Values that are made once for each kind of array, and found at once for the kind of the last
- * call.
- */
+/** Values that are made once for each kind of array; the latest kind is found at once. */
 
 import type { CopiedArray } from '../transport.js';
 

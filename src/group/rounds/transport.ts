@@ -136,8 +136,7 @@ export class RoundsTransport implements Transport, Host {
     else this.#last.next = work;
     this.#last = work;
     this.#fate?.queue(work.number);
-    // Earlier collectives may be over by now, and then the other members need not wait for this
-    // one.
+    // If earlier collectives are over by now, the other members need not wait for this one.
     this.advance();
   }
 
@@ -155,8 +154,7 @@ export class RoundsTransport implements Transport, Host {
       if (this.#script?.next().done === false) return;
     } catch (error) {
       if (isFatal(error)) throw error;
-      // All members throw the same error, or only this one's result has found no place: the group
-      // goes on.
+      // All members throw the same, or this result alone found no place: the group goes on.
       recorder.dump((error as Error).message);
       work.fail(error as Error);
     }

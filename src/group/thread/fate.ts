@@ -103,10 +103,7 @@ export class ThreadFate implements Fate {
     return hasLeft || segment.load(rank, RANK.exited) !== 0;
   }
 
-  /**
-   * Orders members that are gone: a rank that has ended comes first, one that just leaves the world
-   * last.
-   */
+  /** Orders members that are gone: those that have ended first, leavers of the world last. */
   #leftAs(member: number): number {
     const { segment, ranks } = this.#area;
     if (segment.load(ranks[member], RANK.exited) !== 0) return 0;

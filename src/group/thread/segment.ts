@@ -37,7 +37,7 @@ export const RANK = {
   /** 1 when the thread has ended. */
   exited: 2,
   exitCode: 3,
-  /** Word of the group's area that a blocked rank waits in, and its number; 0: not blocked. */
+  /** Area (word) and collective (number) that a blocked rank waits in; 0: not blocked. */
   blockedArea: 4,
   blockedCall: 5,
   /** Counts up with each blocking, so that a reader can tell if it is still the same. */

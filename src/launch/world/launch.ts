@@ -122,8 +122,7 @@ export function holdWorld<T, Transfer>(
       if (!(grace >= 0)) {
         throw new RangeError(`stop: grace must be 0 or more seconds, got ${grace}`);
       }
-      // A program that stops the world knows that it stopped; only readers of `done` need the
-      // error.
+      // A program that stops the world knows it; only readers of `done` need the error.
       done.catch(() => {});
       if (grace > 0) ranks.interrupt('SIGTERM', grace);
       else ranks.stop();

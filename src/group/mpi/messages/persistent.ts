@@ -71,10 +71,7 @@ export class PersistentRequests {
     return Math.ceil(bytes / this.#mpi.abi.pieceBytes);
   }
 
-  /**
-   * Finds the round in which each peer is sent `bytes` of a frame: the common frame, or its own
-   * part.
-   */
+  /** Finds the round that sends each peer `bytes` of a frame: the common one, or its own part. */
   round(bytes: number, pieces: number, ofParts: boolean): RequestSet {
     const key = (bytes * 1024 + pieces) * 2 + (ofParts ? 1 : 0);
     if (this.#last !== null && this.#last.key === key) return this.#last;
