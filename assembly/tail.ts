@@ -1,6 +1,6 @@
 /**
- * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, or `low` if y is below
- * it: 0 for a rectifier, else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
+ * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, and 0 where that is below
+ * `low`, 0 for a rectifier or else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
  * is none. y may be x or z. Arrays as in call.ts; planes may have any length from 1.
  */
 
@@ -10,7 +10,7 @@ import { Off, On, on, SIZE, TURN, WIDTH } from './lanes';
 import { channelsOfRun, foldArrays, foldOf, NEXT, spread } from './rows';
 import { scratch } from './scratch';
 
-/** Computes y of one vector: x, the coefficients, and z at `z`. */
+/** y of one vector: x, the coefficients, and z at `z`. */
 function tailed<Add>(z: usize, x: v128, c: v128, s: v128, o: v128, low: v128): v128 {
   const y = v128.add<T>(v128.mul<T>(v128.sub<T>(x, c), s), o);
   return v128.pmax<T>(on<Add>() ? v128.add<T>(y, v128.load(z)) : y, low);
@@ -89,17 +89,56 @@ const CENTER: usize = 0;
 const SCALE: usize = NEXT;
 const OFFSET: usize = 2 * NEXT;
 
-/** Computes a row of `bytes` bytes. */
+/** One vector of a row. */
+function tailVector<Add>(
+  out: usize,
+  z: usize,
+  x: usize,
+  c: v128,
+  s: v128,
+  o: v128,
+  low: v128,
+): void {
+  v128.store(out, tailed<Add>(z, v128.load(x), c, s, o, low));
+}
+
+/** The first `bytes` bytes, whole vectors, of four rows that are `gap` bytes apart. */
+function tailFour<Add>(
+  arrays: usize,
+  out: usize,
+  z: usize,
+  x: usize,
+  gap: usize,
+  bytes: usize,
+  low: v128,
+): void {
+  for (let p: usize = 0; p < bytes; p += WIDTH) {
+    const c = v128.load(arrays + p, CENTER);
+    const s = v128.load(arrays + p, SCALE);
+    const o = v128.load(arrays + p, OFFSET);
+    let at = p;
+    tailVector<Add>(out + at, z + at, x + at, c, s, o, low);
+    at += gap;
+    tailVector<Add>(out + at, z + at, x + at, c, s, o, low);
+    at += gap;
+    tailVector<Add>(out + at, z + at, x + at, c, s, o, low);
+    at += gap;
+    tailVector<Add>(out + at, z + at, x + at, c, s, o, low);
+  }
+}
+
+/** A row from byte `from` to byte `to`. */
 function tailRow<Add>(
   arrays: usize,
   out: usize,
   z: usize,
   x: usize,
-  bytes: usize,
+  from: usize,
+  to: usize,
   low: v128,
 ): void {
-  let p: usize = 0;
-  for (const turns = bytes & ~(2 * WIDTH - 1); p < turns; p += 2 * WIDTH) {
+  let p = from;
+  for (; p + 2 * WIDTH <= to; p += 2 * WIDTH) {
     const at = arrays + p;
     const c0 = v128.load(at, CENTER);
     const c1 = v128.load(at + 16, CENTER);
@@ -117,7 +156,7 @@ function tailRow<Add>(
     v128.store(out + p, y0);
     v128.store(out + p, y1, 16);
   }
-  for (; p < bytes; p += SIZE) {
+  for (; p < to; p += SIZE) {
     const at = arrays + p;
     const s = v128.load(at, SCALE);
     const x0 = v128.load(x + p);
@@ -125,8 +164,13 @@ function tailRow<Add>(
   }
 }
 
+/** Longer rows gain nothing from going by fours, whose places in the first-level cache collide. */
+const LONG: usize = 1024;
+
 /** Bytes of rows that are taken at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
+/** Of larger arrays so many: reading in long runs gains more there. */
+const LARGE: usize = 4 << 20;
 
 function tailRows<Add>(call: Call, low: v128): void {
   const repeat = call.values;
@@ -144,14 +188,28 @@ function tailRows<Add>(call: Call, low: v128): void {
     const fold = foldOf(call.rows, call.stride, width, repeat);
     foldArrays(arrays, 3, width, fold);
     const stride = call.stride * fold;
-    const chunk = fold * max(1, CHUNK / stride);
+    const bytes = call.rows * call.stride > LARGE ? LARGE : CHUNK;
+    const chunk = fold * max(1, bytes / stride);
+    const whole = (width * fold) & ~(WIDTH - 1);
     for (let end = call.rows; end > 0; ) {
       let row = end - min(chunk, end);
       let at = row * call.stride + first * repeat * SIZE;
-      for (; row < end; row += fold, at += stride) {
-        const bytes = min(fold, end - row) * width;
+      // Number i of a quarter of the chunk with the same of the other quarters.
+      const fours = stride > LONG ? 0 : (end - row) / (4 * fold);
+      const gap = fours * stride;
+      for (let f = fours; f > 0; f--, at += stride) {
         const z = on<Add>() ? call.dy + at : 0;
-        tailRow<Add>(arrays, call.out + at, z, call.x + at, bytes, low);
+        tailFour<Add>(arrays, call.out + at, z, call.x + at, gap, whole, low);
+        for (let i = 0, b: usize = at; i < 4; i++, b += gap) {
+          const own = on<Add>() ? call.dy + b : 0;
+          tailRow<Add>(arrays, call.out + b, own, call.x + b, whole, width * fold, low);
+        }
+      }
+      at += 3 * gap;
+      for (row += 4 * fours * fold; row < end; row += fold, at += stride) {
+        const z = on<Add>() ? call.dy + at : 0;
+        const length = min(fold, end - row) * width;
+        tailRow<Add>(arrays, call.out + at, z, call.x + at, 0, length, low);
       }
       end -= min(chunk, end);
     }
@@ -168,17 +226,17 @@ function overRows(call: Call, low: v128): void {
   else tailRows<On>(call, low);
 }
 
-/** Runs the stage without a rectifier, over planes. */
+/** Without a rectifier, over planes. */
 export function planeTail(call: Call): void {
   overPlanes(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** Runs the stage over rows: see rows.ts. */
+/** Over rows: see rows.ts. */
 export function rowTail(call: Call): void {
   overRows(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** Runs the stage with a rectifier. */
+/** With a rectifier. */
 export function planeTailRectified(call: Call): void {
   overPlanes(call, v128.splat<T>(0));
 }

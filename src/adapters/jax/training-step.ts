@@ -38,7 +38,7 @@ import {
   type Span,
   type Start,
 } from './span.js';
-import { describe, type Flow, type Tree } from './stage.js';
+import { describe, type Flow, type Stage, type Tree } from './stage.js';
 import { inputGradients, StepGradients } from './step-gradients.js';
 
 /** A network cut at its normalisations. */
@@ -50,31 +50,31 @@ export interface Spans {
 export interface LossAndGradients<P> {
   loss: number;
   gradients: P;
-  /** Samples that loss and gradients are over. */
+  /** Samples that the two are over. */
   samples: number;
   /**
-   * With `inputGradients`: gradients of this rank's batch, its x and the floating arrays of its
-   * carry in the order of their leaves.
+   * With `inputGradients`: of this rank's batch, its x and the floating arrays of its carry in the
+   * order of their leaves.
    */
   inputs?: { x: np.Array; carry: np.Array[] };
 }
 
-/** Inputs of a step, which owns the arrays. */
+/** What a step is given; it owns the arrays. */
 export interface StepInput {
   readonly parameters: Record<string, Tree>;
   readonly batch: np.Array | { x: np.Array; carry: Tree };
   readonly labels: Tree;
-  /** Names of the network's layers. */
-  readonly names: readonly string[];
+  /** Of the network's layers. */
+  readonly owners: readonly Placed<Stage | BatchNorm>[];
   readonly processGroup: GroupLike;
-  /** If true, averages over the group; otherwise loss and gradients stay this rank's own. */
+  /** Whether to average over the group; otherwise loss and gradients stay this rank's own. */
   readonly average: boolean;
-  /** If true, the gradients of the batch are wanted. */
+  /** Whether the gradients of the batch are asked for. */
   readonly toInputs: boolean;
   readonly label: string;
 }
 
-/** Runs a step. See `Network.lossAndGradients` for its result. */
+/** Runs a step. See `Network.lossAndGradients` for what comes out. */
 export function* trainingStep(
   spans: Spans,
   input: StepInput,
@@ -86,7 +86,7 @@ export function* trainingStep(
     const found = findGroup(input.processGroup, input.label);
     const group = input.average && found.size > 1 ? found : null;
     peers = new Peers(meetings(spans, group));
-    checkParameters(input.parameters, input.names, input.label);
+    checkParameters(input.parameters, input.owners, input.label);
     return yield* new TrainingStep(spans, input, group, held, peers).run();
   } catch (error) {
     peers?.fail(error, input.label);
@@ -107,21 +107,21 @@ function meetings({ inner }: Spans, group: ProcessGroup | null): ProcessGroup[] 
 class TrainingStep {
   readonly #spans: Spans;
   readonly #input: StepInput;
-  /** Ranks to average over; null if nothing is averaged. */
+  /** Ranks to average over; null where nothing is averaged. */
   readonly #group: ProcessGroup | null;
   readonly #held: Held;
   readonly #peers: Peers;
   readonly #flow: Flow;
-  /** Samples of this rank. */
+  /** Of this rank. */
   readonly #samples: number;
   readonly #device: Device;
-  /** Inputs of each span. */
+  /** Where each span starts. */
   readonly #starts: Start[] = [];
-  /** Statistics that the norm after each inner span normalised by. */
+  /** What the norm after each inner span normalised by. */
   readonly #applied: Applied[] = [];
   #loss: np.Array | null = null;
   readonly #gradients: StepGradients;
-  /** Gradients of the batch, if they are wanted. */
+  /** Of the batch, when they are asked for. */
   #inputs: Cotangents | null = null;
 
   constructor(
@@ -181,7 +181,7 @@ class TrainingStep {
     return start;
   }
 
-  /** Finds the statistics that a layer normalises by; its running statistics learn on the way. */
+  /** What a layer normalises by; its running statistics learn on the way. */
   *#statistics(
     { next: [name, layer], maskOf }: InnerSpan,
     x: np.Array,
@@ -198,7 +198,7 @@ class TrainingStep {
     return batchStatistics(moments, layer, group);
   }
 
-  /** Awaits the result of a collective over `group`, and notes it if the group has other ranks. */
+  /** The result of a collective over `group`, if it has others. */
   *#meet<T>(group: ProcessGroup, collective: () => Work<T>): Steps<T> {
     if (group.size > 1) this.#peers.meet(group);
     const met = yield* result(collective());
@@ -259,7 +259,7 @@ class TrainingStep {
     return { loss, gradients, samples: this.#samples, ...this.#ofInputs(1) };
   }
 
-  /** Returns the gradients of the batch, times `factor`, if they are wanted. */
+  /** The gradients of the batch, times `factor`; nothing where they are not asked for. */
   #ofInputs(factor: number): Pick<LossAndGradients<unknown>, 'inputs'> {
     if (!this.#input.toInputs) return {};
     return { inputs: inputGradients(this.#inputs, factor, this.#flow) };
@@ -281,7 +281,7 @@ class TrainingStep {
     for (let work = pass.step(); work !== null; work = pass.step()) yield* result(work);
     this.#peers.leave();
     const gradients = unflatten(slopes, parameters);
-    // From the mean loss of this rank's samples to the mean loss of all.
+    // From the mean loss of this rank's samples to that of all.
     const samples = pass.result;
     const inputs = this.#ofInputs(samples === 0 ? 0 : own / samples);
     return { loss: loss[0], gradients, samples, ...inputs };
