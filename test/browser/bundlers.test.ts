@@ -14,9 +14,9 @@ const CONSUMER = fileURLToPath(new URL('./consumer', import.meta.url));
 /**
  * Bytes, gzipped, of all files of a worker that trains with the layers: kernels 9 KB, worlds of
  * threads and their collectives 15 KB, layers, tensors and averaging the rest. features.test.ts has
- * what a program must ask for. Vite has 45.9 KB, esbuild 47.4, webpack 49.8.
+ * what a program must ask for. Vite has 47.0 KB, esbuild 48.3, webpack 51.4.
  */
-const LIMIT = 51 * 1024;
+const LIMIT = 52 * 1024;
 
 let project: PackedProject;
 let browser: Browser;
