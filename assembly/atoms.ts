@@ -1,7 +1,7 @@
 /**
- * The atoms of exact sums: sums over one (sample, channel) plane each, in the order of plane-loops.ts
- * or row-sums.ts, which depends on nothing but the plane. Those of small planes near 0 have an order
- * of their own, for which four of them go at once. docs/kernels.md tells what becomes of them.
+ * The atoms of exact sums: sums over one (sample, channel) plane each, in the order of
+ * plane-loops.ts or row-sums.ts, which depends on nothing but the plane. Small planes near 0 have
+ * an order of their own, for which four of them go at once. docs/kernels.md tells their use.
  *
  * `call.second` gets, for each of `rows` samples, the sums of all channels and then their sums of
  * products; `call.mean` has the shifts, float64 (0: no shift). With dy they are gradient sums.
@@ -20,12 +20,12 @@ export function givenShift(call: Call, channel: usize): T {
   return call.mean === 0 ? <T>0 : <T>load<f64>(call.mean + channel * 8) + <T>0;
 }
 
-/** Planes of fewer bytes go by fours where no shift is subtracted; only float32, whose lanes are four. */
+/** Float32 planes of fewer bytes go by fours if no shift is subtracted. */
 const SMALL: usize = 64 * WIDTH;
 /** Vectors of a chain of float32 sums: see depthOf in lanes.ts. */
 const CHAIN: usize = 25 * WIDTH;
 
-/** Of the sums of four planes: that of each one's lanes. */
+/** Sums the lanes of each of four planes' sums. */
 function lanesOf(a: v128, b: v128, c: v128, d: v128): v128 {
   const low = v128.add<T>(v128.shuffle<i32>(a, b, 0, 4, 1, 5), v128.shuffle<i32>(a, b, 2, 6, 3, 7));
   const high = v128.add<T>(
@@ -41,7 +41,7 @@ function addFour(p: usize, sums: v128): void {
   addTo(p + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(sums, sums, 1, 0)));
 }
 
-/** Adds the sums of four planes near 0 to the float64 at `atoms` and, `next` bytes on, their products. */
+/** Adds the sums of four planes near 0 to float64 at `atoms`, their products' `next` bytes on. */
 function atomsOfFour<Gradient>(
   delta: usize,
   p0: usize,
@@ -137,7 +137,7 @@ function putFour<Gradient>(
   }
 }
 
-/** Whether four channels are near 0. */
+/** True if four channels are near 0. */
 function areNear(record: usize): bool {
   const low = v128.or(v128.load(record, SHIFT), v128.load(record, RECORD + SHIFT));
   const more = record + 2 * RECORD;
@@ -158,7 +158,7 @@ function atomsOfPlanes<Gradient>(call: Call): void {
   const next = 8 * call.total;
   const delta = on<Gradient>() ? call.dy - call.x : 0;
   for (let n: usize = 0; n < call.rows; ) {
-    // Small planes: four samples of one channel, four channels, or one plane that is taken four times.
+    // Small planes: four samples of one channel, four channels, or one plane, taken four times.
     const count: usize = isSmall && n + 4 <= call.rows ? 4 : 1;
     let x = call.x + n * stride;
     let atoms = call.second + 2 * n * next;
@@ -186,13 +186,13 @@ function atomsOfPlanes<Gradient>(call: Call): void {
   }
 }
 
-/** Of channels-first planes of 16 bytes and more. */
+/** Writes the atoms of channels-first planes of 16 bytes and more. */
 export function planeAtoms(call: Call): void {
   if (call.dy === 0) atomsOfPlanes<Off>(call);
   else atomsOfPlanes<On>(call);
 }
 
-/** Here a plane is `values` rows, `stride` bytes apart. */
+/** Writes the atoms of planes of `values` rows, `stride` bytes apart. */
 function atomsOfRows<Gradient>(call: Call): void {
   const channels = call.channels;
   const stride = call.stride;
@@ -217,7 +217,7 @@ function atomsOfRows<Gradient>(call: Call): void {
   }
 }
 
-/** Of channels-last samples of `values` rows. */
+/** Writes the atoms of channels-last samples of `values` rows. */
 export function rowAtoms(call: Call): void {
   if (call.dy === 0) atomsOfRows<Off>(call);
   else atomsOfRows<On>(call);

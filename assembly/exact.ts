@@ -5,10 +5,10 @@
 
 import { ends, magics, putWords, units } from './grid';
 
-/** Rows until integer sums could overflow. */
+/** Most rows before integer sums could overflow. */
 const ROWS: usize = 4096;
 
-/** The larger magnitudes, their upper halves as integers: the lower halves of the result are none. */
+/** The larger magnitudes, by their upper halves as integers; lower halves mean nothing. */
 function larger(most: v128, p: usize): v128 {
   return i32x4.max_s(most, f64x2.abs(v128.load(p)));
 }

@@ -1,6 +1,6 @@
 /**
- * The grids of exact sums, two at a time: src/core/exact-sum.ts tells what they are. A magic number
- * added to a term rounds it to a multiple of the grid's unit, and the multiple is in the last 51 bits.
+ * The grids of exact sums, two at a time; src/core/exact-sum.ts explains them. A magic number added
+ * to a term rounds it to a multiple of the grid's unit; the multiple is in the last 51 bits.
  */
 
 import { addTo } from './lanes';
@@ -19,12 +19,12 @@ export function ends(most: v128): v128 {
   return v128.bitselect(infinity, upper, f64x2.ne(upper, upper));
 }
 
-/** The powers of two of the bounds at `p`; 0 for those that are subnormal. */
+/** The powers of two of the bounds at `p`; 0 for subnormal bounds. */
 function powers(p: usize): v128 {
   return v128.and(v128.load(p), i64x2.splat(0x7ff0000000000000));
 }
 
-/** The units of the bounds at `p`; NaN where these are too large. */
+/** The units of the bounds at `p`; NaN for bounds that are too large. */
 export function units(p: usize): v128 {
   const power = powers(p);
   const unit = f64x2.pmax(f64x2.mul(power, f64x2.splat(3.552713678800501e-15)), f64x2.splat(LEAST));
@@ -37,8 +37,8 @@ export function magics(p: usize): v128 {
 }
 
 /**
- * Adds two sums of `rows` terms, which have the bits of the magic numbers in them, to their words;
- * or only the first.
+ * Adds two sums of `rows` terms, which hold the bits of the magic numbers, to their words; or adds
+ * only the first sum.
  */
 export function putWords(
   words: usize,

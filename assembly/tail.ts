@@ -1,6 +1,6 @@
 /**
- * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, and 0 where that is below
- * `low`, 0 for a rectifier or else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
+ * Stage `tail`: y = (x - mean) * invstd * weight + bias + z in one pass, or `low` if y is below
+ * it: 0 for a rectifier, else -Infinity. NaN stays, and so does -0. z lies at `call.dy`; 0: there
  * is none. y may be x or z. Arrays as in call.ts; planes may have any length from 1.
  */
 
@@ -10,7 +10,7 @@ import { Off, On, on, SIZE, TURN, WIDTH } from './lanes';
 import { channelsOfRun, foldArrays, foldOf, NEXT, spread } from './rows';
 import { scratch } from './scratch';
 
-/** y of one vector: x, the coefficients, and z at `z`. */
+/** Computes y of one vector: x, the coefficients, and z at `z`. */
 function tailed<Add>(z: usize, x: v128, c: v128, s: v128, o: v128, low: v128): v128 {
   const y = v128.add<T>(v128.mul<T>(v128.sub<T>(x, c), s), o);
   return v128.pmax<T>(on<Add>() ? v128.add<T>(y, v128.load(z)) : y, low);
@@ -89,7 +89,7 @@ const CENTER: usize = 0;
 const SCALE: usize = NEXT;
 const OFFSET: usize = 2 * NEXT;
 
-/** One vector of a row. */
+/** Computes one vector of a row. */
 function tailVector<Add>(
   out: usize,
   z: usize,
@@ -102,7 +102,7 @@ function tailVector<Add>(
   v128.store(out, tailed<Add>(z, v128.load(x), c, s, o, low));
 }
 
-/** The first `bytes` bytes, whole vectors, of four rows that are `gap` bytes apart. */
+/** Computes the first `bytes` bytes, whole vectors, of four rows that are `gap` bytes apart. */
 function tailFour<Add>(
   arrays: usize,
   out: usize,
@@ -127,7 +127,7 @@ function tailFour<Add>(
   }
 }
 
-/** A row from byte `from` to byte `to`. */
+/** Computes a row from byte `from` to byte `to`. */
 function tailRow<Add>(
   arrays: usize,
   out: usize,
@@ -169,7 +169,7 @@ const LONG: usize = 1024;
 
 /** Bytes of rows that are taken at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
-/** Of larger arrays so many: reading in long runs gains more there. */
+/** Bytes of rows of larger arrays: reading in long runs gains more there. */
 const LARGE: usize = 4 << 20;
 
 function tailRows<Add>(call: Call, low: v128): void {
@@ -226,17 +226,17 @@ function overRows(call: Call, low: v128): void {
   else tailRows<On>(call, low);
 }
 
-/** Without a rectifier, over planes. */
+/** Runs the stage without a rectifier, over planes. */
 export function planeTail(call: Call): void {
   overPlanes(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** Over rows: see rows.ts. */
+/** Runs the stage over rows: see rows.ts. */
 export function rowTail(call: Call): void {
   overRows(call, v128.splat<T>(-(<T>Infinity)));
 }
 
-/** With a rectifier. */
+/** Runs the stage with a rectifier. */
 export function planeTailRectified(call: Call): void {
   overPlanes(call, v128.splat<T>(0));
 }

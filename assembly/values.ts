@@ -1,5 +1,5 @@
 /**
- * Exact sums where every value is an atom of its own, since planes are shorter than a vector: the
+ * Exact sums with every value as an atom of its own, since planes are shorter than a vector: the
  * terms are d = x - shift and d * d, or dy and dy * d, in float64. Rows of `channels` positions;
  * `call.mean` has their shifts, float64 (0: no shift). Each result has all sums, then all products.
  */
@@ -10,11 +10,11 @@ import { ends, magics, putWords } from './grid';
 import { Off, On, on, SIZE } from './lanes';
 import { scratch } from './scratch';
 
-/** Positions that are done at a time: what is kept of them fills a quarter of a first-level cache. */
+/** Positions that are handled at a time: their numbers fill a quarter of a first-level cache. */
 const RUN: usize = 256;
-/** Rows that are done at a time: more would push each other out of that cache where rows are pages. */
+/** Rows that are handled at a time: rows whole pages apart push each other out of that cache. */
 const PART: usize = 4;
-/** Rows until integer sums could overflow. */
+/** Most rows before integer sums could overflow. */
 const ROWS: usize = 4096;
 
 /** Arrays of a run: shifts, then for each position float64: two bounds or magic numbers, two sums. */
@@ -25,7 +25,7 @@ const SUMS: usize = 3 * NEXT;
 const PRODUCT_SUMS: usize = 4 * NEXT;
 const ARRAYS: usize = 5 * NEXT;
 
-/** Float32 products that underflow are taken for numbers of this size. */
+/** Float32 products that underflow are treated as numbers of this size. */
 const LEAST_PRODUCT: f64 = 7e-43;
 
 /** Writes the shifts of `k` positions; false: all are 0. */
@@ -46,7 +46,7 @@ function larger(most: v128, v: v128): v128 {
   return v128.bitselect(a, most, i64x2.gt_s(a, most));
 }
 
-/** Raises the bounds of one vector of positions by PART rows (Whole), or by one, x at p and dy at g. */
+/** Raises the bounds of a vector of positions by PART rows (Whole) or by one; x at p, dy at g. */
 function boundVector<Gradient, Whole>(array: usize, p: usize, g: usize, stride: usize): void {
   const shift = v128.load(array);
   const d0 = v128.sub<T>(v128.load(p), shift);
@@ -112,7 +112,7 @@ function bounds<Gradient>(call: Call): void {
   const channels = call.channels;
   const stride = call.stride;
   const arrays = scratch(ARRAYS);
-  // Where all d are known to be below their reach, only dy is read.
+  // If all bounds on d are known, only dy is read.
   const reach = on<Gradient>() ? 0 : call.invstd;
   const values = reach === 0 ? call.x : call.dy;
   for (let first: usize = 0; first < channels; first += RUN) {
@@ -138,8 +138,8 @@ function bounds<Gradient>(call: Call): void {
 }
 
 /**
- * Raises `call.first` to the largest magnitudes of the terms. Those of products are the ones of dy
- * * d rounded to T, or the largest dy times `call.invstd`, if that has what no d exceeds.
+ * Raises `call.first` to the largest magnitudes of the terms. The products' are those of dy * d,
+ * rounded to T, or the largest dy times `call.invstd`, if that has bounds on d.
  */
 export function valueBounds(call: Call): void {
   if (call.dy === 0 || call.invstd !== 0) bounds<Off>(call);

@@ -2,10 +2,10 @@
  * Sums that do not depend on the order or the grouping of their terms.
  *
  * Once all ranks know a bound, the largest magnitude of all terms, they round every term to a
- * multiple of one unit, some 2^-49 of the bound, and add integers. Rounding depends on the term
- * and the bound alone, and integer sums commute: so the result depends on neither. It is off by
- * half a unit for each term at most. (Demmel and Nguyen, "Parallel Reproducible Summation", 2015,
- * do without the bound, at the price of more words.)
+ * multiple of one unit, 2^-49 to 2^-48 of the bound, and add integers. Rounding depends on the term
+ * and the bound alone, and integer sums commute, so the result depends on neither order nor
+ * grouping. It is off by at most half a unit for each term. (Demmel and Nguyen, "Parallel
+ * Reproducible Summation", 2015, need no bound, at the price of more words.)
  *
  *     magic = 1.5 * 2^52 * unit,    (term + magic) - magic: the term, rounded
  *
@@ -14,7 +14,7 @@
  */
 
 const LOWER = 2 ** 26;
-/** Bounds past it have no magic number. */
+/** Larger bounds have no magic number. */
 const MOST_EXPONENT = 2042;
 
 const number64 = new Float64Array(1);
@@ -23,7 +23,7 @@ const bits = new Uint32Array(number64.buffer);
 /** Units by the exponents of bounds, made when they are needed; subnormal bounds have 2^-1071. */
 const units: number[] = [2 ** -1071];
 
-/** The unit of a grid: 2^-48 of the bound's power of two; NaN where there is none. */
+/** The unit of a grid: 2^-48 of the bound's power of two; NaN if there is none. */
 function unitOf(bound: number): number {
   number64[0] = bound;
   const exponent = (bits[1] >>> 20) & 0x7ff;
@@ -51,8 +51,8 @@ export function wordsOf(terms: Iterable<number>, bound: number): { upper: number
 }
 
 /**
- * Writes the sums that `words` stand for: all upper words, then all lower ones, of any number of
- * ranks together.
+ * Writes the sums that `words` stand for: all upper words, then all lower ones, added up over any
+ * number of ranks.
  * @param values one for each of `bounds`
  */
 export function valuesOfWords(

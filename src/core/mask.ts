@@ -5,7 +5,7 @@ export interface Mask {
   readonly places: Uint8Array;
   /** Places that count: values per channel. */
   readonly count: number;
-  /** If true, y and dx are 0 at values that do not count, whatever dy is there. */
+  /** If true, y and dx are 0 at values that do not count, for any dy. */
   readonly zero: boolean;
 }
 

@@ -1,9 +1,9 @@
-/** Checks of what collectives are given: TypeError for a wrong type, RangeError for a wrong value. */
+/** Checks of collectives' arguments: TypeError for a wrong type, RangeError for a wrong value. */
 
 import { show } from '../core/show.js';
 import type { CollectiveArray, CollectiveKind, CopiedArray, ReduceOp } from './transport.js';
 
-/** What a program calls a collective. */
+/** Name of a collective in programs. */
 export const callOf = (kind: CollectiveKind) => (kind === 'gatherAll' ? 'allGather' : kind);
 
 type ArrayClass = new (length: number) => CopiedArray;
@@ -43,7 +43,7 @@ export function checkOp(op: unknown, data: CollectiveArray): void {
   }
 }
 
-/** Where a result of `length` elements like `data`'s goes must fit; `why` explains the length. */
+/** Checks that `out` takes `length` elements like `data`'s; `why` explains the length. */
 export function checkOut(
   kind: string,
   out: CopiedArray,

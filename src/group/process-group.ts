@@ -31,13 +31,13 @@ export class ProcessGroup {
   readonly name: string;
   /** World ranks of the members; the index is the group rank. */
   readonly ranks: readonly number[];
-  /** This rank's place in the group, or -1 where it is not a member. */
+  /** This rank's place in the group; -1 if it is not a member. */
   readonly rank: number;
   readonly size: number;
   readonly #transport: Transport | null;
   readonly #timeout: number;
 
-  /** Groups are made by `createGroup` and `init`. `transport` is null for those outside. */
+  /** Called by `createGroup` and `init`. `transport` is null for ranks outside the group. */
   constructor(
     name: string,
     ranks: readonly number[],
@@ -80,7 +80,7 @@ export class ProcessGroup {
     options?: CollectiveOptions & { out?: T; uneven?: false },
   ): Work<T>;
   /**
-   * The same of arrays whose lengths may differ.
+   * As `allGather`, of arrays whose lengths may differ.
    * @returns a work that yields each rank's array, in rank order
    */
   allGather<T extends CopiedArray>(
@@ -163,8 +163,8 @@ export class ProcessGroup {
   }
 
   /**
-   * Joins the next collective with an error instead of data: it fails on every rank with
-   * `message`, so that a bad argument on one rank leaves no other waiting. Ends when all know.
+   * Joins the next collective with an error instead of data: it fails on every rank with `message`,
+   * so that a bad argument on one rank leaves no other waiting. Ends when all ranks know.
    */
   raise(message: string, options: CollectiveOptions = NO_OPTIONS): Work<void> {
     checkOptions('raise', options);
@@ -180,8 +180,8 @@ export class ProcessGroup {
   }
 
   /**
-   * Whether collectives of the group may be waited for by blocking. Where this is false, as on a
-   * browser's main thread, `wait` throws and `done` serves.
+   * True if collectives of the group may be waited for by blocking. If false, as on a browser's
+   * main thread, `wait` throws: await `done` instead.
    */
   get mayBlock(): boolean {
     return this.#transport?.mayBlock ?? true;
@@ -221,14 +221,14 @@ export class ProcessGroup {
     by: Weights | null = null,
   ): Work<T> {
     const seconds = options.timeout ?? this.#timeout;
-    // The check itself only where it will fail: this is on the path of every collective.
+    // Checks only what will fail: this is on the path of every collective.
     if (typeof seconds !== 'number' || !(seconds > 0)) checkTimeout(callOf(kind), seconds);
     if (this.#transport === null) {
       throw new RangeError(
         `${callOf(kind)}: this rank is not in group '${showText(this.name)}' (ranks ${this.ranks.join(', ')})`,
       );
     }
-    // Others would learn of it by its length.
+    // Other ranks would learn of it by its length.
     if (this.size === 1) checkAttached(input, callOf(kind));
     const label = options.label ?? '';
     const timeout = seconds * 1000;

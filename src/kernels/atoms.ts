@@ -1,7 +1,7 @@
 /**
- * The terms of exact sums, as all kernels have them: sums over one (sample, channel) plane each,
- * in an order and with roundings that depend on nothing but the plane, or single values where a
- * plane has less than a vector of 16 bytes. Batches are split by sample, so no plane is ever cut.
+ * The terms of exact sums, as all kernels have them: sums over one (sample, channel) plane each, in
+ * an order and with roundings that depend on nothing but the plane, or single values if a plane has
+ * less than a vector of 16 bytes. Batches are split by sample, so no plane is ever cut.
  *
  * The order is that of assembly/plane-loops.ts (channels first) and assembly/row-sums.ts (channels
  * last), in numbers of the element type: this file repeats them for engines without WebAssembly.
@@ -16,7 +16,7 @@ import { forEachPlane } from './planes.js';
 /** Bytes of a vector: a plane of fewer bytes has no sums, its values are terms. */
 const VECTOR = 16;
 
-/** Whether each value of `layout` is a term of its own. */
+/** True if each value of `layout` is a term of its own. */
 export function isValues({ plane, dtype }: Layout): boolean {
   return plane * (dtype === 'float64' ? 8 : 4) < VECTOR;
 }
@@ -32,15 +32,15 @@ type Numbers = Record<'x', FloatArray> & Record<'dy', FloatArray | null>;
 
 type Round = (value: number) => number;
 
-/** The sum of the factors and that of the products over one plane. */
+/** The sum of the factors and the sum of the products over one plane. */
 type Atom = readonly [sum: number, product: number];
 
-/** Turns and fours of rows until sums are promoted, as in assembly/lanes.ts and rows.ts. */
+/** Turns and fours of rows before sums are promoted, as in assembly/lanes.ts and rows.ts. */
 const NEAR_TURNS = 25;
 const TURNS = 8;
 const FOURS = 8;
 
-/** Planes of one value after the other, in vectors of `lanes` numbers. */
+/** Sums a plane of consecutive values, in vectors of `lanes` numbers. */
 function atomOfPlane(
   read: Reader,
   start: number,
@@ -52,7 +52,7 @@ function atomOfPlane(
   const sums = Array.from({ length: 2 }, () => new Float64Array(lanes));
   const products = Array.from({ length: 4 }, () => new Float64Array(lanes));
   const [sum, product] = [new Float64Array(2), new Float64Array(2)];
-  /** Adds lane `lane` of a vector to the sums that a turn has for it. */
+  /** Adds lane `lane` of a vector to its sums in a turn. */
   const add = (at: number, lane: number, s: number, p: number) => {
     const [g, d] = [read.factor(at), read.difference(at)];
     sums[s][lane] = r(sums[s][lane] + g);
@@ -113,11 +113,11 @@ function atomOfPlane(
   return [sum[0] + sum[1], product[0] + product[1]];
 }
 
-/** Small planes of float32, and vectors until their sums are promoted, as in assembly/atoms.ts. */
+/** Small planes of float32, and vectors before sums are promoted, as in assembly/atoms.ts. */
 const SMALL = 256;
 const CHAIN = 25;
 
-/** A small plane of float32 about 0: one chain of sums for each of four lanes. */
+/** Sums a small plane of float32 about 0: one chain of sums for each of four lanes. */
 function atomOfSmall(read: Reader, start: number, length: number): Atom {
   const r = Math.fround;
   const whole = length & ~3;
@@ -139,7 +139,7 @@ function atomOfSmall(read: Reader, start: number, length: number): Atom {
   return [sum, product];
 }
 
-/** A plane of `rows` values, `stride` apart: by fours from four quarters, then what is left. */
+/** Sums a plane of `rows` values, `stride` apart: by fours from four quarters, then the rest. */
 function atomOfRows(read: Reader, start: number, rows: number, stride: number, r: Round): Atom {
   let fours = rows >> 2;
   const all = fours;
@@ -165,7 +165,7 @@ function atomOfRows(read: Reader, start: number, rows: number, stride: number, r
   return [sum, product];
 }
 
-/** The same in float64, value by value: for what float32 products can not hold. */
+/** Sums a plane in float64, value by value: for products that float32 cannot hold. */
 function preciseAtom(read: Reader, start: number, end: number, stride: number): Atom {
   let [sum, product] = [0, 0];
   for (let i = start; i < end; i += stride) {
@@ -175,7 +175,7 @@ function preciseAtom(read: Reader, start: number, end: number, stride: number): 
   return [sum, product];
 }
 
-/** Float32 products that underflow are taken for numbers of this size. */
+/** Float32 products that underflow are treated as numbers of this size. */
 const LEAST_PRODUCT = 7e-43;
 
 const exact: Round = (value) => value;
@@ -188,7 +188,7 @@ function readerOf({ x, dy }: Numbers, shift: number, r: Round, layout: Layout): 
   return { difference, factor: counts === null ? (i) => dy[i] : (i) => (counts(i) ? dy[i] : 0) };
 }
 
-/** Whether the value at an index counts; null: all do. */
+/** Tells if the value at an index counts; null: all values count. */
 function counterOf({
   mask,
   channels,

@@ -1,7 +1,7 @@
 /**
  * The seam between the algorithm and the arithmetic of one rank: four stages, exact sums for
- * results that do not depend on how a batch is split, and what is done between the stages with the
- * channels' statistics. Kernels are handed in (`Scope.kernels` of ops/); nothing looks them up.
+ * results that do not depend on how a batch is split, and operations on the channels' statistics
+ * between the stages. Kernels are passed in (`Scope.kernels` of ops/); nothing looks them up.
  *
  * - A stage takes a run of channels [from, to), so that a caller can work block by block.
  * - `x`, `y`, `dy` and `dx` have samples * channels * plane elements of the layout's `dtype`; y
@@ -11,9 +11,10 @@
  * - All arrays may be of any origin. Those from `allocate` are used in place; others are copied in
  *   and out by pieces. Nothing is kept of an array after a call.
  * - A layout may have a mask. Then `moments` and `exactSums` are those of the values that count.
- *   The normalised values of all places are outputs: `gradientSums`, exact ones too, have the dy of
- *   all places, and where nothing counts dx is weight * invstd * dy, since the input does not move
- *   the statistics. With `zero` these places have no outputs: y and dx are 0, and dy is not read.
+ *   The normalised values of all places are outputs: `gradientSums`, exact ones too, take the dy of
+ *   all places. dx is weight * invstd * dy for values that do not count, since the input does not
+ *   move the statistics. With `zero` these places have no outputs: y and dx are 0, and dy is not
+ *   read.
  */
 
 import type { ComputeDType, DType, FloatArray, TensorData } from '../core/dtype.js';
@@ -25,7 +26,7 @@ export interface ChannelRange {
   readonly to: number;
 }
 
-/** What normalises: y = (x - mean) * invstd * weight + bias. */
+/** Parameters of y = (x - mean) * invstd * weight + bias. */
 export interface Normalization {
   readonly mean: Float64Array;
   /** 1 / sqrt(var + eps). */
@@ -44,29 +45,29 @@ export interface GradientSums {
   readonly dyXhat: Float64Array;
 }
 
-/** What is summed exactly: d = x - shift and d * d, or with dy, dy and dy * d. */
+/** Terms of exact sums: d = x - shift and d * d, or with dy, dy and dy * d. */
 export interface ExactTerms {
   readonly x: TensorData;
   readonly dy: TensorData | null;
   /** Rounded to the type that is computed in; must not depend on the split. Null: 0. */
   readonly shift: Float64Array | null;
-  /** By channel what |d| exceeds on no rank: saves a look at x. */
+  /** A bound on each channel's |d| on all ranks: saves a pass over x. */
   readonly reach?: Float64Array | null;
-  /** Float64 throughout, and slow, for what float32 products can not hold. */
+  /** If true, float64 throughout, and slow, for products that float32 cannot hold. */
   readonly precise: boolean;
 }
 
-/** What follows the normalisation in the same pass: y = activation(normalised x + add). */
+/** The steps after the normalisation in the same pass: y = activation(normalised x + add). */
 export interface Tail {
-  /** As x, whose elements it is added to; null: nothing is. */
+  /** Added to the elements of x, of its type; null: nothing is added. */
   readonly add: TensorData | null;
-  /** Whether values below 0 become 0. NaN and -0 stay. */
+  /** If true, values below 0 become 0. NaN and -0 stay. */
   readonly rectify: boolean;
 }
 
 /** The stages of a forward call that has a {@link Tail}, and of its backward call. */
 export interface TailStages {
-  /** As {@link Kernels.normalize}, with the tail; y may be x, or what is added. */
+  /** As {@link Kernels.normalize}, with the tail; y may be x, or the tail's `add`. */
   normalize(
     y: TensorData,
     x: TensorData,
@@ -76,7 +77,7 @@ export interface TailStages {
     range: ChannelRange,
   ): void;
 
-  /** Writes the gradient through the rectifier: dy where y is above 0 or NaN, else 0. g may be dy or y. */
+  /** Writes the rectifier's gradient: dy if y is above 0 or NaN, else 0. g may be dy or y. */
   gate(g: TensorData, dy: TensorData, y: TensorData, layout: Layout, range: ChannelRange): void;
 }
 
@@ -84,7 +85,7 @@ export interface TailStages {
 export interface ExactSums {
   /**
    * The largest magnitudes of this rank's terms, or numbers of the same power of two, and infinity
-   * where a term is not finite: all channels' first terms, then all products.
+   * if a term is not finite: all channels' first terms, then all products.
    */
   readonly bounds: Float64Array;
   /**
@@ -98,35 +99,35 @@ export interface ExactSums {
 }
 
 export interface Kernels {
-  /** What errors, logs and benchmarks call this implementation. */
+  /** Name of this implementation in errors, logs and benchmarks. */
   readonly name: string;
 
   /**
-   * A zeroed array where these kernels need no copies. Its memory returns when the array is given
-   * to `release`, or is collected; a subarray does not keep it.
-   * @throws RangeError when memory is exhausted: it says what was asked for and what there is
+   * Allocates a zeroed array that these kernels need not copy. Its memory returns when the array is
+   * given to `release`, or is collected; a subarray does not keep it.
+   * @throws RangeError when memory is exhausted: it names the size and the free memory
    */
   allocate(dtype: 'float32', length: number): Float32Array;
   allocate(dtype: 'float64', length: number): Float64Array;
   allocate(dtype: ComputeDType, length: number): FloatArray;
   allocate(dtype: DType, length: number): TensorData;
 
-  /** Whether the array is read and written where it lies; others are copied, in each stage anew. */
+  /** True if the array is read and written in place; others are copied, in each stage anew. */
   isNear(array: TensorData): boolean;
 
   /** Gives back an array of `allocate`, which must not be used any more. Others: no effect. */
   release(array: TensorData): void;
 
   /**
-   * Takes the memory that calls with up to `channels` channels need beside their arrays, for good.
-   * Calls without it take what they need, and where there is none may fail halfway.
+   * Takes the memory that calls with up to `channels` channels need besides their arrays, forever.
+   * Calls without it take what they need, and may fail halfway if memory is exhausted.
    * @throws RangeError as `allocate`
    */
   reserve(channels: number): void;
 
   /**
-   * How many channels a backward call should do at a time: as many as stay in the cache between the
-   * two passes over them, or all where blocks gain nothing. At least 1.
+   * Channels that a backward call should handle at a time: as many as stay in the cache between the
+   * two passes over them, or all if blocks gain nothing. At least 1.
    */
   channelsPerBlock(layout: Layout): number;
 
@@ -176,7 +177,7 @@ export interface Kernels {
     range: ChannelRange,
   ): void;
 
-  /** What only calls with a tail need, and `init` loads. @throws Error before `init` */
+  /** The part that only calls with a tail need, and `init` loads. @throws Error before `init` */
   tails(): TailStages;
 
   /**
@@ -188,7 +189,7 @@ export interface Kernels {
 
   /**
    * Merges the moments of `ranks` ranks, in rank order (core/moments.ts), and returns their count.
-   * @param mean as m2, written for all channels; both 0 when the count is
+   * @param mean as m2, written for all channels; both 0 if the count is
    * @param gathered for each rank its packed moments, `stride` numbers apart
    */
   mergeMoments(

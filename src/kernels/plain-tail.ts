@@ -1,4 +1,4 @@
-/** The plain kernels of calls with a tail: as in plain.ts, the others' specification. */
+/** The plain kernels of calls with a tail: as in plain.ts, the specification of all kernels. */
 
 import {
   fromBfloat16,

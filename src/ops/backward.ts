@@ -26,13 +26,13 @@ import type { Scope } from './scope.js';
 
 export type { GradientSums } from '../kernels/kernels.js';
 
-/** What the forward pass has left for the backward pass, beside x. */
+/** Left by the forward pass for the backward pass, besides x. */
 export interface Saved {
   readonly statistics: Statistics;
   readonly layout: Layout;
-  /** Ranks whose batch the statistics are of; null for given ones. */
+  /** Ranks whose batch the statistics are of; null for given statistics. */
   readonly group: ProcessGroup | null;
-  /** Writes dy of a block of channels, before it is read; default: dy is there. */
+  /** Writes dy of a block of channels before it is read; default: dy is given. */
   readonly gate?: (kernels: Kernels, block: ChannelRange) => void;
 }
 
@@ -62,7 +62,7 @@ export class BackwardPass implements Pass<GradientSums> {
     const { kernels } = scope;
     this.#x = new Near(kernels, 'x', x, layout);
     this.#dy = new Near(kernels, 'dy', dy, layout);
-    // In the place of dy, if that is a copy.
+    // Takes the place of dy's copy, if there is one.
     this.#dx = new Near(kernels, 'dy', dx, layout);
     this.#layout = layout;
     this.#gate = gate;
@@ -102,7 +102,7 @@ export class BackwardPass implements Pass<GradientSums> {
 
   #startBlock(): Work<unknown> | null {
     this.#gate?.(this.#scope.kernels, this.#block);
-    // Exact sums are those of this rank, too.
+    // Exact sums include this rank's own.
     const needsSums = this.#group === null || !this.#scope.reproducible;
     for (const block of this.#blocks(this.#dy)) {
       this.#x.bring(block);
@@ -128,7 +128,7 @@ export class BackwardPass implements Pass<GradientSums> {
     }
   }
 
-  /** Parts of the block in which copies go. */
+  /** Parts of the block that are copied at a time. */
   #blocks(tensor: Near): ChannelRange[] {
     return blocksOf(this.#layout, this.#block, this.#x, tensor);
   }

@@ -1,6 +1,6 @@
 /**
- * Exact sums of the columns of a matrix over all its rows on all ranks: they depend neither on how
- * the rows are dealt out nor on their order. The ranks meet twice, as in merge/exact.ts.
+ * Exact sums of the columns of a matrix over all its rows on all ranks: they do not depend on how
+ * the rows are split, nor on their order. The ranks meet twice, as in merge/exact.ts.
  */
 
 import type { ComputeDType, FloatArray } from '../core/dtype.js';
@@ -16,7 +16,7 @@ export interface Columns {
   readonly kernels: Kernels;
   readonly group: ProcessGroup;
   readonly label: string;
-  /** Of this rank; in memory of the kernels it is not copied. */
+  /** Matrix of this rank; not copied if it is in the kernels' memory. */
   readonly matrix: FloatArray;
   readonly rows: number;
   readonly width: number;
@@ -24,7 +24,7 @@ export interface Columns {
 }
 
 export class ExactColumns implements Pass<Float64Array> {
-  /** The sums, once it is over; NaN where a term is not finite. */
+  /** The sums, once it is over; NaN if a term is not finite. */
   readonly result: Float64Array;
   readonly #columns: Columns;
   readonly #bounds: Float64Array;
@@ -62,7 +62,7 @@ export class ExactColumns implements Pass<Float64Array> {
     this.#bounds.set(this.#sums.bounds.subarray(0, width));
   }
 
-  /** The kernels sum squares, too, which nobody wants here: they stay on this rank. */
+  /** The kernels sum squares, too, which are not needed here: they stay on this rank. */
   #putWords(): void {
     const { width } = this.#columns;
     const sums = this.#sums as ExactSums;

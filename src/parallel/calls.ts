@@ -68,7 +68,7 @@ export function startBroadcastParameters(
 
 /**
  * Tells if any rank of the group wants to skip: the same answer on all of them. A rank that left a
- * batch out by itself would leave the others waiting in the next layer.
+ * batch out by itself would leave other ranks waiting in the next layer.
  * @param skip true if this rank wants to, for instance because its batch could not be read
  * @throws TypeError for anything but true and false, on the group's other ranks, too
  * @example

@@ -16,8 +16,8 @@ export class Again {
 
 /**
  * Runs the layer or stage at the place `name` of a network once more, with the same parameters,
+ * whose gradients add up, and the same running statistics, which learn from each run. So the two
  * halves of a siamese network share all parameters and statistics.
- * halves of a siamese network share all they have.
  * @throws TypeError for a name that is not a string
  * @example
  * network(

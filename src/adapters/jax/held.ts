@@ -1,5 +1,5 @@
 /**
- * The arrays that a step owns. jax-js frees nothing by itself: what a step makes it frees again,
+ * The arrays that a step owns. jax-js frees nothing by itself: a step frees all that it makes,
  * however it ends.
  */
 
@@ -28,14 +28,14 @@ export class Held {
 
   /** Frees all that is held. */
   dispose(): void {
-    // What was given to a step may be anything; what is no array has nothing to free.
+    // A step may be given anything; only arrays have something to free.
     const leaves = [...this.#trees].flatMap(leavesOf);
     for (const leaf of leaves) if (isArray(leaf)) leaf.dispose();
     this.#trees.clear();
   }
 }
 
-/** Of what holds itself, which a check has refused, none. */
+/** Leaves of a tree; none of an object that holds itself, which a check has refused. */
 function leavesOf(owned: unknown): unknown[] {
   try {
     return tree.leaves<unknown>(owned as Tree);
@@ -46,7 +46,7 @@ function leavesOf(owned: unknown): unknown[] {
 }
 
 /**
- * What a jitted function makes of references to `args`, which stay the caller's. A function that
+ * Calls a jitted function with references to `args`, which stay the caller's. A function that
  * throws while it is traced has consumed none of its arguments; the references are taken back.
  */
 export function call<A extends Tree[], T>(f: (...args: A) => T, ...args: A): T {

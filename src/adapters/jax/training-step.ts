@@ -50,31 +50,31 @@ export interface Spans {
 export interface LossAndGradients<P> {
   loss: number;
   gradients: P;
-  /** Samples that the two are over. */
+  /** Samples that loss and gradients are over. */
   samples: number;
   /**
-   * With `inputGradients`: of this rank's batch, its x and the floating arrays of its carry in the
-   * order of their leaves.
+   * With `inputGradients`: gradients of this rank's batch, its x and the floating arrays of its
+   * carry in the order of their leaves.
    */
   inputs?: { x: np.Array; carry: np.Array[] };
 }
 
-/** What a step is given; it owns the arrays. */
+/** Inputs of a step, which owns the arrays. */
 export interface StepInput {
   readonly parameters: Record<string, Tree>;
   readonly batch: np.Array | { x: np.Array; carry: Tree };
   readonly labels: Tree;
-  /** Of the network's layers. */
+  /** The network's layers and stages, each once, by name. */
   readonly owners: readonly Placed<Stage | BatchNorm>[];
   readonly processGroup: GroupLike;
-  /** Whether to average over the group; otherwise loss and gradients stay this rank's own. */
+  /** If true, averages over the group; otherwise loss and gradients stay this rank's own. */
   readonly average: boolean;
-  /** Whether the gradients of the batch are asked for. */
+  /** If true, the gradients of the batch are wanted. */
   readonly toInputs: boolean;
   readonly label: string;
 }
 
-/** Runs a step. See `Network.lossAndGradients` for what comes out. */
+/** Runs a step. See `Network.lossAndGradients` for its result. */
 export function* trainingStep(
   spans: Spans,
   input: StepInput,
@@ -107,21 +107,21 @@ function meetings({ inner }: Spans, group: ProcessGroup | null): ProcessGroup[] 
 class TrainingStep {
   readonly #spans: Spans;
   readonly #input: StepInput;
-  /** Ranks to average over; null where nothing is averaged. */
+  /** Ranks to average over; null if nothing is averaged. */
   readonly #group: ProcessGroup | null;
   readonly #held: Held;
   readonly #peers: Peers;
   readonly #flow: Flow;
-  /** Of this rank. */
+  /** Samples of this rank. */
   readonly #samples: number;
   readonly #device: Device;
-  /** Where each span starts. */
+  /** Inputs of each span. */
   readonly #starts: Start[] = [];
-  /** What the norm after each inner span normalised by. */
+  /** Statistics that the norm after each inner span normalised by. */
   readonly #applied: Applied[] = [];
   #loss: np.Array | null = null;
   readonly #gradients: StepGradients;
-  /** Of the batch, when they are asked for. */
+  /** Gradients of the batch, if they are wanted. */
   #inputs: Cotangents | null = null;
 
   constructor(
@@ -181,7 +181,7 @@ class TrainingStep {
     return start;
   }
 
-  /** What a layer normalises by; its running statistics learn on the way. */
+  /** Finds the statistics that a layer normalises by; its running statistics learn on the way. */
   *#statistics(
     { next: [name, layer], maskOf }: InnerSpan,
     x: np.Array,
@@ -198,7 +198,7 @@ class TrainingStep {
     return batchStatistics(moments, layer, group);
   }
 
-  /** The result of a collective over `group`, if it has others. */
+  /** Awaits the result of a collective over `group`, and notes it if the group has other ranks. */
   *#meet<T>(group: ProcessGroup, collective: () => Work<T>): Steps<T> {
     if (group.size > 1) this.#peers.meet(group);
     const met = yield* result(collective());
@@ -259,7 +259,7 @@ class TrainingStep {
     return { loss, gradients, samples: this.#samples, ...this.#ofInputs(1) };
   }
 
-  /** The gradients of the batch, times `factor`; nothing where they are not asked for. */
+  /** Returns the gradients of the batch, times `factor`, if they are wanted. */
   #ofInputs(factor: number): Pick<LossAndGradients<unknown>, 'inputs'> {
     if (!this.#input.toInputs) return {};
     return { inputs: inputGradients(this.#inputs, factor, this.#flow) };
@@ -281,7 +281,7 @@ class TrainingStep {
     for (let work = pass.step(); work !== null; work = pass.step()) yield* result(work);
     this.#peers.leave();
     const gradients = unflatten(slopes, parameters);
-    // From the mean loss of this rank's samples to that of all.
+    // From the mean loss of this rank's samples to the mean loss of all.
     const samples = pass.result;
     const inputs = this.#ofInputs(samples === 0 ? 0 : own / samples);
     return { loss: loss[0], gradients, samples, ...inputs };

@@ -1,4 +1,4 @@
-/** Tensors in lists and objects, as TensorFlow.js takes batches, and batches that stand in. */
+/** Tensors in lists and objects, as TensorFlow.js takes batches, and stand-ins for batches. */
 
 import { type DataType, Tensor, zeros } from '@tensorflow/tfjs-core';
 import { isPlain } from './plain.js';
@@ -17,7 +17,7 @@ export function samplesOf(nested: Nested<Tensor> | null | undefined): number {
   return leavesOf(nested)[0]?.shape[0] ?? 0;
 }
 
-/** `nested` with `f` of each tensor, and of what is neither a list nor a plain object. */
+/** Maps by `f` each tensor of `nested`, and each value but lists and plain objects. */
 export function mapLeaves<T>(nested: Nested<Tensor>, f: (leaf: Tensor) => T): Nested<T> {
   if (Array.isArray(nested)) return nested.map((part) => mapLeaves(part, f));
   if (!isPlain(nested)) return f(nested as Tensor);
@@ -25,7 +25,7 @@ export function mapLeaves<T>(nested: Nested<Tensor>, f: (leaf: Tensor) => T): Ne
   return Object.fromEntries(parts.map(([name, part]) => [name, mapLeaves(part, f)]));
 }
 
-/** What a stand-in needs to know of a tensor. */
+/** The shape and type that a stand-in copies from a tensor. */
 export interface Form {
   readonly shape: readonly (number | null)[];
   readonly dtype: DataType;

@@ -37,7 +37,7 @@ export class HubGroups {
   #remove(key: string, entry: Entry, number: number): void {
     this.#count--;
     entry.groups.delete(number);
-    // No member lags behind the others any more: all may count from 0 again.
+    // No member lags behind any more: all may count from 0 again.
     if (entry.groups.size === 0) this.#entries.delete(key);
   }
 }

@@ -45,7 +45,7 @@ export interface ExactStages {
   putValues(values: number, words: number, bounds: number, columns: number): void;
 }
 
-/** What is done with per-channel numbers between the stages, as assembly/statistics.ts has it. */
+/** Operations on per-channel numbers between the stages; see assembly/statistics.ts. */
 export interface Statistics {
   mergeMoments(
     mean: number,
@@ -68,22 +68,22 @@ export interface Statistics {
 }
 
 export interface Engine {
-  /** Whether the build with relaxed SIMD serves float32. */
+  /** True if float32 uses the build with relaxed SIMD. */
   readonly relaxed: boolean;
   readonly memory: WebAssembly.Memory;
   readonly maxPages: number;
-  /** Of float32. */
+  /** Stages of float32. */
   readonly stages: Variants;
   readonly statistics: Statistics;
-  /** Another build over the same memory. */
+  /** Instantiates another build over the same memory. */
   instantiate(binary: Uint8Array<ArrayBuffer>): WebAssembly.Exports;
-  /** A stage of such a build, told its arguments in the order of `words`, those of assembly/call.ts. */
+  /** A stage of such a build; its arguments go to `words` in their order: see assembly/call.ts. */
   stage(exports: WebAssembly.Exports, name: string, words: string): Stage;
-  /** The stages of another element type. */
+  /** Instantiates the stages of another element type. */
   variants(binary: Uint8Array<ArrayBuffer>): Variants;
   /** Exact sums by bytes of an element, of `binary`, which few programs have. */
   exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
-  /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError where there is no more memory. */
+  /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError if memory is exhausted. */
   allocate(bytes: number): number;
   release(pointer: number): void;
   /** Takes the kernels' scratch memory, once for all builds; throws as `allocate`. */
@@ -91,7 +91,7 @@ export interface Engine {
 }
 
 export interface EngineOptions {
-  /** Default: whether this JavaScript engine validates relaxed SIMD. */
+  /** Default: true if this JavaScript engine validates relaxed SIMD. */
   relaxed?: boolean;
   /** The most memory, in pages of 64 KiB. Default: as much as can be reserved, up to 4 GiB. */
   maxPages?: number;
@@ -115,7 +115,7 @@ const CALL = [
   ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values', 'total'],
 ];
 
-/** Of each stage, the words that its arguments go to. */
+/** Words that the arguments of each stage go to. */
 const STAGES = {
   Moments: 'first second x',
   Normalize: 'out x mean invstd weight bias',
@@ -123,7 +123,7 @@ const STAGES = {
   InputGradient: 'out dy x mean invstd weight meanDy meanDyXhat',
 };
 
-/** A stage that is told its arguments by number: they go to the words named in `words`. */
+/** Makes a stage that takes its arguments as numbers: they go to the words named in `words`. */
 function stageOf(
   exports: WebAssembly.Exports,
   name: string,
@@ -167,7 +167,7 @@ function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactSt
   };
 }
 
-/** @throws where the engine lacks WebAssembly SIMD or shared memory */
+/** @throws if the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
   const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>

@@ -1,7 +1,7 @@
 /**
  * Exact sums by assembly/: atoms of planes go into a matrix in the kernels' memory, a row for each
- * sample, whose columns are summed; single values are summed where they lie. Foreign arrays pass
- * through the staging arrays in whole planes. `syncbn/reproducible` has it.
+ * sample, whose columns are summed; single values are summed in place. Foreign arrays pass through
+ * the staging arrays in whole planes. Part of `syncbn/reproducible`.
  */
 
 import { decode } from '../../core/binary-text.js';
@@ -19,7 +19,7 @@ import { isHalf, maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './st
 import { kernelsOf } from './types.js';
 import { numberBytes } from './variant.js';
 
-/** Part of the arrays: what a stage is told. */
+/** Part of the arrays, as a stage's arguments describe it. */
 interface Part {
   readonly x: number;
   readonly dy: number;
@@ -39,7 +39,7 @@ interface Room {
   readonly words: Float64Array;
   readonly shifts: Float64Array;
   readonly reaches: Float64Array;
-  /** Pointer to a matrix of atoms, and how many there is room for. */
+  /** Pointer to a matrix of atoms, and the number of atoms that it has room for. */
   readonly atoms: number;
   readonly most: number;
 }
@@ -100,7 +100,7 @@ export class Exact {
     });
   }
 
-  /** Channels-last samples and channels-first rows alike are rows of `repeat` positions a channel. */
+  /** Channels-last samples and channels-first rows are rows of `repeat` positions a channel. */
   #ofValues(terms: ExactTerms, layout: Layout, repeat: number, stages: ExactStages): ExactSums {
     const positions = layout.channels * repeat;
     const room = this.#take(2 * positions, positions, 0);
@@ -146,12 +146,12 @@ export class Exact {
     return this.#heap.owns(x) && (dy === null || this.#heap.owns(dy));
   }
 
-  /** Whether the terms are read where they lie. */
+  /** True if the terms are read in place. */
   #isDirect(terms: ExactTerms, layout: Layout): boolean {
     return !masks(terms, layout) && !isHalf(layout.dtype) && this.#owns(terms);
   }
 
-  /** Memory for one call: that of the last one, if it is over and large enough. @throws RangeError */
+  /** Memory for a call: the previous call's, if it is over and large enough. @throws RangeError */
   #take(columns: number, shifts: number, atoms: number): Room {
     const spare = this.#spare;
     this.#spare = null;
@@ -184,7 +184,7 @@ export class Exact {
     return place.byteOffset;
   }
 
-  /** The arrays in whole planes: all at once, or sample by sample through the staging arrays. */
+  /** Yields the arrays in whole planes: all at once, or sample by sample through staging arrays. */
   *#planes(terms: ExactTerms, layout: Layout): Generator<Part> {
     const { samples, plane, channels, channelsLast, dtype } = layout;
     const { x, dy } = terms;
@@ -211,7 +211,7 @@ export class Exact {
     }
   }
 
-  /** The arrays in rows of `width` values. */
+  /** Yields the arrays in rows of `width` values. */
   *#rows(terms: ExactTerms, layout: Layout, width: number): Generator<Part> {
     const { x, dy } = terms;
     const bytes = numberBytes(layout.dtype);
@@ -231,7 +231,7 @@ export class Exact {
     }
   }
 
-  /** Terms of 0 where the mask does not count: x is the shift there, and dy 0. */
+  /** Makes terms 0 for values that do not count: x becomes the shift, and dy 0. */
   #replace(at: { x: number; dy: number }, terms: ExactTerms, layout: Layout, place: Place): void {
     if (!masks(terms, layout)) return;
     this.#blend ??= new Blend(this.#engine, this.#staging);
@@ -247,7 +247,7 @@ export class Exact {
     this.#blend.run(at.x, at.x, 0, zeros, shifts, place, layout, 0);
   }
 
-  /** Copies rows of an array to staging array `index`; its pointer. */
+  /** Copies rows of an array to staging array `index`; returns its pointer. */
   #copy(
     index: number,
     array: ExactTerms['x'],
@@ -277,7 +277,7 @@ function capacityOf(terms: ExactTerms, layout: Layout): number {
   return shared ? maskedCapacity(dtype) : STAGING_BYTES / numberBytes(dtype);
 }
 
-/** Whether the terms are those of a mask alone: dy of all places counts where they have outputs. */
+/** True if only the mask's values are terms: dy of all places counts if all have outputs. */
 function masks({ dy }: ExactTerms, { mask }: Layout): boolean {
   return mask != null && (dy === null || mask.zero);
 }

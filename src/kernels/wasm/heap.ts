@@ -8,38 +8,38 @@ import { bufferOf } from '../../core/typed-arrays.js';
 import { type Engine, PAGE } from './engine.js';
 import { BYTES } from './variant.js';
 
-/** Kernels read whole vectors: up to these many bytes behind an array. */
+/** Kernels read whole vectors: up to this many bytes past an array. */
 const PADDING = 64;
 /**
  * Large arrays begin at different places of their pages: a core takes a load for one of the bytes
- * that it has just stored where the last 12 bits of their addresses are alike, and waits. Of two
- * arrays of equal pages that cost a backward pass over (256, 1024) half its speed.
+ * that it has just stored if the last 12 bits of their addresses are alike, and waits. Two arrays
+ * of equal pages cost a backward pass over (256, 1024) half its speed.
  */
 const LARGE = 32768;
 const COLORS = 8;
 const COLOR_BYTES = 448;
 /**
- * And all of them at the start of a cache line: kernels write rows line by line, and forward over
- * (256, 1024) takes a fifth longer where each turn of their loops ends in the middle of one.
+ * All large arrays begin at the start of a cache line: kernels write rows line by line, and forward
+ * over (256, 1024) takes a fifth longer if each turn of their loops ends in the middle of a line.
  */
 const CACHE_LINE = 64;
-/** Bytes of a large array's room that lie before or behind it and its padding. */
+/** Bytes of a large array's room before or after it and its padding. */
 const SLACK = (COLORS - 1) * COLOR_BYTES + CACHE_LINE - 16;
 /** AssemblyScript's allocator keeps a block's size in 30 bits. */
 const MAX_BLOCK = 2 ** 30 - 16 - PADDING - SLACK;
 
 /**
- * Bytes that the kernels keep while they run over `channels` channels, whatever their rows and
- * planes: at most 64 for each channel, or what is kept of each position in runs of 4 KB. The tests
- * hold all stages to it.
+ * Bytes that cover the kernels' own memory while they run over `channels` channels, for any rows
+ * and planes: up to 64 for each channel, or up to 32 KB for the positions of a run. The tests hold
+ * all stages to it.
  */
 export const scratchBytes = (channels: number) => (32 << 10) + 128 * channels;
 
 interface Block {
-  /** What the allocator gave, at or before the array. */
+  /** Pointer from the allocator, at or before the array. */
   readonly pointer: number;
   readonly bytes: number;
-  /** Untouched memory of the array's size: the engine collects by what arrays seem to take. */
+  /** Untouched memory of the array's size: the engine collects by the arrays' sizes. */
   readonly ballast: ArrayBuffer | null;
 }
 
@@ -47,8 +47,8 @@ interface Block {
 const LEAST_BALLAST = 4096;
 
 /**
- * To the engine an array of this memory is as small as its object: a loop that lets 6,000 arrays
- * of 1.6 MB go ran out of 4 GiB before anything was collected. With a ballast 90 MB are in use.
+ * To the engine an array of this memory is as small as its object: a loop that drops 6,000 arrays
+ * of 1.6 MB ran out of 4 GiB before anything was collected. With a ballast 90 MB are in use.
  */
 function ballastOf(bytes: number): ArrayBuffer | null {
   if (bytes < LEAST_BALLAST) return null;
@@ -63,13 +63,13 @@ export class Heap {
   readonly #engine: Engine;
   readonly #blocks = new WeakMap<TensorData, Block>();
   readonly #collected = new FinalizationRegistry<Block>((block) => this.#free(block));
-  /** Arrays that are known to lie in the memory: asking for their buffer takes 10 ns. */
+  /** Arrays that are known to lie in the memory: reading their buffer takes 10 ns. */
   readonly #owned = new WeakSet<TensorData>();
   /** Every buffer that the memory ever had: each growth makes a new, longer one. */
   readonly #buffers = new WeakSet<object>();
   #buffer: ArrayBufferLike;
   #bytesInUse = 0;
-  /** Large arrays so far. */
+  /** Number of large arrays so far. */
   #large = 0;
 
   constructor(engine: Engine) {
@@ -98,7 +98,7 @@ export class Heap {
     return this.#current().byteLength;
   }
 
-  /** Whether `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
+  /** True if `array` lies in the kernels' memory, so that its byteOffset is its pointer. */
   owns(array: TensorData): boolean {
     if (this.#owned.has(array)) return true;
     const buffer = bufferOf(array);
@@ -107,12 +107,12 @@ export class Heap {
     return owned;
   }
 
-  /** The `length` float64 at `pointer`. */
+  /** Views the `length` float64 at `pointer`. */
   view(pointer: number, length: number): Float64Array {
     return new Float64Array(this.#current(), pointer, length);
   }
 
-  /** A zeroed array. @throws RangeError when there is no room for it */
+  /** Allocates a zeroed array. @throws RangeError when memory is exhausted */
   allocate(dtype: DType, length: number): TensorData {
     const bytes = length * BYTES[dtype];
     // Room for any color: places of equal arrays stay interchangeable.
@@ -131,13 +131,13 @@ export class Heap {
     return array;
   }
 
-  /** Where the next large array begins in the room at `pointer`. */
+  /** Finds the start of the next large array in the room at `pointer`. */
   #place(pointer: number): number {
     const color = this.#large++ % COLORS;
     return Math.ceil(pointer / CACHE_LINE) * CACHE_LINE + color * COLOR_BYTES;
   }
 
-  /** Gives back an array of `allocate`; once is enough, and other arrays are left alone. */
+  /** Gives back an array of `allocate`; later calls and other arrays have no effect. */
   release(array: TensorData): void {
     const block = this.#blocks.get(array);
     if (block === undefined) return;
@@ -146,7 +146,7 @@ export class Heap {
     this.#free(block);
   }
 
-  /** Takes what the kernels need to run over `channels` channels. @throws RangeError */
+  /** Takes the memory that the kernels need to run over `channels` channels. @throws RangeError */
   reserveScratch(channels: number): void {
     const bytes = scratchBytes(channels);
     this.#take(bytes, `work on ${channels} channels`, () => this.#engine.reserveScratch(bytes));

@@ -200,7 +200,7 @@ export class LocalRanks implements PmiHost {
     this.#joinTimer = null;
   }
 
-  /** Ranks here that never call init keep the others waiting; the hub sees those of other hosts. */
+  /** Ranks here that never call init keep other ranks waiting; the hub sees those of other hosts. */
   #missRanks(): void {
     const late = [...this.#children.keys()].find((rank) => !this.#waiting.has(rank));
     if (late === undefined) return;

@@ -1,4 +1,4 @@
-/** What a launch of processes is told, with its defaults, and what is wrong with it. */
+/** Options of a launch of processes, with their defaults and checks. */
 
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -20,30 +20,30 @@ export interface ProcessLaunchOptions {
   workerNum: number;
   /** Ranks on this host. Default: all. */
   localWorkerNum?: number;
-  /** Where the hosts meet: an address of the host with node rank 0. Default 127.0.0.1. */
+  /** Meeting point of the hosts: an address of the host with node rank 0. Default 127.0.0.1. */
   masterAddr?: string;
   /** Default 8118. */
   masterPort?: number;
-  /** This host's place; 0 waits for the others. Default -1: whoever has the address is first. */
+  /** This host's place; 0 waits for the others. Default -1: the address's own host is first. */
   nodeRank?: number;
-  /** What the hosts must know in common, 16 characters or more; needed for more than one host. */
+  /** Shared by the hosts, 16 characters or more; needed for more than one host. */
   secret?: string | undefined;
   /**
    * The same on all hosts of a launch, so that two launches never mix. Default: the script's name
-   * and its arguments, which must then be the same on all.
+   * and its arguments, which must then be the same on all hosts.
    */
   jobName?: string;
-  /** Seconds to form the world. Default 600; negative: for ever. */
+  /** Seconds to form the world. Default 600; negative: forever. */
   clusterTimeOut?: number;
   /** Seconds that ranks have between the signal that asks them to end and their end. Default 5. */
   grace?: number;
-  /** Variables of the ranks, over this process's own; undefined takes one away. */
+  /** Variables of the ranks, over this process's own; undefined removes a variable. */
   env?: Readonly<Record<string, string | undefined>>;
   /** Words before node in the command of each rank here, by its number on this host. */
   prefix?: (localRank: number) => readonly string[];
   /**
-   * Called with what a rank writes; the rank is read on when a promise that it returns resolves.
-   * Default: passed on to this process's own output.
+   * Called with a rank's output. If it returns a promise, the rank's output is read again when the
+   * promise resolves. Default: passed on to this process's own output.
    */
   onOutput?: (
     rank: number,
@@ -54,7 +54,7 @@ export interface ProcessLaunchOptions {
   onStart?: (rank: number, pid: number) => void;
   /** Called about connections that were refused, and the like. */
   onNote?: (text: string) => void;
-  /** Ends the launch on all hosts. Its reason may be 'SIGINT' or 'SIGHUP': what the ranks here get. */
+  /** Ends the launch on all hosts. Its reason may be 'SIGINT' or 'SIGHUP', for the ranks here. */
   signal?: AbortSignal | undefined;
 }
 
@@ -62,7 +62,7 @@ export type LaunchPlan = Required<Omit<ProcessLaunchOptions, 'script' | 'secret'
   readonly script: string;
   readonly secret: string | null;
   readonly signal: AbortSignal | null;
-  /** Called with what a rank throws, before it is printed. `because`: only since another failed. */
+  /** Called with a rank's error, before it is printed. `because`: only since another failed. */
   readonly onThrown: (rank: number, text: string, because: boolean) => void;
   /** Called when a rank's process on this host has ended. */
   readonly onEnd: (rank: number) => void;
@@ -76,7 +76,7 @@ const OPTIONS = [
 /** Characters of a path in an error. */
 const MOST_SHOWN = 500;
 
-/** @throws TypeError or RangeError that names the option and what came */
+/** @throws TypeError or RangeError that names the option and the value */
 export function planOf(options: ProcessLaunchOptions): LaunchPlan {
   checkOptionNames(options, OPTIONS, 'launch');
   const { workerNum, localWorkerNum = workerNum, secret, signal } = options;
@@ -130,7 +130,7 @@ function wrongType(name: string, rule: string, value: unknown): TypeError {
   return new TypeError(`launch: ${name} must be ${rule}, got ${shown(value)}`);
 }
 
-/** Objects as JSON, where they can be written so. */
+/** Writes objects as JSON if that is possible. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return showText(value);
   if (typeof value !== 'object' || value === null) return show(value);
@@ -141,7 +141,7 @@ function shown(value: unknown): string {
   }
 }
 
-/** A word that a process can be given: the system ends it at a NUL. */
+/** True for a word that a process can be given: the system ends it at a NUL. */
 const isWord = (word: unknown) => typeof word === 'string' && !word.includes('\0');
 
 function words(name: string, list: readonly string[]): readonly string[] {

@@ -1,8 +1,8 @@
 /**
  * Copies of tensors that lie outside the kernels' memory. The kernels would copy them by pieces in
- * every stage; those that are small enough are copied in once for a pass, and its result out, each
- * by blocks of channels beside the stage that reads or writes them. One place for each tensor and
- * thread: passes run one at a time, and nothing is kept between them.
+ * every stage; small tensors are copied in once for a pass, and its result out, each by blocks of
+ * channels beside the stage that reads or writes them. One place for each tensor and thread: passes
+ * run one at a time, and nothing is kept between them.
  */
 
 import { ARRAYS, type TensorData } from '../../core/dtype.js';
@@ -10,7 +10,7 @@ import type { Layout } from '../../core/layout.js';
 import type { ChannelRange } from '../../kernels/kernels.js';
 import type { Kernels } from '../kernels.js';
 
-/** Bytes of a tensor that is copied: past them it would leave the cache before it is used. */
+/** Most bytes of a tensor that is copied: a larger copy would leave the cache before it is used. */
 const MOST = 4 << 20;
 /** Bytes of a block, which stays in the second-level cache beside two others. */
 const BLOCK = 384 << 10;
@@ -57,7 +57,7 @@ export class Near {
   }
 }
 
-/** The blocks of `range` in which copies go; one where neither is a copy, or channels lie apart. */
+/** Blocks of `range` to copy at once; one if neither is a copy, or a channel's values lie apart. */
 export function blocksOf(
   layout: Layout,
   { from, to }: ChannelRange,
@@ -75,13 +75,13 @@ export function blocksOf(
 
 interface Place {
   readonly memory: Float64Array;
-  /** Its beginning, as the tensor that was asked for last. */
+  /** Its beginning, as the last tensor that was asked for. */
   view: TensorData;
 }
 
 const places = new WeakMap<Kernels, Partial<Record<Slot, Place>>>();
 
-/** Where a copy of `array` goes; null: it needs none, is too large, or there is no memory for it. */
+/** Place of a copy of `array`; null: it needs none, is too large, or memory is exhausted. */
 function placeOf(
   kernels: Kernels,
   slot: Slot,
@@ -106,7 +106,7 @@ function memoryFor(kernels: Kernels, slot: Slot, bytes: number): Place | null {
   const there = own[slot];
   if (there !== undefined && there.memory.byteLength >= bytes) return there;
   try {
-    // Powers of two: shapes that change do not take more and more.
+    // Powers of two: shapes that change do not take ever more.
     const memory = kernels.allocate('float64', 2 ** Math.ceil(Math.log2(bytes / 8)));
     if (there !== undefined) kernels.release(there.memory);
     own[slot] = { memory, view: memory };

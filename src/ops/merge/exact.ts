@@ -31,7 +31,7 @@ class ExactMeeting {
     this.#scope = scope;
   }
 
-  /** The first meeting; null: there is nobody to meet. */
+  /** Starts the first meeting; null: there is nobody to meet. */
   start(terms: ExactTerms): Work<unknown> | null {
     const { kernels, group, label } = this.#scope;
     // Taken before the ranks meet: it may fail.
@@ -42,7 +42,7 @@ class ExactMeeting {
     return group.allReduce(this.#sums.bounds, { op: 'max', label });
   }
 
-  /** The second meeting. */
+  /** Starts the second meeting. */
   next(): Work<unknown> | null {
     const { group, label } = this.#scope;
     const { words, bounds } = this.#sums as ExactSums;
@@ -72,8 +72,8 @@ class ExactMeeting {
 }
 
 /**
- * Tries of {@link ExactMoments}: about 0; about the means that came out, where 0 is too far from
- * them; and in float64, where float32 squares overflow or underflow.
+ * Tries of {@link ExactMoments}: about 0; about the resulting means, if 0 is too far from them; and
+ * in float64, if float32 squares overflow or underflow.
  */
 const TRIES = 3;
 
@@ -119,7 +119,7 @@ export class ExactMoments implements Pass<Statistics> {
     }
   }
 
-  /** Writes the moments; false where they lost digits, which the next try finds a shift for. */
+  /** Writes the moments; false if they lost digits, for which the next try finds a shift. */
   #putMoments(): boolean {
     const { mean, m2 } = this.result;
     const { length } = mean;
@@ -163,8 +163,8 @@ export class ExactMeans implements MeansOfGroup {
   #met = 0;
 
   /**
-   * @param sums of dy and of dy * xhat, one after the other: get this rank's own, or the group's, as
-   *   the scope says
+   * @param sums of dy, then of dy * xhat: get this rank's own sums, or the group's, as the scope
+   *   says
    */
   constructor(
     sums: Float64Array,
@@ -200,7 +200,7 @@ export class ExactMeans implements MeansOfGroup {
       if (work !== null) return work;
     }
     this.#meeting.finish(this.#means);
-    // Past what float32 holds: once more in float64, on all ranks.
+    // Beyond float32's range: once more in float64, on all ranks.
     if (!this.#precise && !allFinite(this.#means)) {
       this.#precise = true;
       return this.start() ?? this.finish();
@@ -210,7 +210,7 @@ export class ExactMeans implements MeansOfGroup {
     return null;
   }
 
-  /** Makes of sums of dy * (x - shift) those of dy * xhat, and of the group's the means. */
+  /** Turns sums of dy * (x - shift) into those of dy * xhat, and the group's into means. */
   #toXhat(): void {
     const { mean, invstd, count } = this.#statistics;
     const [sums, means, ofGroup] = [this.#sums, this.#means, this.#ofGroup];
@@ -229,7 +229,7 @@ export class ExactMeans implements MeansOfGroup {
   }
 }
 
-/** What is subtracted from x in sum(dy * (x - mean)): the mean, unless x is about 0; null: nothing. */
+/** Shift of x in sum(dy * (x - mean)): the mean, unless x is about 0; null: no shift. */
 function shiftsOf({ mean, m2, count }: Statistics, layout: Layout): Float64Array | null {
   let shifts: Float64Array | null = null;
   for (let c = 0; c < mean.length; c++) {
@@ -240,7 +240,7 @@ function shiftsOf({ mean, m2, count }: Statistics, layout: Layout): Float64Array
   return shifts;
 }
 
-/** What no difference from the shift exceeds: its square is one of those that add up to this. */
+/** Bound on the differences from the shift: the squares of all differences add up to its square. */
 function reachOf(
   { mean, m2, count }: Statistics,
   shift: Float64Array | null,

@@ -1,4 +1,4 @@
-/** `SyncBatchNormalization`: a layer of TensorFlow.js, in every respect but its statistics. */
+/** `SyncBatchNormalization`: TensorFlow.js' layer, with statistics over all ranks. */
 
 import { cast, getBackend, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { checkOptionNames } from '../../../core/options.js';
@@ -16,12 +16,12 @@ import { inferByOperations, trainByOperations } from './by-operations.js';
 import { maskOf } from './mask.js';
 import { type LayerState, labelOf, skippedUpdatesOf, stateOf } from './state.js';
 
-/** What synchronizes, beside the options of `tf.layers.batchNormalization`. */
+/** Options besides those of `tf.layers.batchNormalization`. */
 export interface SyncOptions {
   /** Ranks whose batch the statistics are of, by name or object. Default null: the world. */
   processGroup?: GroupLike;
   /**
-   * What NaN or infinity in the group's batch does in training. 'skip' (default): the moving
+   * Reaction to NaN or infinity in the group's batch in training. 'skip' (default): the moving
    * statistics stay as they are, and `skippedUpdates` counts; 'propagate': they take it over;
    * 'throw': RangeError on every rank.
    */
@@ -35,9 +35,10 @@ export type SyncBatchNormalizationArgs = BatchNormalizationArgs & SyncOptions;
  * them needs an import of `syncbn/tfjs`.
  *
  * In training every rank of the group calls it; inference sends nothing. Any `axis`, inputs of 2
- * axes or more. A mask (of a layer before it, or `apply(x, { training: true, mask })`) says which
- * values the statistics are of, as in Keras: it has x's axes but the channels', or the first of
- * them. All values are normalised. On cpu and wasm by the package's kernels, elsewhere by TensorFlow.js' operations.
+ * axes or more. A mask (of a layer before it, or `apply(x, { training: true, mask })`) selects the
+ * values that the statistics are of, as in Keras: it has x's axes but the channels', or the first
+ * of them. All values are normalised. On cpu and wasm by the package's kernels, elsewhere by
+ * TensorFlow.js' operations.
  */
 export class SyncBatchNormalization extends BuiltIn {
   static override readonly className: string = 'SyncBatchNormalization';
@@ -53,7 +54,7 @@ export class SyncBatchNormalization extends BuiltIn {
     this.onNonFinite = checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`);
   }
 
-  /** Batches that left the moving statistics as they were, for NaN or infinity in them. */
+  /** Batches that left the moving statistics as they were, because of NaN or infinity. */
   get skippedUpdates(): number {
     return skippedUpdatesOf(this);
   }
@@ -77,7 +78,7 @@ export class SyncBatchNormalization extends BuiltIn {
 // Registered by its name, so that models that hold it can be loaded.
 serialization.registerClass(SyncBatchNormalization);
 
-/** Of this layer, of `tf.layers.batchNormalization` and of every layer. */
+/** Options of this layer, of `tf.layers.batchNormalization` and of every layer. */
 const OPTIONS = [
   ...['processGroup', 'onNonFinite'],
   ...['axis', 'momentum', 'epsilon', 'center', 'scale'],
@@ -89,8 +90,8 @@ const OPTIONS = [
 
 /**
  * A synchronized `tf.layers.batchNormalization`, with all its options.
- * @throws TypeError for options that there are not, and a group that is none; RangeError for an axis that is not one integer, and
- *   for an unknown `onNonFinite`
+ * @throws TypeError for unknown options and anything but a group; RangeError for an axis that is
+ *   not one integer, and for an unknown `onNonFinite`
  * @example
  * model.add(syncBatchNormalization());
  */
@@ -121,7 +122,7 @@ function train(layer: SyncBatchNormalization, x: Tensor, kwargs: Kwargs): Tensor
   return by(layer, state, x, axis, group, mask);
 }
 
-/** @throws RangeError where this rank is not in the layer's group */
+/** @throws RangeError if this rank is not in the layer's group */
 function groupOf(layer: SyncBatchNormalization, x: Tensor): ProcessGroup {
   const label = labelOf(layer, x.shape[x.rank - 1]);
   const group = findGroup(layer.processGroup, label);
