@@ -169,7 +169,7 @@ const LONG: usize = 1024;
 
 /** Bytes of rows that are taken at once, the latest first: they are still cached. */
 const CHUNK: usize = 128 << 10;
-/** Bytes of rows of larger arrays: reading in long runs gains more there. */
+/** The same for arrays of more bytes than this: reading in long runs gains more there. */
 const LARGE: usize = 4 << 20;
 
 function tailRows<Add>(call: Call, low: v128): void {
