@@ -31,20 +31,6 @@ export interface Variants {
   readonly row: Stages;
 }
 
-/** The stages of exact sums for one element type: see `exactStagesOf` for their arguments. */
-export interface ExactStages {
-  readonly planeAtoms: Stage;
-  readonly rowAtoms: Stage;
-  readonly valueBounds: Stage;
-  readonly valueWords: Stage;
-  /** Writes the bounds of the columns of a matrix of atoms. */
-  boundAtoms(bounds: number, atoms: number, rows: number, columns: number): void;
-  /** Writes the words of the columns' sums. */
-  addAtoms(words: number, bounds: number, atoms: number, rows: number, columns: number): void;
-  /** Writes the values of words. */
-  putValues(values: number, words: number, bounds: number, columns: number): void;
-}
-
 /** Operations on per-channel numbers between the stages; see assembly/statistics.ts. */
 export interface Statistics {
   mergeMoments(
@@ -81,8 +67,6 @@ export interface Engine {
   stage(exports: WebAssembly.Exports, name: string, words: string): Stage;
   /** Instantiates the stages of another element type. */
   variants(binary: Uint8Array<ArrayBuffer>): Variants;
-  /** Exact sums by bytes of an element, of `binary`, which few programs have. */
-  exact(bytes: number, binary: () => Uint8Array<ArrayBuffer>): ExactStages;
   /** Pointer to `bytes` bytes; throws WebAssembly.RuntimeError if memory is exhausted. */
   allocate(bytes: number): number;
   release(pointer: number): void;
@@ -153,20 +137,6 @@ function stagesOf(
   };
 }
 
-function exactStagesOf(exports: WebAssembly.Exports, call: Uint32Array): ExactStages {
-  const words = 'first second dy x mean invstd channels rows stride values total';
-  const stage = (name: string) => stageOf(exports, name, words, call);
-  return {
-    planeAtoms: stage('planeAtoms'),
-    rowAtoms: stage('rowAtoms'),
-    valueBounds: stage('valueBounds'),
-    valueWords: stage('valueWords'),
-    boundAtoms: exports.boundAtoms as ExactStages['boundAtoms'],
-    addAtoms: exports.addAtoms as ExactStages['addAtoms'],
-    putValues: exports.putValues as ExactStages['putValues'],
-  };
-}
-
 /** @throws if the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
   const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
@@ -189,7 +159,6 @@ export function createEngine(options: EngineOptions = {}): Engine {
       row: stagesOf(exports, 'row', call),
     };
   };
-  const exact = new Map<number, ExactStages>();
   return {
     relaxed: useRelaxed,
     memory,
@@ -202,13 +171,6 @@ export function createEngine(options: EngineOptions = {}): Engine {
     // Pointers past 2 GiB come back negative.
     allocate: (bytes) => allocate(bytes) >>> 0,
     release,
-    exact(bytes, binary) {
-      const there = exact.get(bytes);
-      if (there !== undefined) return there;
-      const stages = exactStagesOf(add(binary()), call);
-      exact.set(bytes, stages);
-      return stages;
-    },
     reserveScratch(bytes) {
       scratch(bytes);
     },

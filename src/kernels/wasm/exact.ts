@@ -4,15 +4,14 @@
  * the staging arrays in whole planes. Part of `syncbn/reproducible`.
  */
 
-import { decode } from '../../core/binary-text.js';
 import type { DType } from '../../core/dtype.js';
 import { valuesOfWords } from '../../core/exact-sum.js';
 import type { Layout } from '../../core/layout.js';
 import { isValues, exactSums as plainExactSums } from '../atoms.js';
 import type { ExactSums, ExactTerms } from '../kernels.js';
 import { Blend, type Place } from './blend.js';
-import type { Engine, ExactStages, Stage } from './engine.js';
-import { exact32, exact64 } from './generated/exact.js';
+import type { Engine, Stage } from './engine.js';
+import { type ExactStages, exactStagesOf } from './exact-stages.js';
 import type { Heap } from './heap.js';
 import { ofPositions, spread } from './positions.js';
 import { isHalf, maskedCapacity, SLOTS, STAGING_BYTES, type Staging } from './staging.js';
@@ -48,6 +47,8 @@ export class Exact {
   readonly #engine: Engine;
   readonly #heap: Heap;
   readonly #staging: Staging;
+  /** By bytes of an element. */
+  readonly #stages: Partial<Record<4 | 8, ExactStages>> = {};
   /** Made for the first mask. */
   #blend: Blend | null = null;
   /** Memory of an earlier call, which the next one may use. */
@@ -72,8 +73,8 @@ export class Exact {
     if (terms.precise || samples * plane === 0 || tooLarge || (isMasked && repeat > 1)) {
       return plainExactSums(terms, layout);
     }
-    const text = bytes === 4 ? exact32 : exact64;
-    const stages = this.#engine.exact(bytes, () => decode(text));
+    this.#stages[bytes] ??= exactStagesOf(bytes, this.#engine);
+    const stages = this.#stages[bytes];
     return isValues(layout)
       ? this.#ofValues(terms, layout, repeat, stages)
       : this.#ofPlanes(terms, layout, stages);

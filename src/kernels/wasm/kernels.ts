@@ -153,7 +153,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
         values,
       );
     } else {
-      this.#inPieces().normalize(y, x, mean, invstd, weight, bias, layout, from, to);
+      this.#inPieces().normalize(y, x, [mean, invstd, weight, bias], layout, from, to);
     }
   }
 
@@ -199,7 +199,7 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
         values,
       );
     } else {
-      this.#inPieces().gradientSums(sumDy, sumDyXhat, dy, x, mean, invstd, layout, from, to);
+      this.#inPieces().gradientSums(sumDy, sumDyXhat, dy, x, [mean, invstd], layout, from, to);
     }
     staging.deliver(SLOTS.out0, sums.dy, from, to);
     staging.deliver(SLOTS.out1, sums.dyXhat, from, to);

@@ -12,7 +12,7 @@ import type { Engine } from './engine.js';
 import type { Choose } from './foreign.js';
 import type { Heap } from './heap.js';
 import { Numbers } from './numbers.js';
-import { type Piece, piecesOf } from './pieces.js';
+import { type Piece, piecesOf, pointersOf } from './pieces.js';
 import { maskedCapacity, PARTS, SLOTS, type Staging } from './staging.js';
 import { numberBytes } from './variant.js';
 
@@ -247,13 +247,4 @@ export class Masked {
     this.#blend.run(at, a, b, zeros, fills, piece, layout, from);
     this.#numbers.out(target, piece, layout.dtype);
   }
-}
-
-/** Pointers to the numbers of a piece, with `skipped` channels before its first one. */
-export function pointersOf(
-  arrays: readonly number[],
-  skipped: number,
-  bytes: readonly number[],
-): number[] {
-  return arrays.map((at, i) => at && at + skipped * bytes[i]);
 }

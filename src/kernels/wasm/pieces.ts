@@ -88,3 +88,12 @@ export function copyOut(array: TensorData, staged: TensorData, piece: Piece): vo
     array.set(staged.subarray(row * width, (row + 1) * width), start + row * stride);
   }
 }
+
+/** Pointers to the numbers of a piece, with `skipped` channels before its first one. */
+export function pointersOf(
+  arrays: readonly number[],
+  skipped: number,
+  bytes: readonly number[],
+): number[] {
+  return arrays.map((at, i) => at && at + skipped * bytes[i]);
+}

@@ -12,9 +12,8 @@ import { Blend } from './blend.js';
 import type { Engine, Stage } from './engine.js';
 import { gate, tail32, tail64 } from './generated/tail.js';
 import type { Heap } from './heap.js';
-import { pointersOf } from './masked.js';
 import { Numbers } from './numbers.js';
-import { copyIn, copyOut, type Piece, piecesOf } from './pieces.js';
+import { copyIn, copyOut, type Piece, piecesOf, pointersOf } from './pieces.js';
 import { isHalf, maskedCapacity, SLOTS, type Staging } from './staging.js';
 import { BYTES, byRows, numberBytes, rowsOf } from './variant.js';
 

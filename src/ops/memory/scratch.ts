@@ -14,8 +14,8 @@ export interface Scratch {
   readonly second: Float64Array;
 }
 
-/** This rank's sums of dy and of dy * xhat, the group's over its count, and two wires. */
-const USES = ['sums', 'means', 'sent', 'received'] as const;
+/** This rank's sums of dy and of dy * xhat, the group's over its count, two wires, and copies. */
+const USES = ['sums', 'means', 'sent', 'received', 'x', 'dy'] as const;
 type Use = (typeof USES)[number];
 
 /** Memory for `length` numbers of one use; its contents are arbitrary. */
