@@ -3,6 +3,7 @@
  * version.
  */
 
+import '../features/all.js';
 import { findGroup, init } from '../group/world.js';
 import { checkLayer, checkPairs } from './checks.js';
 import { differencesOf, gatherFacts, ownFacts } from './facts.js';
