@@ -7,6 +7,7 @@ import { loadMpi } from './library/library.js';
 import { MpiWorld } from './world.js';
 
 export { launchFromEnvironment, type MpiLaunch } from './environment.js';
+export { setLauncherLine } from './launcher-line.js';
 export { loadKoffi } from './library/koffi.js';
 export { MpiWorld } from './world.js';
 

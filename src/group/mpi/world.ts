@@ -13,6 +13,7 @@ import { SoloTransport } from '../solo.js';
 import type { Transport, World } from '../transport.js';
 import type { MpiLaunch } from './environment.js';
 import { type Ending, ExitWatch } from './exits.js';
+import { tellLauncher } from './launcher-line.js';
 import { drain, duplicateWorld } from './library/communicator.js';
 import { check, type Mpi, processExit, processorYield } from './library/library.js';
 import { Lobby } from './lobby.js';
@@ -173,7 +174,9 @@ function enter(mpi: Mpi, launch: MpiLaunch, crowded: boolean): [number, number] 
   if (crowded) process.env.OMPI_MCA_mpi_yield_when_idle ??= '1';
   check(mpi, 'MPI_Initialized', call.MPI_Initialized(cells.address));
   if (cells.words[0] === 0) {
+    tellLauncher('init');
     check(mpi, 'MPI_Init_thread', call.MPI_Init_thread(0, 0, abi.funneled, cells.address));
+    tellLauncher('ready');
   }
   call.MPI_Comm_rank(abi.world, cells.address);
   call.MPI_Comm_size(abi.world, cells.address + 4);

@@ -6,6 +6,7 @@ import { rankVariables } from '../common/rank-variables.js';
 import { startTimer, type Timer } from '../world/timer.js';
 import { Child, exitCodeOf } from './child.js';
 import { type Failure, failure } from './errors.js';
+import { InitWatch } from './init-watch.js';
 import type { Formation, Keys } from './messages.js';
 import type { LaunchPlan } from './options.js';
 import { type PmiHost, PmiSession } from './pmi.js';
@@ -42,6 +43,7 @@ export class LocalRanks implements PmiHost {
   #killed = false;
   /** Runs from the first rank's arrival at the first barrier to the arrival of all; null: over. */
   #joinTimer: Timer | null;
+  readonly #watch: InitWatch;
   #onAllClosed: () => void = () => {};
 
   constructor(plan: LaunchPlan, formation: Formation, events: LocalEvents) {
@@ -53,6 +55,10 @@ export class LocalRanks implements PmiHost {
     this.#first = nodes.slice(0, nodeRank).reduce((sum, count) => sum + count, 0);
     this.#count = nodes[nodeRank];
     this.#known.set('PMI_process_mapping', mappingOf(nodes));
+    const pidOf = (rank: number) => this.#children.get(rank)?.pid;
+    this.#watch = new InitWatch(plan.clusterTimeOut, pidOf, (rank, how) =>
+      this.#fail(rank, how, 1, this.#children.get(rank)),
+    );
   }
 
   start(): void {
@@ -76,11 +82,13 @@ export class LocalRanks implements PmiHost {
     const ranks = [...this.#waiting];
     this.#waiting.clear();
     for (const rank of ranks) this.#sessions.get(rank)?.release();
+    this.#watch.start();
   }
 
   /** Asks all ranks here to end, and kills the remaining ones after the grace; resolves then. */
   kill(signal: NodeJS.Signals): Promise<void> {
     this.#stopTimer();
+    this.#watch.stop();
     this.#killed = true;
     if (this.#children.size === 0) return Promise.resolve();
     for (const child of this.#children.values()) child.kill(signal);
@@ -114,6 +122,11 @@ export class LocalRanks implements PmiHost {
     const keys = [...this.#news];
     this.#news.clear();
     this.#events.barrier(keys);
+  }
+
+  initializing(rank: number, isInside: boolean): void {
+    if (isInside) this.#watch.enter(rank);
+    else this.#watch.leave(rank);
   }
 
   abort(rank: number, exitCode: number): void {

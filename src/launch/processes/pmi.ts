@@ -1,6 +1,6 @@
 /**
  * The launcher's end of PMI-1, the protocol of lines in which MPICH's ranks find one another: they
- * put keys, meet at a barrier, and get the keys of the other ranks. One further command is our own.
+ * put keys, meet at a barrier, and get the keys of the other ranks. Three further commands are our own.
  */
 
 import type { Duplex } from 'node:stream';
@@ -15,6 +15,8 @@ export interface PmiHost {
   get(key: string): string | undefined;
   /** The rank has entered the barrier; {@link PmiSession.release} lets it go on. */
   barrier(rank: number): void;
+  /** The rank enters MPI_Init, or has come out of it. */
+  initializing(rank: number, isInside: boolean): void;
   /** The rank calls MPI_Abort. */
   abort(rank: number, exitCode: number): void;
   /** The rank ends because of an error. `because`: only because another rank failed. */
@@ -61,6 +63,8 @@ export class PmiSession {
       ['finalize', answer('finalize_ack')],
       ['abort', (words) => host.abort(rank, failureStatus(Number(words.get('exitcode'))))],
       ['syncbn_thrown', (words) => this.#thrown(words)],
+      ['syncbn_init', () => host.initializing(rank, true)],
+      ['syncbn_ready', () => host.initializing(rank, false)],
     ]);
     stream.setEncoding('utf8');
     stream.on('data', (text) => this.#take(String(text)));

@@ -6,7 +6,7 @@
 
 import { readSync, writeSync } from 'node:fs';
 import { explainError, RankFailedError } from '../../core/errors.js';
-import { loadKoffi } from '../../group/mpi/index.js';
+import { loadKoffi, setLauncherLine } from '../../group/mpi/index.js';
 import { explainSyntaxError } from '../common/syntax-error.js';
 
 /** prctl(PR_SET_PDEATHSIG, SIGKILL) */
@@ -59,6 +59,13 @@ delete process.env.SYNCBN_LAUNCHER_PID;
 if (launcher !== undefined) {
   process.on('uncaughtExceptionMonitor', (error) => {
     if (process.listenerCount('uncaughtException') === 0) tellThrown(Number(channel), error);
+  });
+  setLauncherLine((word) => {
+    try {
+      writeSync(Number(channel), `cmd=syncbn_${word}\n`);
+    } catch {
+      // The launcher is gone, or reads no more.
+    }
   });
   if (process.platform === 'linux') await dieWith(launcher);
 }
