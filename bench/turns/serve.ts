@@ -1,5 +1,6 @@
 /** The rank's side of the turns: answers requests that come to a thread, or as lines of JSON. */
 
+import '../../src/features/all.js';
 import { createInterface } from 'node:readline';
 import type { Duplex } from 'node:stream';
 import { parentPort } from 'node:worker_threads';
