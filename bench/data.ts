@@ -2,7 +2,8 @@
 
 import { allocateFloats, type FloatArray } from '../src/core/dtype.js';
 import { type Layout, layoutOf, sizeOf } from '../src/core/layout.js';
-import { combine, emptyMoments } from '../src/core/moments.js';
+import { combine, emptyMoments, type Moments } from '../src/core/moments.js';
+import type { GradientSums } from '../src/kernels/kernels.js';
 import { plainKernels } from '../src/kernels/plain.js';
 import { shapeNamed, type Task } from './shapes.js';
 
@@ -71,7 +72,7 @@ export function reference(task: Task, rank: number, ranks: readonly number[]): L
   const layout = layoutOf(shapeNamed(task.shape, task.channelsLast), task.channelsLast, task.dtype);
   const all = { from: 0, to: layout.channels };
   const { x, dy, weight, bias } = dataOf(task, rank);
-  const total = momentsOf(task, ranks, layout);
+  const total = momentsOf(inputsOf(task, ranks), layout);
   const invstd = total.m2.map((m2) => 1 / Math.sqrt(m2 / total.count + EPS));
   const by = { mean: total.mean, invstd, weight, bias };
   const means = emptySums(layout);
@@ -80,10 +81,7 @@ export function reference(task: Task, rank: number, ranks: readonly number[]): L
     const data = r === rank ? { x, dy } : dataOf(task, r);
     const sums = emptySums(layout);
     plainKernels.gradientSums(sums, data.dy, data.x, by, layout, all);
-    for (let c = 0; c < layout.channels; c++) {
-      means.dy[c] += sums.dy[c] / total.count;
-      means.dyXhat[c] += sums.dyXhat[c] / total.count;
-    }
+    addMeans(means, sums, total.count);
     if (r === rank) own = sums;
   }
   const [y, dx] = [new Float64Array(x.length), new Float64Array(x.length)];
@@ -92,19 +90,33 @@ export function reference(task: Task, rank: number, ranks: readonly number[]): L
   return { y, dx, dweight: own.dyXhat, dbias: own.dy };
 }
 
-function momentsOf(task: Task, ranks: readonly number[], layout: Layout) {
+/** Yields the ranks' x, one at a time: memory is not endless. */
+function* inputsOf(task: Task, ranks: readonly number[]): Generator<FloatArray> {
+  for (const rank of ranks) yield dataOf(task, rank).x;
+}
+
+/** The moments of the arrays `xs` together. */
+export function momentsOf(xs: Iterable<FloatArray>, layout: Layout): Moments {
   const total = emptyMoments(layout.channels);
-  for (const rank of ranks) {
+  const all = { from: 0, to: layout.channels };
+  for (const x of xs) {
     const own = emptyMoments(layout.channels);
-    const all = { from: 0, to: layout.channels };
-    own.count = plainKernels.moments(own.mean, own.m2, dataOf(task, rank).x, layout, all);
+    own.count = plainKernels.moments(own.mean, own.m2, x, layout, all);
     combine(total, own);
   }
   return total;
 }
 
-function emptySums({ channels }: Layout) {
+export function emptySums({ channels }: Layout): GradientSums {
   return { dy: new Float64Array(channels), dyXhat: new Float64Array(channels) };
+}
+
+/** Adds a rank's sums, over the count of all ranks, to the means. */
+export function addMeans(means: GradientSums, sums: GradientSums, count: number): void {
+  for (let c = 0; c < means.dy.length; c++) {
+    means.dy[c] += sums.dy[c] / count;
+    means.dyXhat[c] += sums.dyXhat[c] / count;
+  }
 }
 
 /** Errors of what was computed: `training` only where there are gradients. */

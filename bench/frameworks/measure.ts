@@ -27,7 +27,7 @@ export interface Scaling {
   readonly framework: string;
   readonly task: NetworkTask;
   readonly ranks: number;
-  /** Whether the ranks never meet: no program on so many cores can be faster. */
+  /** True if the ranks never meet: no program on so many cores can be faster. */
   readonly apart: boolean;
   readonly time: Spread;
 }

@@ -3,7 +3,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { workerData } from 'node:worker_threads';
 import type { DType } from '../../src/core/dtype.js';
-import '../../src/features/all.js';
 import { findGroup, init } from '../../src/group/world.js';
 import { samplesOf, serveThread } from '../turns/serve.js';
 import type { VariantTask } from './measure.js';

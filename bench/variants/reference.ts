@@ -1,11 +1,10 @@
 /** Results of any way to run a layer, in float64 by the plain kernels. */
 
-import { type Layout, layoutOf, sizeOf } from '../../src/core/layout.js';
+import { layoutOf, sizeOf } from '../../src/core/layout.js';
 import { maskOf } from '../../src/core/mask.js';
-import { combine, emptyMoments } from '../../src/core/moments.js';
 import type { Tail } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
-import { EPS, fill, type LayerResults } from '../data.js';
+import { addMeans, EPS, emptySums, fill, type LayerResults, momentsOf } from '../data.js';
 import { shapeNamed } from '../shapes.js';
 import type { VariantTask } from './measure.js';
 
@@ -70,12 +69,10 @@ export function referenceOf(
   const sizes = shapeNamed(task.shape, task.channelsLast);
   const layout = layoutOf(sizes, task.channelsLast, 'float64', mask);
   const range = { from: 0, to: layout.channels };
-  const total = emptyMoments(layout.channels);
-  for (const { x } of all) {
-    const moments = emptyMoments(layout.channels);
-    moments.count = plainKernels.moments(moments.mean, moments.m2, x, layout, range);
-    combine(total, moments);
-  }
+  const total = momentsOf(
+    all.map(({ x }) => x),
+    layout,
+  );
   const invstd = total.m2.map((m2) => 1 / Math.sqrt(m2 / total.count + EPS));
   const tails = plainKernels.tails();
   const means = emptySums(layout);
@@ -87,20 +84,11 @@ export function referenceOf(
     if (rectify) tails.gate(g, dy, r === rank ? own : y, layout, range);
     const sums = emptySums(layout);
     plainKernels.gradientSums(sums, g, x, by, layout, range);
-    addTo(means.dy, sums.dy, total.count);
-    addTo(means.dyXhat, sums.dyXhat, total.count);
+    addMeans(means, sums, total.count);
     return { x, g, y, by, sums };
   });
   const { x, g, y, by, sums } = passes[rank];
   const dx = new Float64Array(x.length);
   plainKernels.inputGradient(dx, g, x, by, means, layout, range);
   return { y, dx, dadd: g, dweight: sums.dyXhat, dbias: sums.dy };
-}
-
-function emptySums({ channels }: Layout) {
-  return { dy: new Float64Array(channels), dyXhat: new Float64Array(channels) };
-}
-
-function addTo(means: Float64Array, sums: Float64Array, count: number): void {
-  for (let c = 0; c < means.length; c++) means[c] += sums[c] / count;
 }

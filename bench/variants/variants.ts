@@ -5,7 +5,7 @@ import type { ShapeName } from '../shapes.js';
 export const VARIANT_PARTS = ['tail', 'halves', 'masks', 'reproducible', 'foreign'] as const;
 export type VariantPart = (typeof VARIANT_PARTS)[number];
 
-/** What all are held against, on the same ranks in the same run. */
+/** The way that all others are held against, on the same ranks in the same run. */
 export const PLAIN = 'plain';
 
 export const VARIANTS = {
@@ -21,7 +21,7 @@ export type VariantName = typeof PLAIN | (typeof VARIANTS)[VariantPart][number];
 export const WORKS = ['forward', 'training'] as const;
 export type Work = (typeof WORKS)[number];
 
-/** What tables say of a part. */
+/** Titles of the parts' tables. */
 export const TITLES: Record<VariantPart, string> = {
   tail: 'Addition and rectifier',
   halves: '16 bits',
