@@ -1,4 +1,4 @@
-/** What bundles for browsers leave out, unless a program asks for it; bundles for Node have it. */
+/** Features: bundles for browsers have them if a program asks for them, bundles for Node always. */
 
 import { spawnSync } from 'node:child_process';
 import { cpSync } from 'node:fs';
@@ -46,7 +46,7 @@ afterAll(() => {
   project.remove();
 });
 
-/** What the bundled page's ranks return. */
+/** Results of the bundled page's ranks. */
 async function shown(folder: string): Promise<Page> {
   cpSync(`${SCRIPTS}/../consumer/index.html`, `${folder}/index.html`);
   const site = await serveFolder(folder);

@@ -22,7 +22,7 @@ export interface OracleOptions {
   bias: readonly number[];
   /** Whether y and dx are 0 where the mask does not count, and dy is left out. */
   zero?: boolean;
-  /** Whether outputs below 0 become 0. */
+  /** True if outputs below 0 become 0. */
   rectify?: boolean;
   /** Mean and variance to take instead of the batch's. */
   fixed?: { mean: readonly number[]; variance: readonly number[] };

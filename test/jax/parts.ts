@@ -37,7 +37,7 @@ export function plainNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Arr
     .add(bias);
 }
 
-/** What a layer in inference does that has not learnt anything: mean 0 and variance 1. */
+/** Computes a layer in inference that has not learnt anything: mean 0 and variance 1. */
 export function freshNorm(x: np.Array, weight: np.Array, bias: np.Array): np.Array {
   return x
     .div(Math.sqrt(1 + 1e-5))

@@ -6,7 +6,7 @@ import type { Kernels } from '../../src/kernels/kernels.js';
 import { plainKernels } from '../../src/kernels/plain.js';
 import { seeded } from './arrays.js';
 import { all, expectNear, makeCase, oracleOf, runStages, type Source } from './cases.js';
-import { layoutsOf } from './layouts.js';
+import { layoutsInParts, layoutsOf, PARTS } from './layouts.js';
 
 /** The contract, for one implementation and one origin of arrays. */
 export function describeContract(name: string, make: () => Kernels, source: Source): void {
@@ -22,26 +22,9 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
 
     test.each([false, true])('work on parts of the channels, channels last: %s', (channelsLast) => {
       const kernels = make();
-      for (const [samples, plane] of [
-        [2, 65],
-        [9, 49],
-        [9, 1],
-        [3, 3],
-      ]) {
-        const layout = { samples, channels: 23, plane, channelsLast, dtype };
+      for (const layout of layoutsInParts(channelsLast, dtype)) {
         const c = makeCase(kernels, source, layout);
-        const parts = [
-          [0, 1],
-          [1, 9],
-          [9, 9],
-          [9, 22],
-          [22, 23],
-        ];
-        runStages(
-          kernels,
-          c,
-          parts.map(([from, to]) => ({ from, to })),
-        );
+        runStages(kernels, c, [...PARTS]);
         expectNear(c, oracleOf(c));
       }
     });

@@ -1,12 +1,33 @@
 /** Layouts around every boundary of the kernels' loops. */
 
-import type { ComputeDType } from '../../src/core/dtype.js';
+import type { ComputeDType, DType } from '../../src/core/dtype.js';
 import type { Layout } from '../../src/core/layout.js';
+import type { ChannelRange } from '../../src/kernels/kernels.js';
 
 /** Sizes of planes around every unroll boundary, and those of real layers. */
 const PLANES = [1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 31, 33, 49, 63, 64, 65, 127, 196, 257, 1040, 3136];
 const CHANNELS = [1, 3, 8, 33, 64, 2048];
 const SAMPLES = [0, 1, 2, 3, 4, 5, 7, 8, 9, 63, 65, 130];
+
+/** Parts of 23 channels, an empty one among them. */
+export const PARTS: readonly ChannelRange[] = [
+  { from: 0, to: 1 },
+  { from: 1, to: 9 },
+  { from: 9, to: 9 },
+  { from: 9, to: 22 },
+  { from: 22, to: 23 },
+];
+
+/** Layouts of 23 channels for each kind of loop. */
+export function layoutsInParts(channelsLast: boolean, dtype: DType): Layout[] {
+  const sizes = [
+    [2, 65],
+    [9, 49],
+    [9, 1],
+    [3, 3],
+  ];
+  return sizes.map(([samples, plane]) => ({ samples, channels: 23, plane, channelsLast, dtype }));
+}
 
 export function layoutsOf(channelsLast: boolean, dtype: ComputeDType): Layout[] {
   const layouts: Layout[] = [];

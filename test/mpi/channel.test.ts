@@ -1,6 +1,7 @@
 /** What ranks may say to their launcher, and who may read the hosts' secret. */
 
 import { chmodSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { Run, SYNCRUN, workspace } from '../launch/support.js';
 import { freePort, SECRET } from './hosts.js';
@@ -71,6 +72,49 @@ describe('a rank that abuses its channel', () => {
   test('by keys with the names of an object’s own harms nobody', async () => {
     const { code } = await run(`say('cmd=put key=__proto__ value=x\\n'); process.exit(0);`);
     expect(code).toBe(0);
+  });
+});
+
+describe('ranks inside MPI_Init', () => {
+  const run = (rest: string) => {
+    const args = ['--launcher=processes', '--worker_num=2', '--join', '--cluster_time_out=0.3'];
+    return new Run(workspace(inMpiInit(rest)), [...args, 'a.mjs'], SYNCRUN).ended;
+  };
+
+  /** Ranks that have met, and are where MPI_Init goes on without the launcher. */
+  const inMpiInit = (rest: string) => ({
+    'a.mjs': `import { readSync, writeSync } from 'node:fs';
+      const say = (line) => writeSync(3, 'cmd=' + line + '\\n');
+      say('syncbn_init');
+      say('barrier_in');
+      for (let answer = ''; !answer.includes('barrier_out'); ) {
+        const bytes = Buffer.alloc(64);
+        try { answer += bytes.toString('utf8', 0, readSync(3, bytes)); } catch (e) { if (e.code !== 'EAGAIN') throw e; }
+      }
+      const isFirst = process.env.PMI_RANK === '0';
+      ${rest}`,
+  });
+
+  test.each([
+    [
+      'that is stopped in MPI_Init is named',
+      "if (isFirst) setInterval(() => {}, 1000); else process.kill(process.pid, 'SIGSTOP');",
+      'rank 1 on host HOST is a stopped process in MPI_Init, for more than 0.3 s, and rank 0 with it',
+    ],
+    [
+      'that stands still in MPI_Init is named, and not one that has come out of it',
+      "if (isFirst) say('syncbn_ready'); setInterval(() => {}, 1000);",
+      'rank 1 on host HOST stands still in MPI_Init, for more than 0.3 s',
+    ],
+  ])('a rank %s', async (_, rest, text) => {
+    const { code, stderr } = await run(rest);
+    expect(stderr).toBe(`syncrun: ${text.replace('HOST', hostname())}\n`);
+    expect(code).toBe(1);
+  });
+
+  test('ranks that have come out of MPI_Init may take their time', async () => {
+    const { code, stderr } = await run("say('syncbn_ready'); setTimeout(() => {}, 1700);");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 });
 

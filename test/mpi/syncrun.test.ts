@@ -96,45 +96,6 @@ describe('on one host', () => {
     );
   });
 
-  /** Ranks that have met, and are where MPI_Init goes on without the launcher. */
-  const inMpiInit = (rest: string) => ({
-    'a.mjs': `import { readSync, writeSync } from 'node:fs';
-      const say = (line) => writeSync(3, 'cmd=' + line + '\\n');
-      say('syncbn_init');
-      say('barrier_in');
-      for (let answer = ''; !answer.includes('barrier_out'); ) {
-        const bytes = Buffer.alloc(64);
-        try { answer += bytes.toString('utf8', 0, readSync(3, bytes)); } catch {}
-      }
-      const isFirst = process.env.PMI_RANK === '0';
-      ${rest}`,
-  });
-
-  test.each([
-    [
-      'that is stopped in MPI_Init is named',
-      "if (isFirst) setInterval(() => {}, 1000); else process.kill(process.pid, 'SIGSTOP');",
-      'rank 1 on host HOST is a stopped process in MPI_Init, for more than 0.3 s, and rank 0 with it',
-    ],
-    [
-      'that stands still in MPI_Init is named, and not one that has come out of it',
-      "if (isFirst) say('syncbn_ready'); setInterval(() => {}, 1000);",
-      'rank 1 on host HOST stands still in MPI_Init, for more than 0.3 s',
-    ],
-  ])('a rank %s', async (_, rest, text) => {
-    const args = ['--worker_num=2', '--cluster_time_out=0.3', 'a.mjs'];
-    const { code, stderr } = await syncrun(workspace(inMpiInit(rest)), ...args);
-    expect(stderr).toBe(`syncrun: ${text.replace('HOST', hostname())}\n`);
-    expect(code).toBe(1);
-  });
-
-  test('ranks that have come out of MPI_Init may take their time', async () => {
-    const rest = "say('syncbn_ready'); setTimeout(() => {}, 1700);";
-    const args = ['--worker_num=2', '--cluster_time_out=0.3', 'a.mjs'];
-    const { code, stderr } = await syncrun(workspace(inMpiInit(rest)), ...args);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  });
-
   test('what a rank has started ends with it', async () => {
     const cwd = workspace({
       'a.mjs': `import { spawn } from 'node:child_process';
