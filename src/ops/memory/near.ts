@@ -54,14 +54,15 @@ export class Near {
 /** Blocks of `range` to copy at once; one if neither is a copy, or a channel's values lie apart. */
 export function blocksOf(
   layout: Layout,
-  { from, to }: ChannelRange,
+  range: ChannelRange,
   a: Near,
   b: Near,
 ): ChannelRange[] {
   const { samples, plane, channelsLast } = layout;
-  const isWhole = (!a.isCopy && !b.isCopy) || channelsLast || plane === 1;
+  if ((!a.isCopy && !b.isCopy) || channelsLast || plane === 1) return [range];
+  const { from, to } = range;
   const bytes = samples * plane * a.data.BYTES_PER_ELEMENT;
-  const step = isWhole ? to - from : Math.max(1, Math.round(BLOCK / bytes));
+  const step = Math.max(1, Math.round(BLOCK / bytes));
   const blocks: ChannelRange[] = [];
   for (let c = from; c < to; c += step) blocks.push({ from: c, to: Math.min(to, c + step) });
   return blocks;
@@ -74,9 +75,11 @@ function copyOf(
   array: TensorData,
   { samples, channels, plane, dtype }: Layout,
 ): TensorData {
+  // First, since small passes over the kernels' own arrays take microseconds.
+  if (kernels.isNear(array)) return array;
   const length = samples * channels * plane;
   const bytes = length * array.BYTES_PER_ELEMENT;
-  if (bytes > MOST || bytes === 0 || kernels.isNear(array)) return array;
+  if (bytes > MOST || bytes === 0) return array;
   try {
     const { buffer, byteOffset } = scratch(kernels, use, Math.ceil(bytes / 8)).all;
     return new ARRAYS[dtype](buffer as ArrayBuffer, byteOffset, length);
