@@ -12,7 +12,7 @@ function gated<F>(dy: v128, y: v128, infinity: v128): v128 {
   return v128.and(dy, v128.or(i16x8.gt_s(y, i64x2.splat(0)), nan));
 }
 
-function gate<F>(
+function gateRows<F>(
   out: usize,
   dy: usize,
   y: usize,
@@ -44,39 +44,18 @@ function gate<F>(
   }
 }
 
-/** Gates float32. */
-export function gate4(
-  out: usize,
-  dy: usize,
-  y: usize,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
-): void {
-  gate<f32>(out, dy, y, rows, stride, bytes, 0);
-}
-
-/** Gates float64. */
-export function gate8(
-  out: usize,
-  dy: usize,
-  y: usize,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
-): void {
-  gate<f64>(out, dy, y, rows, stride, bytes, 0);
-}
-
-/** Gates 16 bits, whose infinity has the pattern `infinity`. */
-export function gate2(
-  out: usize,
-  dy: usize,
-  y: usize,
-  rows: usize,
-  stride: usize,
-  bytes: usize,
+/** Gates elements of `size` bytes; those of 2 have the pattern `infinity` for infinity. */
+export function gate(
+  size: i32,
   infinity: i16,
+  out: usize,
+  dy: usize,
+  y: usize,
+  rows: usize,
+  stride: usize,
+  bytes: usize,
 ): void {
-  gate<i16>(out, dy, y, rows, stride, bytes, infinity);
+  if (size === 4) gateRows<f32>(out, dy, y, rows, stride, bytes, 0);
+  else if (size === 8) gateRows<f64>(out, dy, y, rows, stride, bytes, 0);
+  else gateRows<i16>(out, dy, y, rows, stride, bytes, infinity);
 }

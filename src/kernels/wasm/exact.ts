@@ -64,15 +64,13 @@ export class Exact {
     const { samples, plane, channels, channelsLast } = layout;
     // Positions are channels, or the values of a short plane one by one.
     const repeat = isValues(layout) && !channelsLast ? plane : 1;
-    const width = channels * repeat * numberBytes(layout.dtype);
-    const fits = isValues(layout) ? width : plane * numberBytes(layout.dtype);
-    const isMasked = masks(terms, layout);
-    const foreign = isMasked || isHalf(layout.dtype) || !this.#owns(terms);
-    const bytes = numberBytes(layout.dtype);
-    const tooLarge = foreign && fits > capacityOf(terms, layout) * bytes;
-    if (terms.precise || samples * plane === 0 || tooLarge || (isMasked && repeat > 1)) {
+    const longest = isValues(layout) ? channels * repeat : plane;
+    const tooLong = !this.#isDirect(terms, layout) && longest > capacityOf(terms, layout);
+    const isCut = repeat > 1 && masks(terms, layout);
+    if (terms.precise || samples * plane === 0 || tooLong || isCut) {
       return plainExactSums(terms, layout);
     }
+    const bytes = numberBytes(layout.dtype);
     this.#stages[bytes] ??= exactStagesOf(bytes, this.#engine);
     const stages = this.#stages[bytes];
     return isValues(layout)
@@ -143,13 +141,11 @@ export class Exact {
     };
   }
 
-  #owns({ x, dy }: ExactTerms): boolean {
-    return this.#heap.owns(x) && (dy === null || this.#heap.owns(dy));
-  }
-
   /** True if the terms are read in place. */
   #isDirect(terms: ExactTerms, layout: Layout): boolean {
-    return !masks(terms, layout) && !isHalf(layout.dtype) && this.#owns(terms);
+    const { x, dy } = terms;
+    if (masks(terms, layout) || isHalf(layout.dtype)) return false;
+    return this.#heap.owns(x) && (dy === null || this.#heap.owns(dy));
   }
 
   /** Memory for a call: the previous call's, if it is over and large enough. @throws RangeError */

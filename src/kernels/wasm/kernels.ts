@@ -283,11 +283,11 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
   }
 
   /** True if the code for the type, the mask or the arrays is not loaded, as before `init`. */
-  #lacks({ dtype, mask }: Layout, ...arrays: TensorData[]): boolean {
+  #lacks({ dtype, mask }: Layout, a: TensorData, b = a, c = a): boolean {
     return (
       (dtype !== 'float32' && texts[dtype].ifThere() === undefined) ||
       (mask != null && maskedKernels.ifThere() === undefined) ||
-      (foreign === undefined && !arrays.every((array) => this.heap.owns(array)))
+      (foreign === undefined && ![a, b, c].every((array) => this.heap.owns(array)))
     );
   }
 

@@ -34,7 +34,7 @@ export class Tails implements TailStages {
   readonly #heap: Heap;
   readonly #staging: Staging;
   readonly #numbers: Numbers;
-  readonly #gates: Record<string, Stage>;
+  readonly #gate: Stage;
   readonly #kernels: Partial<Record<4 | 8, Kernels>> = {};
   #blend: Blend | null = null;
 
@@ -43,7 +43,7 @@ export class Tails implements TailStages {
     this.#heap = heap;
     this.#staging = staging;
     this.#numbers = new Numbers(engine, heap, staging);
-    this.#gates = engine.instantiate(decode(gate)) as Record<string, Stage>;
+    this.#gate = engine.instantiate(decode(gate)).gate as Stage;
   }
 
   normalize(
@@ -94,16 +94,15 @@ export class Tails implements TailStages {
   ): void {
     if (valuesPerChannel(layout) === 0) return;
     const bytes = BYTES[layout.dtype];
-    const run = this.#gates[`gate${bytes}`];
-    const infinity = INFINITY[layout.dtype] ?? 0;
+    const kind = [bytes, INFINITY[layout.dtype] ?? 0];
     if (this.#owns(g, dy, y)) {
       const { rows, values } = rowsOf(layout);
       const [at, width] = [from * values * bytes, (to - from) * values * bytes];
       const stride = layout.channels * values * bytes;
       const pointers = [g, dy, y].map(({ byteOffset }) => byteOffset + at);
       // Rows of all channels are consecutive.
-      if (width === stride) run(...pointers, 1, 0, rows * width, infinity);
-      else run(...pointers, rows, stride, width, infinity);
+      if (width === stride) this.#gate(...kind, ...pointers, 1, 0, rows * width);
+      else this.#gate(...kind, ...pointers, rows, stride, width);
       return;
     }
     for (const piece of piecesOf(layout, { from, to }, maskedCapacity(layout.dtype))) {
@@ -111,7 +110,7 @@ export class Tails implements TailStages {
       copyIn(staged[0], dy, piece);
       copyIn(staged[1], y, piece);
       const [a, b] = staged.map(({ byteOffset }) => byteOffset);
-      run(a, a, b, 1, 0, piece.rows * piece.width * bytes, infinity);
+      this.#gate(...kind, a, a, b, 1, 0, piece.rows * piece.width * bytes);
       copyOut(g, staged[0], piece);
     }
   }
