@@ -30,11 +30,16 @@ function tellThrown(channel: number, error: unknown): void {
   const text = explainSyntaxError(error, process.argv[1]) ?? explainError(error);
   const because = error instanceof RankFailedError ? 1 : 0;
   const value = Buffer.from(text).toString('base64');
+  if (say(channel, `thrown because=${because} value=${value}`)) waitForAnswer(channel);
+}
+
+/** Sends one of our own commands. @returns false if the launcher has closed the channel */
+function say(channel: number, words: string): boolean {
   try {
-    writeSync(channel, `cmd=syncbn_thrown because=${because} value=${value}\n`);
-    waitForAnswer(channel);
+    writeSync(channel, `cmd=syncbn_${words}\n`);
+    return true;
   } catch {
-    // The launcher is gone, or reads no more.
+    return false;
   }
 }
 
@@ -60,12 +65,6 @@ if (launcher !== undefined) {
   process.on('uncaughtExceptionMonitor', (error) => {
     if (process.listenerCount('uncaughtException') === 0) tellThrown(Number(channel), error);
   });
-  setLauncherLine((word) => {
-    try {
-      writeSync(Number(channel), `cmd=syncbn_${word}\n`);
-    } catch {
-      // The launcher is gone, or reads no more.
-    }
-  });
+  setLauncherLine((word) => void say(Number(channel), word));
   if (process.platform === 'linux') await dieWith(launcher);
 }
