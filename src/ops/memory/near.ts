@@ -52,12 +52,7 @@ export class Near {
 }
 
 /** Blocks of `range` to copy at once; one if neither is a copy, or a channel's values lie apart. */
-export function blocksOf(
-  layout: Layout,
-  range: ChannelRange,
-  a: Near,
-  b: Near,
-): ChannelRange[] {
+export function blocksOf(layout: Layout, range: ChannelRange, a: Near, b: Near): ChannelRange[] {
   const { samples, plane, channelsLast } = layout;
   if ((!a.isCopy && !b.isCopy) || channelsLast || plane === 1) return [range];
   const { from, to } = range;
