@@ -12,7 +12,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { networkArguments } from '../test/mpi/network.js';
-import { judge, type Kill, LIMIT, seenAfter } from './kills/judge.js';
+import { judge, type Kill, limitOf, seenAfter } from './kills/judge.js';
 import { alive, rankOf } from './kills/processes.js';
 import { isMpi, KINDS, type Kind, RANKS, World } from './kills/worlds.js';
 
@@ -97,7 +97,9 @@ async function repetition(kind: Kind): Promise<Outcome> {
   world.remove();
   const late = Math.max(0, gone - seenAfter(world, kill));
   const problem =
-    late > LIMIT ? `${left.length} processes were left after ${gone} ms` : judge(world, kill, ends);
+    late > limitOf(kind)
+      ? `${left.length} processes were left after ${gone} ms`
+      : judge(world, kill, ends);
   const what = { kind, moment: Math.round(moment), ...kill, gone, ends };
   return { kind, late, problem, words: `${JSON.stringify(what)}\n${world.stderr}` };
 }

@@ -1,10 +1,13 @@
 /** What must come of a kill: the true status, and the victim by name. */
 
 import { constants } from 'node:os';
-import { DEADLINE, type Ended, isMpi, RANKS, START, type World } from './worlds.js';
+import { DEADLINE, type Ended, isMpi, type Kind, RANKS, START, type World } from './worlds.js';
 
-/** Milliseconds until no process may be left, once the failure can be seen. */
-export const LIMIT = 2000;
+/**
+ * Milliseconds until no process may be left, once the failure can be seen. Open MPI's mpirun takes
+ * up to two seconds of its own: one before it asks the ranks to end, and one before it kills them.
+ */
+export const limitOf = (kind: Kind) => (kind === 'openmpi' ? 2500 : 2000);
 
 export interface Kill {
   readonly signal: NodeJS.Signals;
