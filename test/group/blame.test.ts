@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ThreadWorld } from '../../src/group/thread/thread-world.js';
-import { createThreadWorld } from '../../src/group/thread/world.js';
+import { createThreadWorld, markExited } from '../../src/group/thread/world.js';
 import { memberGroup, worldsOf } from '../harness/groups-in-process.js';
 
 const PAIR = [0, 1];
@@ -72,4 +72,51 @@ test('a rank that is back waits for those that have yet to come back', async () 
   const waiting = memberGroup(new ThreadWorld(handles[0]), 'pair', PAIR, 0).barrier().done();
   const late = memberGroup(new ThreadWorld(handles[1]), 'pair', PAIR, 1).barrier().done();
   await Promise.all([waiting, late]);
+});
+
+test('of ranks that leave the world, the first is named, though a later one leaves more groups', async () => {
+  const worlds = worldsOf(3);
+  const all = worlds.map((world, rank) => memberGroup(world, 'all', [0, 1, 2], rank));
+  worlds[2].release();
+  worlds[0].release();
+  all[0].close();
+  await expect(all[1].barrier({ timeout: 5 }).done()).rejects.toThrow(/^rank 2 left/);
+});
+
+test('a rank that left and whose thread ended later is not named before one that left first', async () => {
+  const handles = createThreadWorld(3, { timeout: 5 });
+  const worlds = handles.map((handle) => new ThreadWorld(handle));
+  const all = worlds.map((world, rank) => memberGroup(world, 'all', [0, 1, 2], rank));
+  worlds[2].release();
+  worlds[0].release();
+  markExited(handles[0], 1);
+  await expect(all[1].barrier().done()).rejects.toThrow(/^rank 2 left/);
+});
+
+test('a rank that a deadline of others has freed leads to the rank that stands still', async () => {
+  const worlds = worldsOf(4);
+  const all = worlds.map((world, rank) => memberGroup(world, 'all', [0, 1, 2, 3], rank));
+  const pairs = [1, 0, 3].map((rank) =>
+    memberGroup(worlds[rank], 'three', [1, 0, 3], [1, 0, 3].indexOf(rank)),
+  );
+  const freed = pairs[1].barrier({ timeout: 5 }).done().catch(String);
+  await expect(pairs[0].barrier({ timeout: 0.02 }).done()).rejects.toThrow(/ for rank 3$/);
+  expect(await freed).toContain(' for rank 3');
+  const waiting = all[2].barrier({ timeout: 0.02 }).done();
+  await expect(waiting).rejects.toThrow(/ for rank 3, for which rank 0, 1 wait$/);
+});
+
+test('a rank that leaves after a failure leads to the rank for which it failed', async () => {
+  const worlds = worldsOf(3);
+  // The member that stands out is the second.
+  const pairs = [0, 1].map((rank) => memberGroup(worlds[rank], 'pair', [1, 0], 1 - rank));
+  const next = memberGroup(worlds[2], 'next', NEXT, 1);
+  const other = pairs[0].barrier().done().catch(String);
+  const sum = pairs[1].allReduce(new Float64Array(3)).done();
+  await expect(sum).rejects.toThrow(/^ranks disagree in group 'pair'/);
+  await other;
+  worlds[1].release();
+  await expect(next.barrier({ timeout: 5 }).done()).rejects.toThrow(
+    /^rank 1 left before barrier #1 in group 'next', which rank 2 is in, after a call of it had failed for rank 0$/,
+  );
 });

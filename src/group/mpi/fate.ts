@@ -62,6 +62,9 @@ export class MpiFate implements Fate {
     return this.#lobby.blame(this.#group.rank, missing);
   }
 
+  /** What a process says when it leaves has no room for it. */
+  failedFor(): void {}
+
   /** Circles are not looked for: their deadlines end them. */
   queue(): void {}
 

@@ -107,6 +107,8 @@ export class RelayRounds implements Rounds, Fate {
 
   queue(): void {}
 
+  failedFor(): void {}
+
   fail(text: string): string {
     if (this.#brokenBy === null) {
       this.#brokenBy = text;

@@ -42,15 +42,21 @@ function describeMissing(missing: readonly number[], blamed: readonly number[]):
   return `rank ${blamed.join(', ')}${chain}`;
 }
 
-/** Makes the error of `call`, which waits for the world rank `lost` that takes no further part. */
+/**
+ * Makes the error of `call`, which waits for the world rank `lost` that takes no further part.
+ * @param cause the rank for which a call of the lost one had failed; -1: none
+ */
 export function lostError(
   { name, rank }: Membership,
   call: Described,
   lost: number,
   how: string,
+  cause = -1,
 ): RankFailedError {
+  const why =
+    cause < 0 || cause === rank ? '' : `, after a call of it had failed for rank ${cause}`;
   const text = `rank ${lost} ${how} before ${call.describe()} in group '${name}'`;
-  return new RankFailedError(lost, `${text}, which rank ${rank} is in`);
+  return new RankFailedError(lost, `${text}, which rank ${rank} is in${why}`);
 }
 
 /** True if an error ends the group, as errors of its carrier do. */

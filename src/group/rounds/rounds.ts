@@ -75,6 +75,8 @@ export interface Fate {
    * @param missing world ranks that this member waits for; they may wait themselves
    */
   blame(missing: readonly number[]): readonly number[];
+  /** Notes that a call of this member failed for that world rank: it may leave, and others ask. */
+  failedFor(rank: number): void;
   /** Notes that collective number `call` has been queued behind others. */
   queue(call: number): void;
   /** Ends the group for all members. @returns the reason of its end: the first one stands */

@@ -169,7 +169,7 @@ export class RoundsTransport implements Transport, Host {
   /** @returns the remaining steps, or null if the collective is over */
   #afterHeaders(work: RoundsWork): Iterator<void> | null {
     const odd = findOdd(this.#rounds.frames);
-    if (odd >= 0) return disagree(this.#group, this.#rounds, work.describe(), odd);
+    if (odd >= 0) return this.#disagree(work, odd);
     const { route } = work;
     if (route === 'whole') takeWhole(this.#rounds, work.call, { from: 0, to: work.count });
     if (route === 'whole' || route === 'none') return null;
@@ -198,7 +198,12 @@ export class RoundsTransport implements Transport, Host {
     sendNext(this.#rounds, work, send);
     yield;
     const odd = findOdd(this.#rounds.frames);
-    if (odd >= 0) yield* disagree(this.#group, this.#rounds, work.describe(), odd);
+    if (odd >= 0) yield* this.#disagree(work, odd);
+  }
+
+  #disagree(work: RoundsWork, odd: number): Generator<void> {
+    this.#fate?.failedFor(this.#group.ranks[odd]);
+    return disagree(this.#group, this.#rounds, work.describe(), odd);
   }
 
   #expire(work: RoundsWork): void {

@@ -29,6 +29,7 @@ export const AREA = {
 
 /** Words of a member's line. */
 export const LINE = {
+  /** The member's place among all who left anything in this world; 0: it is in the group. */
   left: 0,
   /** Number of the latest collective that was queued behind others. */
   queued: 1,
@@ -94,7 +95,7 @@ export class GroupArea {
     return area;
   }
 
-  /** 0 while `member` is in the group; else it was about the n-th to leave. */
+  /** 0 while `member` is in the group; else its place among all who left, by the world's count. */
   leftAs(member: number): number {
     return Atomics.load(this.words, this.lineWord(member, LINE.left));
   }
@@ -127,8 +128,7 @@ export class GroupArea {
   /** Takes `member` out; the last member to leave frees the area. */
   leave(member: number): void {
     const rank = this.ranks[member];
-    const before = Atomics.load(this.words, this.at + AREA.left);
-    Atomics.store(this.words, this.lineWord(member, LINE.left), before + 1);
+    Atomics.store(this.words, this.lineWord(member, LINE.left), this.segment.nextLeave());
     Atomics.add(this.words, this.at + AREA.left, 1);
     this.ringMembers(rank);
   }

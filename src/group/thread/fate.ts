@@ -61,8 +61,12 @@ export class ThreadFate implements Fate {
   blame(missing: readonly number[]): readonly number[] {
     const { segment } = this.#area;
     const blamed = ranksToBlame(segment, this.#rank, missing);
-    if (blamed.length > 0) segment.store(this.#rank, RANK.blamed, blamed[0] + 1);
+    if (blamed.length > 0) this.failedFor(blamed[0]);
     return blamed;
+  }
+
+  failedFor(rank: number): void {
+    if (rank !== this.#rank) this.#area.segment.store(this.#rank, RANK.blamed, rank + 1);
   }
 
   queue(call: number): void {
@@ -83,9 +87,10 @@ export class ThreadFate implements Fate {
     const { segment, ranks, name, failure } = this.#area;
     const own = { name, ranks, rank: this.#rank };
     const failed = segment.failure.read();
-    if (failed !== null) return new RankFailedError(failed.rank, failed.text);
+    if (failed !== null)
+      return this.#failFor(failed.rank, new RankFailedError(failed.rank, failed.text));
     const broken = failure.read();
-    if (broken !== null) return new DeadlineError(broken.text);
+    if (broken !== null) return this.#failFor(broken.rank, new DeadlineError(broken.text));
     // In this order: a member that sends and leaves between the two looks has sent.
     const gone = ranks.map((_, m) => m).filter((m) => this.#isGone(m) && !this.#hasCome(m));
     if (gone.length === 0) return null;
@@ -93,7 +98,13 @@ export class ThreadFate implements Fate {
     const [rank] = gone.sort((a, b) => this.#leftAs(a) - this.#leftAs(b)).map((m) => ranks[m]);
     const hasExited = segment.load(rank, RANK.exited) !== 0;
     const how = hasExited ? `exited with code ${segment.load(rank, RANK.exitCode)}` : 'left';
-    return lostError(own, call, rank, how);
+    const cause = segment.load(rank, RANK.blamed) - 1;
+    return this.#failFor(rank, lostError(own, call, rank, how, cause));
+  }
+
+  #failFor(rank: number, error: Error): Error {
+    this.failedFor(rank);
+    return error;
   }
 
   #isGone(member: number): boolean {
@@ -103,11 +114,11 @@ export class ThreadFate implements Fate {
     return hasLeft || segment.load(rank, RANK.exited) !== 0;
   }
 
-  /** Orders members that are gone: those that have ended first, leavers of the world last. */
+  /** Place of a member that is gone: when it left the group, or the world, or ended. */
   #leftAs(member: number): number {
     const { segment, ranks } = this.#area;
-    if (segment.load(ranks[member], RANK.exited) !== 0) return 0;
-    return this.#area.leftAs(member) || Number.POSITIVE_INFINITY;
+    const ways = [this.#area.leftAs(member), segment.load(ranks[member], RANK.leftAs)];
+    return Math.min(...ways.filter((way) => way > 0));
   }
 
   #searchCircle(): Error | null {

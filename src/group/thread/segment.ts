@@ -24,6 +24,8 @@ export const WORD_FREE = 4;
 export const WORD_ALARMS = 5;
 /** Counts the areas that were made; changed by the rank that holds the lock. */
 export const WORD_BORN = 6;
+/** Counts what ends a rank's part in the world or in a group: a way out, or its thread's end. */
+const WORD_LEAVES = 7;
 const HEADER_WORDS = 16;
 /** Words of a rank's line; two cache lines, so that neighbours do not share one. */
 const RANK_WORDS = 32;
@@ -46,8 +48,10 @@ export const RANK = {
   left: 7,
   /** Word of the area of a group in which the rank awaits a collective; 0: it awaits none. */
   awaitedArea: 8,
-  /** 1 plus the rank for which it waited when its deadline passed; 0: none has passed. */
+  /** 1 plus the rank for which its latest collective failed; 0: it did not. */
   blamed: 9,
+  /** Its place among all who left, by the world's count; 0: it is there. */
+  leftAs: 10,
 } as const;
 
 /** Longest time in the header; it stands for 'never', and so do longer times. */
@@ -131,6 +135,16 @@ export class Segment {
     this.store(rank, RANK.blockedCall, call);
     if (call !== 0) this.store(rank, RANK.blamed, 0);
     this.store(rank, RANK.blockedArea, area);
+  }
+
+  /** The next place among those who leave the world, a group, or the living; from 1. */
+  nextLeave(): number {
+    return Atomics.add(this.words, WORD_LEAVES, 1) + 1;
+  }
+
+  /** Notes when `rank` left or ended, unless it had left before. */
+  markGone(rank: number): void {
+    Atomics.compareExchange(this.words, this.rankWord(rank, RANK.leftAs), 0, this.nextLeave());
   }
 
   /** Wakes `rank` if it sleeps. */

@@ -36,6 +36,8 @@ export class ThreadWorld implements World {
     this.timeout = this.#segment.timeout;
     this.#waiting = new Waiting(new Doorbell(this.#segment, this.rank));
     this.#session = this.#segment.load(this.rank, RANK.left) + 1;
+    this.#segment.store(this.rank, RANK.leftAs, 0);
+    this.#segment.store(this.rank, RANK.blamed, 0);
     recorder.identify(this.rank, this.size);
   }
 
@@ -54,6 +56,7 @@ export class ThreadWorld implements World {
   }
 
   release(): void {
+    this.#segment.markGone(this.rank);
     // Also for groups that this rank has never made, but others wait in.
     this.#segment.store(this.rank, RANK.left, this.#session);
     this.#segment.ringAll();

@@ -100,6 +100,7 @@ export function readThreadFailure(handle: ThreadWorldHandle): Failure | null {
 /** Notes that the thread of a rank has ended; ranks that wait for it fail at once. */
 export function markExited(handle: ThreadWorldHandle, exitCode: number): void {
   const segment = new Segment(handle.segment);
+  segment.markGone(handle.rank);
   segment.store(handle.rank, RANK.exitCode, exitCode);
   segment.store(handle.rank, RANK.exited, 1);
   segment.ringAll();
