@@ -33,6 +33,21 @@ export interface Case {
   means: { dy: Float64Array; dyXhat: Float64Array };
 }
 
+/** A case whose arrays hold what `source` gives. */
+export function emptyCase(kernels: Kernels, source: Source, layout: Layout): Case {
+  const { samples, channels, plane } = layout;
+  const dtype = computeDType(layout.dtype);
+  const tensor = () => source(kernels, dtype, samples * channels * plane);
+  const perChannel = () => source(kernels, 'float64', channels) as Float64Array;
+  const sums = { dy: perChannel(), dyXhat: perChannel() };
+  const means = { dy: perChannel(), dyXhat: perChannel() };
+  return {
+    ...{ layout, x: tensor(), dy: tensor(), y: tensor(), dx: tensor() },
+    ...{ weight: source(kernels, dtype, channels), bias: source(kernels, dtype, channels) },
+    ...{ mean: perChannel(), m2: perChannel(), invstd: perChannel(), sums, means },
+  };
+}
+
 export function makeCase(
   kernels: Kernels,
   source: Source,
@@ -40,21 +55,13 @@ export function makeCase(
   mean = 0.3,
   std = 1,
 ): Case {
-  const { samples, channels, plane } = layout;
-  const dtype = computeDType(layout.dtype);
-  const random = seeded(samples * 7919 + channels * 31 + plane);
-  const tensor = () => source(kernels, dtype, samples * channels * plane);
-  const perChannel = () => source(kernels, 'float64', channels) as Float64Array;
-  const [x, dy] = [tensor(), tensor()];
-  fillNormal(x, random, mean, std);
-  fillNormal(dy, random, 0.1);
-  const [weight, bias] = [source(kernels, dtype, channels), source(kernels, dtype, channels)];
-  fillNormal(weight, random, 1, 0.1);
-  fillNormal(bias, random);
-  const sums = { dy: perChannel(), dyXhat: perChannel() };
-  const means = { dy: perChannel(), dyXhat: perChannel() };
-  const statistics = { mean: perChannel(), m2: perChannel(), invstd: perChannel(), sums, means };
-  return { layout, x, dy, y: tensor(), dx: tensor(), weight, bias, ...statistics };
+  const c = emptyCase(kernels, source, layout);
+  const random = seeded(layout.samples * 7919 + layout.channels * 31 + layout.plane);
+  fillNormal(c.x, random, mean, std);
+  fillNormal(c.dy, random, 0.1);
+  fillNormal(c.weight, random, 1, 0.1);
+  fillNormal(c.bias, random);
+  return c;
 }
 
 export function all({ channels }: Layout): ChannelRange {
@@ -82,7 +89,7 @@ export function runStages(kernels: Kernels, c: Case, ranges: ChannelRange[]): vo
 
 /** The same case computed by the plain kernels in float64. */
 export function oracleOf(c: Case): Case {
-  const oracle = makeCase(plainKernels, foreign, { ...c.layout, dtype: 'float64' });
+  const oracle = emptyCase(plainKernels, foreign, { ...c.layout, dtype: 'float64' });
   for (const key of ['x', 'dy', 'weight', 'bias'] as const) oracle[key].set(c[key]);
   runStages(plainKernels, oracle, [all(c.layout)]);
   return oracle;

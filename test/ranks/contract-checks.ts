@@ -13,11 +13,15 @@ const COMBINE = { max: Math.max, min: Math.min, product: (a: number, b: number) 
 function combined(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
   if (op === 'sum') return sumOf(kind, ranks, length);
   if (op === 'mean') return sumOf(kind, ranks, length).map((sum) => sum / ranks.length) as Data;
-  const all = ranks.map((rank) => dataOf(kind, rank, length));
   const combine = kind === Int32Array && op === 'product' ? Math.imul : COMBINE[op];
-  return all[0].map((_, i) =>
-    all.map((values) => values[i]).reduce((a, b) => combine(a, b)),
-  ) as Data;
+  const [first, ...others] = ranks.map((rank) => dataOf(kind, rank, length));
+  const result = Float64Array.from(first);
+  for (const data of others) {
+    for (let i = 0; i < length; i++) result[i] = combine(result[i], data[i]);
+  }
+  const rounded = new kind(length);
+  rounded.set(result);
+  return rounded;
 }
 
 export async function checkReduction(
