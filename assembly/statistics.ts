@@ -70,58 +70,80 @@ export function mergeMoments(
   return count;
 }
 
-/** Writes 1 / sqrt(m2 / count + eps), with a count above 0. */
+/**
+ * Writes 1 / sqrt(m2 / count + eps), with a count above 0. Returns true if all of them lie between
+ * 1 / most and most; NaN does not.
+ */
 export function inverseDeviations(
   invstd: usize,
   m2: usize,
   channels: usize,
   count: f64,
   eps: f64,
-): void {
-  const end = invstd + channels * 8;
+  most: f64,
+): bool {
   const pairs = invstd + (channels & ~1) * 8;
   const counts = f64x2.splat(count);
   const added = f64x2.splat(eps);
   const one = f64x2.splat(1);
-  while (invstd < pairs) {
+  const largest = f64x2.splat(most);
+  const smallest = f64x2.splat(1 / most);
+  let usual = i8x16.splat(-1);
+  for (; invstd < pairs; invstd += 16, m2 += 16) {
     const variance = f64x2.div(v128.load(m2), counts);
-    v128.store(invstd, f64x2.div(one, f64x2.sqrt(f64x2.add(variance, added))));
-    invstd += 16;
-    m2 += 16;
+    const inverse = f64x2.div(one, f64x2.sqrt(f64x2.add(variance, added)));
+    v128.store(invstd, inverse);
+    const isUsual = v128.and(f64x2.ge(inverse, smallest), f64x2.le(inverse, largest));
+    usual = v128.and(usual, isUsual);
   }
-  if (invstd < end) store<f64>(invstd, 1 / sqrt(load<f64>(m2) / count + eps));
+  const areUsual = i64x2.all_true(usual);
+  if ((channels & 1) === 0) return areUsual;
+  const inverse = 1 / sqrt(load<f64>(m2) / count + eps);
+  store<f64>(invstd, inverse);
+  return areUsual && inverse >= 1 / most && inverse <= most;
 }
 
-/** Divides `length` numbers by `divisor`, in place; one past an odd `length` changes, too. */
-export function divide(values: usize, length: usize, divisor: f64): void {
+/** Divides `length` numbers by `divisor`; one past an odd `length` is written, too. */
+export function divide(quotients: usize, values: usize, length: usize, divisor: f64): void {
   const end = values + length * 8;
   const divisors = f64x2.splat(divisor);
-  for (; values < end; values += 16) {
-    v128.store(values, f64x2.div(v128.load(values), divisors));
+  for (; values < end; values += 16, quotients += 16) {
+    v128.store(quotients, f64x2.div(v128.load(values), divisors));
   }
+}
+
+/** Moves two channels of running statistics; see moveRunning. */
+function move(running: usize, batch: v128, share: v128, rest: v128): void {
+  const old = f64x2.promote_low_f32x4(v128.load_zero<f64>(running));
+  const moved = f64x2.add(f64x2.mul(rest, old), f64x2.mul(share, batch));
+  v128.store_lane<f64>(running, f32x4.demote_f64x2_zero(moved), 0);
 }
 
 /**
  * Moves the running statistics of float32 by `share` towards those of a batch: running = (1 -
- * share) * running + share * (batch / divisor), in float64, rounded once. Two channels at a time:
- * one number past `running` may change, and one past `batch` is read.
+ * share) * running + share * batch, in float64, rounded once; the batch's variance is m2 / divisor.
+ * Two channels at a time: one number past the running ones may change, and one past the batch's is
+ * read.
  */
 export function moveRunning(
-  running: usize,
-  batch: usize,
+  mean: usize,
+  variance: usize,
+  batchMean: usize,
+  m2: usize,
   channels: usize,
   divisor: f64,
   share: f64,
 ): void {
-  const end = running + channels * 4;
-  const keeps = f64x2.splat(1 - share);
+  const end = mean + channels * 4;
   const shares = f64x2.splat(share);
+  const rests = f64x2.splat(1 - share);
   const divisors = f64x2.splat(divisor);
-  for (; running < end; running += 8) {
-    const added = f64x2.mul(shares, f64x2.div(v128.load(batch), divisors));
-    const old = f64x2.promote_low_f32x4(v128.load_zero<f64>(running));
-    const moved = f64x2.add(f64x2.mul(keeps, old), added);
-    v128.store_lane<f64>(running, f32x4.demote_f64x2_zero(moved), 0);
-    batch += 16;
+  while (mean < end) {
+    move(mean, v128.load(batchMean), shares, rests);
+    move(variance, f64x2.div(v128.load(m2), divisors), shares, rests);
+    mean += 8;
+    variance += 8;
+    batchMean += 16;
+    m2 += 16;
   }
 }

@@ -18,7 +18,19 @@ export interface Pass<T> {
 
 /** A pass that is over. */
 export function finished<T>(result: T): Pass<T> {
-  return { step: () => null, result };
+  return new Finished(result);
+}
+
+class Finished<T> implements Pass<T> {
+  readonly result: T;
+
+  constructor(result: T) {
+    this.result = result;
+  }
+
+  step(): null {
+    return null;
+  }
 }
 
 /** Makes a pass that runs `pass`, and then `finish` on its result. */

@@ -17,12 +17,20 @@ export function tellingPeers<T>(
   try {
     return check();
   } catch (error) {
-    const group = groupOf();
-    if (group !== null && group.size > 1 && group.rank >= 0) {
-      tellPeers(group, describeError(error) + where, label);
-    }
+    tellError(groupOf(), error, label, where);
     throw error;
   }
+}
+
+/** Fails the next collective of the group on its other ranks, if there are any, with an error. */
+export function tellError(
+  group: ProcessGroup | null,
+  error: unknown,
+  label: string,
+  where: string,
+): void {
+  if (group === null || group.size === 1 || group.rank < 0) return;
+  tellPeers(group, describeError(error) + where, label);
 }
 
 /** Fails the next collective of the group on its other ranks, with `message`. */

@@ -200,16 +200,39 @@ export interface Kernels {
     stride: number,
   ): number;
 
-  /** Writes 1 / sqrt(m2 / count + eps); count is above 0. */
-  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void;
-
-  /** Divides `values`, a whole array, by `divisor`, in place. One element past the end may be overwritten. */
-  divide(values: Float64Array, divisor: number): void;
+  /**
+   * Writes 1 / sqrt(m2 / count + eps); count is above 0.
+   * @returns true if all of them lie between 1 / most and most; NaN does not
+   */
+  inverseDeviations(
+    invstd: Float64Array,
+    m2: Float64Array,
+    count: number,
+    eps: number,
+    most: number,
+  ): boolean;
 
   /**
-   * running = (1 - share) * running + share * (batch / divisor), in float64 and rounded once, for
-   * arrays of one length. `running` must be a whole array, of `allocate` or any other: one element
-   * past the end may be overwritten.
+   * Writes `values`, a whole array, over `divisor`. `quotients` may be `values`; one element past
+   * its end may be overwritten.
    */
-  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void;
+  divide(quotients: Float64Array, values: Float64Array, divisor: number): void;
+
+  /**
+   * Moves running statistics towards those of a batch, in float64 and rounded once, all of one
+   * length:
+   *
+   *     mean     = (1 - share) * mean + share * batch.mean
+   *     variance = (1 - share) * variance + share * (batch.m2 / divisor)
+   *
+   * Both must be whole arrays, of `allocate` or any other: one element past the end may be
+   * overwritten.
+   */
+  moveRunning(
+    mean: FloatArray,
+    variance: FloatArray,
+    batch: { readonly mean: Float64Array; readonly m2: Float64Array },
+    divisor: number,
+    share: number,
+  ): void;
 }

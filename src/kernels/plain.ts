@@ -184,22 +184,30 @@ function inverseDeviations(
   m2: Float64Array,
   count: number,
   eps: number,
-): void {
-  for (let c = 0; c < invstd.length; c++) invstd[c] = 1 / Math.sqrt(m2[c] / count + eps);
+  most: number,
+): boolean {
+  let usual = true;
+  for (let c = 0; c < invstd.length; c++) {
+    invstd[c] = 1 / Math.sqrt(m2[c] / count + eps);
+    usual &&= invstd[c] >= 1 / most && invstd[c] <= most;
+  }
+  return usual;
 }
 
-function divide(values: Float64Array, divisor: number): void {
-  for (let i = 0; i < values.length; i++) values[i] /= divisor;
+function divide(quotients: Float64Array, values: Float64Array, divisor: number): void {
+  for (let i = 0; i < values.length; i++) quotients[i] = values[i] / divisor;
 }
 
 function moveRunning(
-  running: FloatArray,
-  batch: Float64Array,
+  mean: FloatArray,
+  variance: FloatArray,
+  batch: { readonly mean: Float64Array; readonly m2: Float64Array },
   divisor: number,
   share: number,
 ): void {
-  for (let c = 0; c < running.length; c++) {
-    running[c] = (1 - share) * running[c] + share * (batch[c] / divisor);
+  for (let c = 0; c < mean.length; c++) {
+    mean[c] = (1 - share) * mean[c] + share * batch.mean[c];
+    variance[c] = (1 - share) * variance[c] + share * (batch.m2[c] / divisor);
   }
 }
 

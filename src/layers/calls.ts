@@ -55,14 +55,15 @@ export function prepareForward(
     throw new RangeError(`${label}: out may be the input in inference only; backward needs it`);
   }
   const tail = tailOf(options, x, label);
-  const inputs = apart ? [] : [x];
-  if (tail !== null && tail.add !== null) inputs.push(options.add as Tensor);
-  const out = checkOut(given, x, inputs, label);
+  const inputs = apart ? NONE : [x];
+  const added = tail !== null && tail.add !== null ? [...inputs, options.add as Tensor] : inputs;
+  const out = checkOut(given, x, added, label);
   const mask = maskFor(options, x.shape, channelsLast, label);
   const layout = layoutOf(x.shape, channelsLast, x.dtype, mask);
   return { x, out, y: out.data, values: x.data, layout, affine: affineOf(setup, tail) };
 }
 
+const NONE: readonly Tensor[] = [];
 const FORWARD_OPTIONS = ['out', 'track', 'mask', 'maskedOutput', 'add', 'activation'];
 const BACKWARD_OPTIONS = ['context', 'out', 'accumulate', 'addOut'];
 
@@ -91,7 +92,8 @@ export function prepareBackward(
   const saved = checkGradient(dy, context, layer, label);
   const { input } = context as ForwardContext;
   const out = checkOut(given, dy, [dy, input], label);
-  const [values, dx] = [dy.data, out.data];
+  const { data: values } = dy;
+  const { data: dx } = out;
   const call = { context: context as ForwardContext, saved, out, values, dx, accumulate };
   return call.context.tail === null && options.addOut === undefined
     ? call

@@ -140,16 +140,15 @@ export class Passes {
     training: boolean,
     blocking: boolean,
   ): ForwardCall {
-    return this.#synchronization.failing(
-      () => group,
-      'forward',
-      () => {
-        if (blocking) checkBlocking(group, this.#setup.label, 'forward');
-        const call = prepareForward(x, options, group, training, this.#setup);
-        this.#synchronization.reserve(group);
-        return call;
-      },
-    );
+    // Without closures: small passes take microseconds.
+    try {
+      if (blocking) checkBlocking(group, this.#setup.label, 'forward');
+      const call = prepareForward(x, options, group, training, this.#setup);
+      this.#synchronization.reserve(group);
+      return call;
+    } catch (error) {
+      this.#synchronization.fail(error, () => group, 'forward');
+    }
   }
 
   #finishForward(
@@ -173,17 +172,16 @@ export class Passes {
   ): BackwardCall {
     const context = options?.context ?? this.#last;
     const known = context instanceof ForwardContext;
-    return this.#synchronization.failing(
-      () => (known ? context.group : groupOf()),
-      'backward',
-      () => {
-        const { label } = this.#setup;
-        if (blocking) checkBlocking(known ? context.group : null, label, 'backward');
-        if (this.#isHidden && context === this.#last) throw this.#hiddenCall();
-        if (known) passChecks()?.checkUnchanged(context, label);
-        return prepareBackward(dy, context, options, this.#owner, label);
-      },
-    );
+    try {
+      const { label } = this.#setup;
+      if (blocking) checkBlocking(known ? context.group : null, label, 'backward');
+      if (this.#isHidden && context === this.#last) throw this.#hiddenCall();
+      if (known) passChecks()?.checkUnchanged(context, label);
+      return prepareBackward(dy, context, options, this.#owner, label);
+    } catch (error) {
+      const group = () => (known ? context.group : groupOf());
+      this.#synchronization.fail(error, group, 'backward');
+    }
   }
 
   #hiddenCall(): Error {

@@ -37,10 +37,10 @@ export class RunningStatistics {
    * Moves mean and variance: r = (1 - share) * r + share * batch.
    * @param unbiased true for a batch's variance of M2 / (n - 1) instead of M2 / n
    */
-  update({ count, mean, m2 }: Moments, share: number, unbiased: boolean): void {
-    const divisor = unbiased ? count - 1 : count;
-    this.#kernels.moveRunning(this.mean.toFloats(), mean, 1, share);
-    this.#kernels.moveRunning(this.variance.toFloats(), m2, divisor, share);
+  update(batch: Moments, share: number, unbiased: boolean): void {
+    const divisor = unbiased ? batch.count - 1 : batch.count;
+    const mean = this.mean.toFloats();
+    this.#kernels.moveRunning(mean, this.variance.toFloats(), batch, divisor, share);
   }
 }
 

@@ -26,12 +26,19 @@ import type { Moments } from '../core/moments.js';
 import { after, finished, meeting, type Pass, runNow, startInTurn } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { soloGroup } from '../group/solo.js';
-import { tellingPeers } from '../group/tell-peers.js';
+import { tellError } from '../group/tell-peers.js';
 import type { Work } from '../group/transport.js';
 import { isInitialized } from '../group/world.js';
 import { BackwardPass, type GradientSums, type Saved } from '../ops/backward.js';
-import { batchStatistics, nearInput, normalizeBatch, normalizeBy } from '../ops/forward.js';
+import {
+  batchStatistics,
+  finishStatistics,
+  nearInput,
+  normalizeBatch,
+  normalizeBy,
+} from '../ops/forward.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
+import type { Near } from '../ops/memory/near.js';
 import { reserve } from '../ops/memory/scratch.js';
 import { Keeper, type Statistics } from '../ops/memory/statistics.js';
 import { GATHER_RANKS, mergeMoments } from '../ops/merge/merge.js';
@@ -93,7 +100,7 @@ export class Synchronization {
     try {
       const input = nearInput(x, layout, this.#kernels);
       runNow(batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)));
-      return this.#normalize(y, input.data, layout, affine, group, options, statistics);
+      return this.#normalize(y, input, layout, affine, group, options, statistics);
     } catch (error) {
       this.#keeper.give(statistics);
       throw error;
@@ -113,7 +120,7 @@ export class Synchronization {
     const input = nearInput(x, layout, this.#kernels);
     return after(
       batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)),
-      () => this.#normalize(y, input.data, layout, affine, group, options, statistics),
+      () => this.#normalize(y, input, layout, affine, group, options, statistics),
       () => this.#keeper.give(statistics),
     );
   }
@@ -121,15 +128,16 @@ export class Synchronization {
   /** Does the rest of a forward call, once the ranks have met. */
   #normalize(
     y: TensorData,
-    x: TensorData,
+    input: Near,
     layout: Layout,
     affine: Affine,
     group: ProcessGroup,
     options: BatchOptions,
     statistics: Statistics,
   ): Saved {
-    this.#learn(statistics, options);
-    normalizeBatch(y, x, statistics, affine, layout, this.#kernels);
+    const areFinite = finishStatistics(statistics, affine.eps, layout, this.#kernels);
+    this.#learn(statistics, options, areFinite);
+    normalizeBatch(y, input, statistics, affine, layout, this.#kernels);
     return { statistics, layout, group };
   }
 
@@ -223,8 +231,17 @@ export class Synchronization {
    * @param call name of the call in errors: 'forward'
    */
   failing<T>(groupOf: () => ProcessGroup | null, call: string, check: () => T): T {
-    const known = () => (isInitialized() ? groupOf() : null);
-    return tellingPeers(known, this.label, ` (in ${call})`, check);
+    try {
+      return check();
+    } catch (error) {
+      this.fail(error, groupOf, call);
+    }
+  }
+
+  /** Throws `error`, as `failing` does. */
+  fail(error: unknown, groupOf: () => ProcessGroup | null, call: string): never {
+    tellError(isInitialized() ? groupOf() : null, error, this.label, ` (in ${call})`);
+    throw error;
   }
 
   #merge(own: Moments, group: ProcessGroup, options: BatchOptions): Pass<Moments> {
@@ -246,8 +263,15 @@ export class Synchronization {
     return after(pass, finish, give);
   }
 
-  /** Learns a batch, unless it is empty, or holds NaN or infinity. All ranks act alike. */
-  #learn(moments: Moments, { leastCount = 1, track = true }: BatchOptions): void {
+  /**
+   * Learns a batch, unless it is empty, or holds NaN or infinity. All ranks act alike.
+   * @param areFinite true if it is known that it holds neither
+   */
+  #learn(
+    moments: Moments,
+    { leastCount = 1, track = true }: BatchOptions,
+    areFinite = false,
+  ): void {
     const { count } = moments;
     if (count === 0) return;
     if (count < leastCount) {
@@ -257,7 +281,8 @@ export class Synchronization {
     }
     if (!track) return;
     const { track: take, onNonFinite = 'skip', dtype = 'float32' } = this.#options;
-    if (onNonFinite === 'propagate' || allFinite(moments, dtype)) take?.(moments);
+    const isTaken = areFinite || onNonFinite === 'propagate' || allFinite(moments, dtype);
+    if (isTaken) take?.(moments);
     else if (onNonFinite === 'skip') this.skippedUpdates++;
     else throw new RangeError(`${this.label}: the group's batch holds NaN or infinity`);
   }

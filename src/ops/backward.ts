@@ -108,24 +108,30 @@ export class BackwardPass implements Pass<GradientSums> {
       this.#x.bring(block);
       this.#dy.bring(block);
       if (!needsSums) continue;
-      this.#run(block, (kernels, range) => {
-        const [dy, x] = [this.#dy.data, this.#x.data];
-        kernels.gradientSums(this.result, dy, x, this.#by, this.#layout, range);
-      });
+      if (this.#extremes === null) this.#sum(this.#scope.kernels, block);
+      else this.#runApart(block, (kernels, range) => this.#sum(kernels, range));
     }
     return this.#group === null ? null : this.#group.start(this.#block);
   }
 
   #finishBlock(): void {
-    const means = this.#group === null ? null : this.#group.means;
     // The latest first: it is still in the cache.
     for (const block of this.#blocks(this.#dx).reverse()) {
-      this.#run(block, (kernels, range) => {
-        const [dx, dy, x] = [this.#dx.data, this.#dy.data, this.#x.data];
-        kernels.inputGradient(dx, dy, x, this.#by, means, this.#layout, range);
-      });
+      if (this.#extremes === null) this.#map(this.#scope.kernels, block);
+      else this.#runApart(block, (kernels, range) => this.#map(kernels, range));
       this.#dx.deliver(block);
     }
+  }
+
+  #sum(kernels: Kernels, range: ChannelRange): void {
+    kernels.gradientSums(this.result, this.#dy.data, this.#x.data, this.#by, this.#layout, range);
+  }
+
+  #map(kernels: Kernels, range: ChannelRange): void {
+    const means = this.#group === null ? null : this.#group.means;
+    const { data: dy } = this.#dy;
+    const { data: x } = this.#x;
+    kernels.inputGradient(this.#dx.data, dy, x, this.#by, means, this.#layout, range);
   }
 
   /** Parts of the block that are copied at a time. */
@@ -133,10 +139,7 @@ export class BackwardPass implements Pass<GradientSums> {
     return blocksOf(this.#layout, this.#block, this.#x, tensor);
   }
 
-  /** Runs a stage over a block. */
-  #run(block: ChannelRange, stage: (kernels: Kernels, range: ChannelRange) => void): void {
-    const { kernels } = this.#scope;
-    if (this.#extremes === null) stage(kernels, block);
-    else runApart(this.#extremes, block, kernels, stage);
+  #runApart(block: ChannelRange, stage: (kernels: Kernels, range: ChannelRange) => void): void {
+    runApart(this.#extremes ?? [], block, this.#scope.kernels, stage);
   }
 }

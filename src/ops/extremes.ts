@@ -27,27 +27,14 @@ export function sumTinyAgain({ mean, m2, count }: Moments, x: TensorData, layout
 }
 
 /** The largest 1 / deviation that the kernels take, and its inverse the least. */
-const MOST = { float16: 1e15, bfloat16: 1e15, float32: 1e15, float64: 1e140 };
+export const MOST = { float16: 1e15, bfloat16: 1e15, float32: 1e15, float64: 1e140 };
 
-/** Lists the channels, in order; null, as nearly always: there are none. */
-export function extremesOf(
-  invstd: Float64Array,
-  eps: number,
-  dtype: DType,
-): readonly number[] | null {
+/** Lists the channels, in order; null: there are none. */
+export function extremesOf(invstd: Float64Array, dtype: DType): readonly number[] | null {
   const most = MOST[dtype];
-  const least = 1 / most;
-  // With the usual eps none is too large; the only cost is one comparison for each channel.
-  const isBounded = eps * most * most > 1;
-  for (let c = 0; c < invstd.length; c++) {
-    if (invstd[c] < least || (!isBounded && invstd[c] > most)) return allExtremes(invstd, most);
-  }
-  return null;
-}
-
-function allExtremes(invstd: Float64Array, most: number): number[] {
   const channels = Array.from(invstd, (_, c) => c);
-  return channels.filter((c) => invstd[c] > most || invstd[c] < 1 / most);
+  const extremes = channels.filter((c) => invstd[c] > most || invstd[c] < 1 / most);
+  return extremes.length === 0 ? null : extremes;
 }
 
 /** Runs a stage over the channels of `range`: by `kernels`, but extremes by the plain kernels. */

@@ -6,8 +6,7 @@
 import type { FloatArray, TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
-import type { ChannelRange } from '../kernels/kernels.js';
-import { extremesOf, LEAST_EPS, runApart, sumTinyAgain } from './extremes.js';
+import { extremesOf, LEAST_EPS, MOST, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
 import { blocksOf, Near } from './memory/near.js';
 import type { Statistics } from './memory/statistics.js';
@@ -51,19 +50,33 @@ export function batchStatistics(
   return mergeMoments(statistics, vote, scope);
 }
 
-/** Normalises x by the statistics of a batch, with the tail, into y, which may be x. */
+/**
+ * Computes 1 / deviation of a batch's channels.
+ * @returns true, as nearly always, if no deviation is far from 1; then all statistics are finite
+ */
+export function finishStatistics(
+  statistics: Statistics,
+  eps: number,
+  { dtype }: Layout,
+  kernels: Kernels,
+): boolean {
+  const { invstd, m2, count } = statistics;
+  // An empty group has no value that would be normalised; 1 keeps NaN out of invstd.
+  const isUsual = kernels.inverseDeviations(invstd, m2, Math.max(count, 1), eps, MOST[dtype]);
+  statistics.extremes = isUsual ? null : extremesOf(invstd, dtype);
+  return isUsual;
+}
+
+/** Normalises x by the finished statistics of a batch, with the tail, into y, which may be x. */
 export function normalizeBatch(
   y: TensorData,
-  x: TensorData,
+  { data: x }: Near,
   statistics: Statistics,
   affine: Affine,
   layout: Layout,
   kernels: Kernels,
 ): void {
-  const { invstd, m2, count } = statistics;
-  // An empty group has no value that would be normalised; 1 keeps NaN out of invstd.
-  kernels.inverseDeviations(invstd, m2, Math.max(count, 1), affine.eps);
-  normalize(y, x, statistics, affine, layout, kernels);
+  normalize(y, x, null, statistics, affine, layout, kernels);
 }
 
 /** Normalises x by a given mean and variance. */
@@ -77,37 +90,38 @@ export function normalizeBy(
   layout: Layout,
   kernels: Kernels,
 ): void {
+  const { invstd } = statistics;
   statistics.mean.set(mean);
-  for (let c = 0; c < mean.length; c++) {
-    statistics.invstd[c] = 1 / Math.sqrt(variance[c] + affine.eps);
-  }
-  normalize(y, x, statistics, affine, layout, kernels);
+  for (let c = 0; c < mean.length; c++) invstd[c] = 1 / Math.sqrt(variance[c] + affine.eps);
+  statistics.extremes = extremesOf(invstd, layout.dtype);
+  const input = nearInput(x, layout, kernels);
+  normalize(y, input.data, input, statistics, affine, layout, kernels);
 }
 
+/** @param input brings x, block by block; null: x is there */
 function normalize(
   y: TensorData,
   x: TensorData,
-  statistics: Statistics,
-  { weight, bias, eps, tail }: Affine,
+  input: Near | null,
+  { mean, invstd, extremes }: Statistics,
+  { weight, bias, tail }: Affine,
   layout: Layout,
   kernels: Kernels,
 ): void {
-  const { mean, invstd } = statistics;
   const by = { mean, invstd, weight, bias };
   const all = { from: 0, to: layout.channels };
-  const extremes = extremesOf(invstd, eps, layout.dtype);
-  statistics.extremes = extremes;
-  const source = new Near(kernels, 'x', x, layout);
   // In the place of x, if that is a copy.
   const target = new Near(kernels, 'x', y, layout);
-  const stage = (own: Kernels, range: ChannelRange) => {
-    if (tail) own.tails().normalize(target.data, source.data, tail, by, layout, range);
-    else own.normalize(target.data, source.data, by, layout, range);
-  };
-  for (const block of blocksOf(layout, all, source, target)) {
-    source.bring(block);
-    if (extremes === null) stage(kernels, block);
-    else runApart(extremes, block, kernels, stage);
+  for (const block of blocksOf(layout, all, input ?? target, target)) {
+    input?.bring(block);
+    if (extremes === null && !tail) {
+      kernels.normalize(target.data, x, by, layout, block);
+    } else {
+      runApart(extremes ?? [], block, kernels, (own, range) => {
+        if (tail) own.tails().normalize(target.data, x, tail, by, layout, range);
+        else own.normalize(target.data, x, by, layout, range);
+      });
+    }
     target.deliver(block);
   }
 }

@@ -137,11 +137,13 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
           expect(count).toBe(want.count);
           expect([...mean]).toEqual([...want.mean]);
           expect([...m2]).toEqual([...want.m2]);
-          kernels.inverseDeviations(invstd, m2, 7, 1e-5);
+          kernels.inverseDeviations(invstd, m2, 7, 1e-5, 1e15);
           const inverse = Array.from(want.m2, (value) => 1 / Math.sqrt(value / 7 + 1e-5));
           expect([...invstd]).toEqual(inverse);
-          kernels.divide(mean, 3);
           const thirds = Array.from(want.mean, (value) => value / 3);
+          kernels.divide(m2, mean, 3);
+          expect([...m2]).toEqual(thirds);
+          kernels.divide(mean, mean, 3);
           expect([...mean]).toEqual(thirds);
         }
       }
@@ -151,16 +153,44 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
       const kernels = make();
       const random = seeded(6);
       for (let channels = 0; channels < 10; channels++) {
-        const running = source(kernels, dtype, channels);
-        const batch = source(kernels, 'float64', channels) as Float64Array;
-        for (let c = 0; c < channels; c++) [running[c], batch[c]] = [random(), 100 * random()];
-        const want = running.slice();
+        const [mean, variance] = [0, 1].map(() => source(kernels, dtype, channels));
+        const batch = {
+          mean: source(kernels, 'float64', channels) as Float64Array,
+          m2: source(kernels, 'float64', channels) as Float64Array,
+        };
+        const [wantMean, wantVariance] = [mean.slice(), variance.slice()];
         const share = 1 - 0.9;
         for (let c = 0; c < channels; c++) {
-          want[c] = (1 - share) * want[c] + share * (batch[c] / 7);
+          [mean[c], variance[c]] = [random(), random()];
+          [batch.mean[c], batch.m2[c]] = [100 * random(), 100 * random()];
+          wantMean[c] = (1 - share) * mean[c] + share * batch.mean[c];
+          wantVariance[c] = (1 - share) * variance[c] + share * (batch.m2[c] / 7);
         }
-        kernels.moveRunning(running, batch, 7, share);
-        expect([...running]).toEqual([...want]);
+        kernels.moveRunning(mean, variance, batch, 7, share);
+        expect([...mean]).toEqual([...wantMean]);
+        expect([...variance]).toEqual([...wantVariance]);
+      }
+    });
+
+    test('tell deviations that are far from 1, or NaN, in any place', () => {
+      const kernels = make();
+      for (const channels of [1, 2, 5, 8]) {
+        const [m2, invstd] = [0, 1].map(() => source(kernels, 'float64', channels) as Float64Array);
+        for (const [value, usual] of [
+          [4, true],
+          [1e-29, true],
+          [1e-31, false],
+          [1e29, true],
+          [1e31, false],
+          [Number.NaN, false],
+          [Number.POSITIVE_INFINITY, false],
+          [0, false],
+        ] as const) {
+          for (let c = 0; c < channels; c++) {
+            m2.fill(1)[c] = value;
+            expect(kernels.inverseDeviations(invstd, m2, 1, 0, 1e15), `${value}, ${c}`).toBe(usual);
+          }
+        }
       }
     });
 

@@ -34,26 +34,47 @@ export class ChannelStatistics {
     );
   }
 
-  inverseDeviations(invstd: Float64Array, m2: Float64Array, count: number, eps: number): void {
+  inverseDeviations(
+    invstd: Float64Array,
+    m2: Float64Array,
+    count: number,
+    eps: number,
+    most: number,
+  ): boolean {
     if (!this.#own(invstd, m2)) {
-      plainKernels.inverseDeviations(invstd, m2, count, eps);
-      return;
+      return plainKernels.inverseDeviations(invstd, m2, count, eps, most);
     }
-    this.#statistics.inverseDeviations(invstd.byteOffset, m2.byteOffset, invstd.length, count, eps);
+    const { byteOffset, length } = invstd;
+    const run = this.#statistics.inverseDeviations;
+    return run(byteOffset, m2.byteOffset, length, count, eps, most) !== 0;
   }
 
-  divide(values: Float64Array, divisor: number): void {
-    if (!this.heap.owns(values)) plainKernels.divide(values, divisor);
-    else this.#statistics.divide(values.byteOffset, values.length, divisor);
+  divide(quotients: Float64Array, values: Float64Array, divisor: number): void {
+    if (!this.#own(quotients, values)) plainKernels.divide(quotients, values, divisor);
+    else this.#statistics.divide(quotients.byteOffset, values.byteOffset, values.length, divisor);
   }
 
-  moveRunning(running: FloatArray, batch: Float64Array, divisor: number, share: number): void {
-    if (!(running instanceof Float32Array) || !this.#own(running, batch)) {
-      plainKernels.moveRunning(running, batch, divisor, share);
+  moveRunning(
+    mean: FloatArray,
+    variance: FloatArray,
+    batch: { readonly mean: Float64Array; readonly m2: Float64Array },
+    divisor: number,
+    share: number,
+  ): void {
+    const isNear = this.#own(mean, variance) && this.#own(batch.mean, batch.m2);
+    if (!(mean instanceof Float32Array) || !isNear) {
+      plainKernels.moveRunning(mean, variance, batch, divisor, share);
       return;
     }
-    const { byteOffset, length } = running;
-    this.#statistics.moveRunning(byteOffset, batch.byteOffset, length, divisor, share);
+    this.#statistics.moveRunning(
+      mean.byteOffset,
+      variance.byteOffset,
+      batch.mean.byteOffset,
+      batch.m2.byteOffset,
+      mean.length,
+      divisor,
+      share,
+    );
   }
 
   /**

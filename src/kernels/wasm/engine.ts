@@ -41,12 +41,22 @@ export interface Statistics {
     stride: number,
     channels: number,
   ): number;
-  inverseDeviations(invstd: number, m2: number, channels: number, count: number, eps: number): void;
-  divide(values: number, length: number, divisor: number): void;
+  /** Returns 1 if all are between 1 / most and most, else 0. */
+  inverseDeviations(
+    invstd: number,
+    m2: number,
+    channels: number,
+    count: number,
+    eps: number,
+    most: number,
+  ): number;
+  divide(quotients: number, values: number, length: number, divisor: number): void;
   /** Running statistics of float32, a batch's of float64. */
   moveRunning(
-    running: number,
-    batch: number,
+    mean: number,
+    variance: number,
+    batchMean: number,
+    m2: number,
     channels: number,
     divisor: number,
     share: number,
@@ -94,18 +104,12 @@ function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages:
 }
 
 /** The words of assembly/call.ts. */
-const CALL = [
-  ...['first', 'second', 'out', 'dy', 'x', 'mean', 'invstd', 'weight', 'bias'],
-  ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values', 'total'],
-];
-
-/** Words that the arguments of each stage go to. */
-const STAGES = {
-  Moments: 'first second x',
-  Normalize: 'out x mean invstd weight bias',
-  GradientSums: 'first second dy x mean invstd',
-  InputGradient: 'out dy x mean invstd weight meanDy meanDyXhat',
-};
+const WORD = {
+  ...{ first: 0, second: 1, out: 2, dy: 3, x: 4, mean: 5, invstd: 6, weight: 7, bias: 8 },
+  ...{ meanDy: 9, meanDyXhat: 10, channels: 11, rows: 12, stride: 13, values: 14, total: 15 },
+} as const;
+const WORDS = Object.keys(WORD).length;
+const STAGES = ['Moments', 'Normalize', 'GradientSums', 'InputGradient'] as const;
 
 /** Makes a stage that takes its arguments as numbers: they go to the words named in `words`. */
 function stageOf(
@@ -115,25 +119,82 @@ function stageOf(
   call: Uint32Array,
 ): Stage {
   const run = exports[name] as (call: number) => void;
-  const places = words.split(' ').map((word) => CALL.indexOf(word));
+  const places = words.split(' ').map((word) => WORD[word as keyof typeof WORD]);
   return (...args) => {
     for (let i = 0; i < places.length; i++) call[places[i]] = args[i];
     run(call.byteOffset);
   };
 }
 
+/** The stages of a variant, without a loop over their arguments: small tensors take microseconds. */
 function stagesOf(
   exports: WebAssembly.Exports,
   variant: 'plane' | 'row',
   call: Uint32Array,
 ): Stages {
-  const stage = (name: keyof typeof STAGES) =>
-    stageOf(exports, variant + name, `${STAGES[name]} channels rows stride values`, call);
+  const [moments, normalize, gradientSums, inputGradient] = STAGES.map(
+    (name) => exports[variant + name] as (call: number) => void,
+  );
+  const at = call.byteOffset;
+  const putShape = (channels: number, rows: number, stride: number, values: number) => {
+    call[WORD.channels] = channels;
+    call[WORD.rows] = rows;
+    call[WORD.stride] = stride;
+    call[WORD.values] = values;
+  };
   return {
-    moments: stage('Moments'),
-    normalize: stage('Normalize'),
-    gradientSums: stage('GradientSums'),
-    inputGradient: stage('InputGradient'),
+    moments(first, second, x, channels, rows, stride, values) {
+      call[WORD.first] = first;
+      call[WORD.second] = second;
+      call[WORD.x] = x;
+      putShape(channels, rows, stride, values);
+      moments(at);
+    },
+    normalize(out, x, mean, invstd, weight, bias, channels, rows, stride, values) {
+      call[WORD.out] = out;
+      call[WORD.x] = x;
+      call[WORD.mean] = mean;
+      call[WORD.invstd] = invstd;
+      call[WORD.weight] = weight;
+      call[WORD.bias] = bias;
+      putShape(channels, rows, stride, values);
+      normalize(at);
+    },
+    gradientSums(first, second, dy, x, mean, invstd, channels, rows, stride, values) {
+      call[WORD.first] = first;
+      call[WORD.second] = second;
+      call[WORD.dy] = dy;
+      call[WORD.x] = x;
+      call[WORD.mean] = mean;
+      call[WORD.invstd] = invstd;
+      putShape(channels, rows, stride, values);
+      gradientSums(at);
+    },
+    inputGradient(
+      out,
+      dy,
+      x,
+      mean,
+      invstd,
+      weight,
+      meanDy,
+      meanDyXhat,
+      channels,
+      rows,
+      stride,
+      values,
+    ) {
+      call[WORD.out] = out;
+      call[WORD.dy] = dy;
+      call[WORD.x] = x;
+      call[WORD.mean] = mean;
+      call[WORD.invstd] = invstd;
+      call[WORD.weight] = weight;
+      call[WORD.meanDy] = meanDy;
+      call[WORD.meanDyXhat] = meanDyXhat;
+      putShape(channels, rows, stride, values);
+      inputGradient(at);
+    },
   };
 }
 
@@ -146,7 +207,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const common = instantiate(decode(base), {});
   const allocate = common.allocate as (bytes: number) => number;
   const release = common.release as (pointer: number) => void;
-  const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
+  const call = new Uint32Array(memory.buffer, allocate(4 * WORDS) >>> 0, WORDS);
   const marked = decode(stages);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(marked);
   const scratch = common.scratch as (bytes: number) => number;

@@ -68,15 +68,17 @@ export class ReducedMeans implements MeansOfGroup {
   readonly #all: Float64Array;
   readonly #count: number;
   readonly #scope: Scope;
-  /** Received sums of the block that is under way. */
+  /** The group's sums of the block that is under way, and the means that they become. */
   #received: Float64Array;
+  #quotients: Float64Array;
 
   /** @param sums of dy and of dy * xhat on this rank, concatenated */
   constructor(sums: Float64Array, count: number, scope: Scope) {
     const means = scratch(scope.kernels, 'means', sums.length);
     this.means = { dy: means.first, dyXhat: means.second };
     this.#all = means.all;
-    this.#received = means.all;
+    this.#received = sums;
+    this.#quotients = means.all;
     this.#sums = sums;
     // An empty group has no element that would read its means; 1 keeps NaN out of them.
     this.#count = Math.max(count, 1);
@@ -93,21 +95,19 @@ export class ReducedMeans implements MeansOfGroup {
       sent = scratch(kernels, 'sent', 2 * length).all;
       sent.set(this.#sums.subarray(from, to));
       sent.set(this.#sums.subarray(channels + from, channels + to), length);
-      this.#received = scratch(kernels, 'received', 2 * length).all;
+      this.#quotients = scratch(kernels, 'received', 2 * length).all;
     }
-    const out = this.#received;
-    if (group.size > 1) return group.allReduce(sent, { out, label });
-    out.set(sent);
-    return null;
+    this.#received = group.size > 1 ? this.#quotients : sent;
+    return group.size > 1 ? group.allReduce(sent, { out: this.#received, label }) : null;
   }
 
   finish({ from, to }: ChannelRange): null {
-    const received = this.#received;
-    this.#scope.kernels.divide(received, this.#count);
-    if (received === this.#all) return null;
+    const quotients = this.#quotients;
+    this.#scope.kernels.divide(quotients, this.#received, this.#count);
+    if (quotients === this.#all) return null;
     const length = to - from;
-    this.means.dy.set(received.subarray(0, length), from);
-    this.means.dyXhat.set(received.subarray(length), from);
+    this.means.dy.set(quotients.subarray(0, length), from);
+    this.means.dyXhat.set(quotients.subarray(length), from);
     return null;
   }
 }
