@@ -1,7 +1,7 @@
 /** Per-channel scalars: the shift of the sums, their results, and the coefficients of maps. */
 
 import { Call } from './call';
-import { on, SIZE, STORED, valueAt } from './lanes';
+import { loadPair, narrowPair, on, SIZE, STORED, storePair, valueAt, widePair } from './lanes';
 
 /** For fewer values, roundings do not average out: the shift is always near the mean. */
 const FEW: usize = 64;
@@ -13,50 +13,62 @@ function numberOf(pointer: usize, channel: usize): f64 {
   return load<f64>(pointer + channel * 8);
 }
 
-/** The parameter of a channel, or `otherwise` without an array. */
-function parameterOf(pointer: usize, channel: usize, otherwise: f64): f64 {
-  return pointer === 0 ? otherwise : <f64>load<T>(pointer + channel * SIZE);
+/** The parameters of two channels, or `otherwise` without an array. */
+function parametersOf(pointer: usize, channel: usize, otherwise: f64): v128 {
+  return pointer === 0 ? f64x2.splat(otherwise) : widePair(loadPair(pointer + channel * SIZE));
 }
+
+/** Ones for means within two standard deviations of 0, from which no center need be subtracted. */
+function isNear(mean: v128, invstd: v128): v128 {
+  return f64x2.le(f64x2.abs(f64x2.mul(mean, invstd)), f64x2.splat(2));
+}
+
+/** From the centers at the target of {@link putCoefficients}: the other coefficients. */
+export const SCALE: usize = 1;
+export const OFFSET: usize = 2;
+export const SLOPE: usize = 3;
 
 /**
- * The number that is subtracted from x before it is scaled: the mean, rounded to T, or 0 if the
- * mean is within two standard deviations of 0 and subtracting it gains no digits.
+ * Writes the coefficients of y = (x - center) * scale + offset, or of the gradient,
+ * dx = dy * scale + offset + (x - center) * slope, of `channels` channels from `first` on, as T:
+ * the centers to `target`, the scales `gap` bytes further, then the offsets, and a gradient's slopes.
+ * One more of each may be written.
+ *
+ * The center is the mean, rounded to T, or 0 if subtracting it gains no digits.
  */
-function centerOf(mean: f64, invstd: f64): T {
-  return abs(mean * invstd) <= 2 ? <T>0 : numberFrom(mean);
-}
-
-/** Returns a number as T. Results that are cut to 16 bits have one NaN: see narrowed in half.ts. */
-function numberFrom(value: f64): T {
-  return STORED === SIZE || value >= 0 || value < 0 ? <T>value : <T>NaN;
-}
-
-/** The coefficients of the latest channel of {@link setCoefficients}. */
-export let center: T = 0;
-export let scale: T = 0;
-export let offset: T = 0;
-export let slope: T = 0;
-
-/**
- * Sets the coefficients of y = (x - center) * scale + offset, or of the gradient,
- * dx = dy * scale + offset + (x - center) * slope.
- */
-export function setCoefficients<Gradient>(call: Call, channel: usize): void {
-  const mean = numberOf(call.mean, channel);
-  const invstd = numberOf(call.invstd, channel);
-  const s = invstd * parameterOf(call.weight, channel, 1);
-  center = centerOf(mean, invstd);
-  scale = numberFrom(s);
-  // The digits of the mean that center and scale lose go into the offset.
-  const lost = mean - <f64>center;
-  if (on<Gradient>()) {
-    // Without means both are 0, even if invstd is infinite.
-    const k = call.meanDy === 0 ? 0 : numberOf(call.meanDyXhat, channel) * invstd * s;
-    const level = call.meanDy === 0 ? 0 : numberOf(call.meanDy, channel) * s;
-    slope = -numberFrom(k);
-    offset = numberFrom(lost * k - level);
-  } else {
-    offset = numberFrom(parameterOf(call.bias, channel, 0) - lost * <f64>scale);
+export function putCoefficients<Gradient>(
+  call: Call,
+  first: usize,
+  channels: usize,
+  target: usize,
+  gap: usize,
+): void {
+  for (const end = first + channels; first < end; first += 2, target += 2 * SIZE) {
+    const mean = v128.load(call.mean + first * 8);
+    const invstd = v128.load(call.invstd + first * 8);
+    const s = f64x2.mul(invstd, parametersOf(call.weight, first, 1));
+    const center = narrowPair(v128.andnot(mean, isNear(mean, invstd)));
+    const scale = narrowPair(s);
+    storePair(target, center);
+    storePair(target + SCALE * gap, scale);
+    // The digits of the mean that center and scale lose go into the offset.
+    const lost = f64x2.sub(mean, widePair(center));
+    if (on<Gradient>()) {
+      // Without means both are 0, even if invstd is infinite.
+      let k = f64x2.splat(0);
+      let level = k;
+      if (call.meanDy !== 0) {
+        k = f64x2.mul(f64x2.mul(v128.load(call.meanDyXhat + first * 8), invstd), s);
+        level = f64x2.mul(v128.load(call.meanDy + first * 8), s);
+      }
+      const offset = narrowPair(f64x2.sub(f64x2.mul(lost, k), level));
+      storePair(target + OFFSET * gap, offset);
+      storePair(target + SLOPE * gap, v128.neg<T>(narrowPair(k)));
+    } else {
+      const moved = f64x2.mul(lost, widePair(scale));
+      const offset = f64x2.sub(parametersOf(call.bias, first, 0), moved);
+      storePair(target + OFFSET * gap, narrowPair(offset));
+    }
   }
 }
 
@@ -103,16 +115,25 @@ function momentsShiftOf(x: usize, rows: usize, stride: usize, bytes: usize): T {
  */
 function gradientShiftOf(call: Call, channel: usize, x: usize, bytes: usize): T {
   const mean = numberOf(call.mean, channel);
-  if (centerOf(mean, numberOf(call.invstd, channel)) !== 0) return <T>mean;
+  if (!(abs(mean * numberOf(call.invstd, channel)) <= 2)) return <T>mean;
   const rows = call.rows;
   const stride = call.stride;
   const count = bytes / STORED;
-  const middle = x + (rows >> 1) * stride + (count >> 1) * STORED;
-  const a = abs(<f64>valueAt(x + (count >> 2) * STORED) - mean);
-  const b = abs(<f64>valueAt(x + (count - 1 - (count >> 2)) * STORED) - mean);
-  const c = abs(<f64>valueAt(middle) - mean);
-  const d = abs(<f64>valueAt(x + (rows - 1) * stride + (count >> 1) * STORED) - mean);
-  return abs(mean) <= 4 * max(max(a, b), max(c, d)) ? <T>0 : <T>mean;
+  const middle = (count >> 1) * STORED;
+  if (isSpread(x + (count >> 2) * STORED, mean)) return 0;
+  if (isSpread(x + (count - 1 - (count >> 2)) * STORED, mean)) return 0;
+  if (isSpread(x + (rows >> 1) * stride + middle, mean)) return 0;
+  return isSpread(x + (rows - 1) * stride + middle, mean) ? <T>0 : <T>mean;
+}
+
+/** True if the value at `p` is at least a quarter as far from the mean as the mean is from 0. */
+function isSpread(p: usize, mean: f64): bool {
+  return abs(mean) <= 4 * abs(<f64>valueAt(p) - mean);
+}
+
+/** Variances under it come from squares that may have underflowed. */
+function leastVariance(): f64 {
+  return sizeof<T>() === 4 ? 1e-30 : 1e-290;
 }
 
 /**
@@ -129,9 +150,62 @@ export function sound(count: f64, sum: f64, squares: f64, shift: T, most: f64): 
   // Multiplied by the count, since a division takes as long as all the rest.
   const product = sum * sum;
   const spread = squares * count - product;
-  const tiny: f64 = sizeof<T>() === 4 ? 1e-30 : 1e-290;
-  if (spread < Infinity && product <= most * spread && spread >= tiny * count * count) return true;
+  const least = leastVariance() * count * count;
+  if (spread < Infinity && product <= most * spread && spread >= least) return true;
   return squares === 0 && sum === 0 && (shift === 0 || abs(shift) >= <T>1e-15);
+}
+
+/** As {@link sound}, of two channels; false also if one of them has only zeros. */
+function areSound(count: f64, sums: v128, squares: v128, most: f64): bool {
+  const product = f64x2.mul(sums, sums);
+  const spread = f64x2.sub(f64x2.mul(squares, f64x2.splat(count)), product);
+  const least = f64x2.splat(leastVariance() * count * count);
+  const isSpread = v128.and(f64x2.lt(spread, f64x2.splat(Infinity)), f64x2.ge(spread, least));
+  const isCentered = f64x2.le(product, f64x2.mul(f64x2.splat(most), spread));
+  return i64x2.all_true(v128.and(isSpread, isCentered));
+}
+
+/** Writes the two results of two channels. */
+function putPairs(call: Call, channel: usize, first: v128, second: v128): void {
+  v128.store(call.first + channel * 8, first);
+  v128.store(call.second + channel * 8, second);
+}
+
+/**
+ * Writes mean and M2 of two channels from their sums about shifts, all float64.
+ * @param share 1 / count
+ * @returns false, with nothing written, unless both are sound
+ */
+export function putTwoMoments(
+  call: Call,
+  channel: usize,
+  sums: v128,
+  squares: v128,
+  shifts: v128,
+  count: f64,
+  share: f64,
+  most: f64,
+): bool {
+  if (!areSound(count, sums, squares, most)) return false;
+  const delta = f64x2.mul(sums, f64x2.splat(share));
+  const m2 = f64x2.sub(squares, f64x2.mul(sums, delta));
+  putPairs(call, channel, f64x2.add(shifts, delta), m2);
+  return true;
+}
+
+/** As {@link putGradientSums}, of two channels. @returns false if they are beyond float32's range */
+export function putTwoGradientSums(
+  call: Call,
+  channel: usize,
+  shifts: v128,
+  sums: v128,
+  products: v128,
+): bool {
+  const lost = f64x2.sub(v128.load(call.mean + channel * 8), shifts);
+  const centered = f64x2.sub(products, f64x2.mul(lost, sums));
+  if (!i64x2.all_true(f64x2.lt(f64x2.abs(centered), f64x2.splat(Infinity)))) return false;
+  putPairs(call, channel, sums, f64x2.mul(centered, v128.load(call.invstd + channel * 8)));
+  return true;
 }
 
 /** Writes the two results of a channel. */

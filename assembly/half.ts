@@ -22,7 +22,7 @@ export function widened(bits: v128): v128 {
 
 /**
  * Narrows two vectors of float32 to eight bit patterns. NaN keeps its upper bits: arithmetic on
- * elements makes no other NaN (see setCoefficients in channel.ts).
+ * elements makes no other NaN (see narrowPair in lanes.ts).
  */
 export function narrowed(a: v128, b: v128): v128 {
   if (isSigned<E>()) return i16x8.narrow_i32x4_u(toHalf(a), toHalf(b));

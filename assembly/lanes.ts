@@ -74,6 +74,42 @@ export function promote(v: v128): v128 {
   return f64x2.add(f64x2.promote_low_f32x4(v), f64x2.promote_low_f32x4(high));
 }
 
+/** Two float64 that are T, in the first two lanes. Cut to 16 bits: see narrowed in half.ts. */
+export function narrowPair(v: v128): v128 {
+  if (sizeof<T>() === 8) return v;
+  const narrow = f32x4.demote_f64x2_zero(v);
+  if (STORED === SIZE) return narrow;
+  return v128.bitselect(narrow, f32x4.splat(NaN), f32x4.eq(narrow, narrow));
+}
+
+/** The T of the first two lanes as float64. */
+export function widePair(v: v128): v128 {
+  return sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v);
+}
+
+/** Loads two T into the first two lanes. */
+export function loadPair(p: usize): v128 {
+  return sizeof<T>() === 8 ? v128.load(p) : v128.load64_zero(p);
+}
+
+/** Stores the first two lanes. */
+export function storePair(p: usize, v: v128): void {
+  if (sizeof<T>() === 8) v128.store(p, v);
+  else v128.store64_lane(p, v, 0);
+}
+
+/** Loads one T into all lanes. */
+export function loadSplat(p: usize): v128 {
+  return sizeof<T>() === 8 ? v128.load64_splat(p) : v128.load32_splat(p);
+}
+
+/** Sums of the two float64 at `p`, and of the two at `q`. */
+export function pairSums(p: usize, q: usize): v128 {
+  const a = v128.load(p);
+  const b = v128.load(q);
+  return f64x2.add(v128.shuffle<i64>(a, b, 0, 2), v128.shuffle<i64>(a, b, 1, 3));
+}
+
 /** Sum of the two float64 at `p`. */
 export function pairSum(p: usize): f64 {
   return load<f64>(p) + load<f64>(p, 8);

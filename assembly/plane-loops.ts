@@ -127,23 +127,51 @@ export function planeSums<Gradient, Near, Atom>(
   }
 }
 
-/** Adds the sums of K planes near 0, `stride` bytes apart, to `record`: i32 four, i16 two. Chain by chain. */
+/** The sum of one vector of each of four planes (K: i32) or two (i16). */
+function sumOfTurn<K>(p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+  const two = v128.add<T>(load0(p0), load0(p1));
+  return sizeof<K>() === 4 ? v128.add<T>(two, v128.add<T>(load0(p2), load0(p3))) : two;
+}
+
+/** The sum of the vectors' products with those `delta` bytes further. */
+function productsOfTurn<K>(delta: usize, p0: usize, p1: usize, p2: usize, p3: usize): v128 {
+  const two = productOf(load0(p0), load0(p0 + delta), load0(p1), load0(p1 + delta));
+  if (sizeof<K>() !== 4) return two;
+  return v128.add<T>(two, productOf(load0(p2), load0(p2 + delta), load0(p3), load0(p3 + delta)));
+}
+
+/**
+ * Adds the sums of K planes near 0, `stride` bytes apart, to `record`: i32 four, i16 two. Chain by
+ * chain. The first vectors begin `lead` bytes before the planes, so that no vector crosses a line of
+ * the cache; lanes of other planes are masked.
+ */
 export function smallSums<Gradient, K>(
   dy: usize,
   x: usize,
+  lead: usize,
   stride: usize,
   record: usize,
   plane: usize,
 ): void {
   const four = sizeof<K>() === 4;
-  const delta = dy - x;
+  const delta = on<Gradient>() ? dy - x : 0;
   let sum = i64x2.splat(0);
   let products = sum;
-  let p0 = x;
+  let p0 = x - lead;
   let p1 = p0 + stride;
   let p2 = four ? p1 + stride : p0;
   let p3 = four ? p2 + stride : p0;
-  const whole = x + (plane & ~(WIDTH - 1));
+  if (lead) {
+    const mask = lastLanes(WIDTH - lead);
+    sum = v128.and(sumOfTurn<K>(p0 + delta, p1 + delta, p2 + delta, p3 + delta), mask);
+    products = v128.and(productsOfTurn<K>(delta, p0, p1, p2, p3), mask);
+    p0 += WIDTH;
+    p1 += WIDTH;
+    p2 += WIDTH;
+    p3 += WIDTH;
+    plane -= WIDTH - lead;
+  }
+  const whole = p0 + (plane & ~(WIDTH - 1));
   for (;;) {
     for (const end = min(whole, p0 + CHAIN); p0 < end; ) {
       const d0 = load0(p0);
@@ -174,26 +202,11 @@ export function smallSums<Gradient, K>(
   }
   const rest = plane & (WIDTH - 1);
   if (rest) {
-    // The last vectors of the planes: lanes that were counted already are masked, see above.
-    const mask = lastLanes(rest);
-    const back = rest - WIDTH;
-    if (on<Gradient>()) {
-      for (let k = sizeof<K>(); k > 0; k--) {
-        const d = v128.and(load0(p0 + back), mask);
-        const g = v128.and(load0(p0 + back + delta), mask);
-        sum = v128.add<T>(sum, g);
-        products = madd(d, g, products);
-        p0 += stride;
-      }
-    } else {
-      const d0 = v128.and(load0(p0 + back), mask);
-      const d1 = v128.and(load0(p1 + back), mask);
-      const d2 = four ? v128.and(load0(p2 + back), mask) : d0;
-      const d3 = four ? v128.and(load0(p3 + back), mask) : d0;
-      const low = productOf(d0, d0, d1, d1);
-      sum = v128.add<T>(sum, four ? sumOf(d0, d1, d2, d3) : v128.add<T>(d0, d1));
-      products = v128.add<T>(products, four ? v128.add<T>(low, productOf(d2, d2, d3, d3)) : low);
-    }
+    const others = lastLanes(WIDTH - rest);
+    const own = sumOfTurn<K>(p0 + delta, p1 + delta, p2 + delta, p3 + delta);
+    sum = v128.add<T>(sum, v128.andnot(own, others));
+    const all = productsOfTurn<K>(delta, p0, p1, p2, p3);
+    products = v128.add<T>(products, v128.andnot(all, others));
   }
   addTo(record + SUM, promote(sum));
   addTo(record + PRODUCTS, promote(products));

@@ -4,30 +4,28 @@
  */
 
 import { Call } from './call';
-import { center, offset, scale, setCoefficients, slope } from './channel';
+import { OFFSET, putCoefficients, SCALE, SLOPE } from './channel';
 import {
   differ,
   hasNear,
+  lastLanes,
   load0,
+  loadOne,
+  loadSplat,
   madd,
   Off,
   On,
   on,
+  SIZE,
   STORED,
   store0,
   store01,
   store23,
+  storeOne,
   TURN,
   WIDTH,
 } from './lanes';
 import { scratch } from './scratch';
-
-/** Bytes of a channel's record: its coefficients. */
-const RECORD: usize = 64;
-const CENTER: usize = 0;
-const SCALE: usize = 16;
-const OFFSET: usize = 32;
-const SLOPE: usize = 48;
 
 /** Computes y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
@@ -35,23 +33,18 @@ function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: 
   return on<Gradient>() ? madd(d, k, madd(load0(dy), s, o)) : madd(d, s, o);
 }
 
-/** Maps one plane. Near: the center is 0. */
-function mapPlane<Gradient, Near>(
+/** Maps whole vectors. Near: the center is 0. */
+function mapVectors<Gradient, Near>(
   out: usize,
   dy: usize,
   x: usize,
-  record: usize,
-  plane: usize,
+  bytes: usize,
+  c: v128,
+  s: v128,
+  o: v128,
+  k: v128,
 ): void {
-  const c = v128.load(record, CENTER);
-  const s = v128.load(record, SCALE);
-  const o = v128.load(record, OFFSET);
-  const k = on<Gradient>() ? v128.load(record, SLOPE) : o;
-  // The last whole vector overlaps those before it; read first: the output may be an input.
-  const back = plane - WIDTH;
-  const end = out + back;
-  const last = map<Gradient, Near>(dy + back, x + back, c, s, o, k);
-  for (const turns = x + (plane & ~(TURN - 1)); x < turns; ) {
+  for (const turns = x + (bytes & ~(TURN - 1)); x < turns; ) {
     const v0 = map<Gradient, Near>(dy, x, c, s, o, k);
     const v1 = map<Gradient, Near>(dy + WIDTH, x + WIDTH, c, s, o, k);
     store01(out, v0, v1);
@@ -62,45 +55,98 @@ function mapPlane<Gradient, Near>(
     if (on<Gradient>()) dy += TURN;
     x += TURN;
   }
-  if (plane & (2 * WIDTH)) {
+  if (bytes & (2 * WIDTH)) {
     const v0 = map<Gradient, Near>(dy, x, c, s, o, k);
     store01(out, v0, map<Gradient, Near>(dy + WIDTH, x + WIDTH, c, s, o, k));
     out += 2 * WIDTH;
     if (on<Gradient>()) dy += 2 * WIDTH;
     x += 2 * WIDTH;
   }
-  if (plane & WIDTH) store0(out, map<Gradient, Near>(dy, x, c, s, o, k));
-  if (plane & (WIDTH - 1)) store0(end, last);
+  if (bytes & WIDTH) store0(out, map<Gradient, Near>(dy, x, c, s, o, k));
+}
+
+/** Maps `bytes` bytes of elements, less than a vector of them. */
+function mapRest<Gradient>(
+  out: usize,
+  dy: usize,
+  x: usize,
+  bytes: usize,
+  c: v128,
+  s: v128,
+  o: v128,
+  k: v128,
+): void {
+  for (const end = out + bytes; out < end; out += STORED, x += STORED) {
+    const d = v128.sub<T>(loadOne(x), c);
+    storeOne(out, on<Gradient>() ? madd(d, k, madd(loadOne(dy), s, o)) : madd(d, s, o));
+    if (on<Gradient>()) dy += STORED;
+  }
+}
+
+/**
+ * Maps the planes of one sample, which lie side by side, vector by vector: a vector over the end of
+ * a plane is computed for both channels. So all vectors are aligned as the first one is; vectors
+ * that begin at the planes would cross lines of the cache.
+ */
+function mapSample<Gradient>(
+  out: usize,
+  dy: usize,
+  x: usize,
+  channels: usize,
+  plane: usize,
+  centers: usize,
+  gap: usize,
+): void {
+  const end = centers + channels * SIZE;
+  let left = plane;
+  let at: usize = 0;
+  for (let p = centers; p < end; ) {
+    const c = loadSplat(p);
+    const s = loadSplat(p + SCALE * gap);
+    const o = loadSplat(p + OFFSET * gap);
+    const k = on<Gradient>() ? loadSplat(p + SLOPE * gap) : o;
+    const rest = left & (WIDTH - 1);
+    const whole = left - rest;
+    // Subtracting a center that is 0 costs a gradient no time: its loads and stores are the limit.
+    if (hasNear() && !on<Gradient>() && load<T>(p) === 0) {
+      mapVectors<Gradient, On>(out + at, 0, x + at, whole, c, s, o, k);
+    } else {
+      mapVectors<Gradient, Off>(out + at, dy + at, x + at, whole, c, s, o, k);
+    }
+    at += whole;
+    p += SIZE;
+    left = plane;
+    if (rest === 0) continue;
+    if (p === end) {
+      mapRest<Gradient>(out + at, dy + at, x + at, rest, c, s, o, k);
+      return;
+    }
+    const own = map<Gradient, Off>(dy + at, x + at, c, s, o, k);
+    const slopes = on<Gradient>() ? loadSplat(p + SLOPE * gap) : o;
+    const scales = loadSplat(p + SCALE * gap);
+    const offsets = loadSplat(p + OFFSET * gap);
+    const next = map<Gradient, Off>(dy + at, x + at, loadSplat(p), scales, offsets, slopes);
+    store0(out + at, v128.bitselect(next, own, lastLanes(WIDTH - rest)));
+    at += WIDTH;
+    left -= WIDTH - rest;
+  }
 }
 
 function mapPlanes<Gradient>(call: Call): void {
   const plane = call.values * STORED;
-  const records = scratch(call.channels * RECORD);
-  const end = records + call.channels * RECORD;
-  for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {
-    setCoefficients<Gradient>(call, c);
-    v128.store(record, v128.splat<T>(center), CENTER);
-    v128.store(record, v128.splat<T>(scale), SCALE);
-    v128.store(record, v128.splat<T>(offset), OFFSET);
-    if (on<Gradient>()) v128.store(record, v128.splat<T>(slope), SLOPE);
-  }
-  // Read once, not from `call` for each plane, after stores that might have changed it.
+  const channels = call.channels;
+  const gap = (channels + 1) * SIZE;
+  const centers = scratch(4 * gap);
+  putCoefficients<Gradient>(call, 0, channels, centers, gap);
+  // Read once, not from `call` for each sample, after stores that might have changed it.
   const stride = call.stride;
   const out = call.out;
   const dy = call.dy;
   const x = call.x;
   // The latest samples first: the pass before this one has left them in the caches.
   for (let n = call.rows; n > 0; ) {
-    let at = --n * stride;
-    for (let record = records; record < end; record += RECORD) {
-      // Subtracting a center that is 0 costs a gradient no time: its loads and stores are the limit.
-      if (hasNear() && !on<Gradient>() && load<T>(record, CENTER) === 0) {
-        mapPlane<Gradient, On>(out + at, 0, x + at, record, plane);
-      } else {
-        mapPlane<Gradient, Off>(out + at, dy + at, x + at, record, plane);
-      }
-      at += plane;
-    }
+    const at = --n * stride;
+    mapSample<Gradient>(out + at, dy + at, x + at, channels, plane, centers, gap);
   }
 }
 

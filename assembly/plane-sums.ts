@@ -7,8 +7,16 @@
  */
 
 import { Call } from './call';
-import { put, putExactMoments, putGradientSums, shiftOf, sound } from './channel';
-import { hasNear, Off, On, on, pairSum, STORED, WIDTH } from './lanes';
+import {
+  put,
+  putExactMoments,
+  putGradientSums,
+  putTwoGradientSums,
+  putTwoMoments,
+  shiftOf,
+  sound,
+} from './channel';
+import { hasNear, Off, On, on, pairSum, pairSums, STORED, WIDTH } from './lanes';
 import { begin, CHAIN, PRODUCTS, planeSums, RECORD, SHIFT, SUM, smallSums } from './plane-loops';
 import { scratch } from './scratch';
 
@@ -34,13 +42,14 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
   const end = records + call.channels * RECORD;
   let dy = on<Gradient>() ? call.dy + at : 0;
   let x = call.x + at;
+  const first = x;
   for (let record = records; record < end; record += RECORD) {
     if (load<T>(record, SHIFT) !== 0) {
       for (let k: usize = 0; k < sizeof<K>(); k++) {
         planeSums<Gradient, Off, Off>(dy + k * stride, x + k * stride, record, plane);
       }
     } else {
-      smallSums<Gradient, K>(dy, x, stride, record, plane);
+      smallSums<Gradient, K>(dy, x, (x - first) & (WIDTH - 1), stride, record, plane);
     }
     dy += plane;
     x += plane;
@@ -81,28 +90,53 @@ function sumPlanes<Gradient>(call: Call): usize {
   return records;
 }
 
+/** The shifts of two records as float64. */
+function shiftsOf(record: usize, other: usize): v128 {
+  return f64x2.replace_lane(
+    f64x2.splat(<f64>load<T>(record, SHIFT)),
+    1,
+    <f64>load<T>(other, SHIFT),
+  );
+}
+
+/** Writes mean and M2 of a channel, whose first plane is at `x`. */
+function putPlane(call: Call, channel: usize, record: usize, x: usize, count: f64): void {
+  let sum = pairSum(record + SUM);
+  let squares = pairSum(record + PRODUCTS);
+  if (!sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
+    // The sampled values misled: once more, from the resulting mean.
+    begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
+    for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
+      planeSums<Off, Off, Off>(0, at, record, call.values * STORED);
+    }
+    sum = pairSum(record + SUM);
+    squares = pairSum(record + PRODUCTS);
+  }
+  if (sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
+    const delta = sum * (1 / count);
+    put(call, channel, <f64>load<T>(record, SHIFT) + delta, squares - sum * delta);
+  } else {
+    putExactMoments(call, channel, x);
+  }
+}
+
 /** Writes mean and M2 of each channel. */
 export function planeMoments(call: Call): void {
   const plane = call.values * STORED;
+  const channels = call.channels;
   const count = <f64>call.rows * <f64>call.values;
+  const share = 1 / count;
   let record = sumPlanes<Off>(call);
-  for (let c: usize = 0, x = call.x; c < call.channels; c++, x += plane, record += RECORD) {
-    let sum = pairSum(record + SUM);
-    let squares = pairSum(record + PRODUCTS);
-    if (!sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
-      // The sampled values misled: once more, from the resulting mean.
-      begin(record, <T>(<f64>load<T>(record, SHIFT) + sum / count));
-      for (let n: usize = 0, at = x; n < call.rows; n++, at += call.stride) {
-        planeSums<Off, Off, Off>(0, at, record, plane);
-      }
-      sum = pairSum(record + SUM);
-      squares = pairSum(record + PRODUCTS);
+  for (let c: usize = 0; c < channels; c += 2, record += 2 * RECORD) {
+    const other = record + RECORD;
+    if (c + 1 < channels) {
+      const sums = pairSums(record + SUM, other + SUM);
+      const squares = pairSums(record + PRODUCTS, other + PRODUCTS);
+      const shifts = shiftsOf(record, other);
+      if (putTwoMoments(call, c, sums, squares, shifts, count, share, MOST)) continue;
     }
-    if (sound(count, sum, squares, load<T>(record, SHIFT), MOST)) {
-      const delta = sum / count;
-      put(call, c, <f64>load<T>(record, SHIFT) + delta, squares - sum * delta);
-    } else {
-      putExactMoments(call, c, x);
+    for (let i = c, own = record; i < min(c + 2, channels); i++, own += RECORD) {
+      putPlane(call, i, own, call.x + i * plane, count);
     }
   }
 }
@@ -110,10 +144,18 @@ export function planeMoments(call: Call): void {
 /** Writes sum(dy) and sum(dy * xhat) of each channel. */
 export function planeGradientSums(call: Call): void {
   const plane = call.values * STORED;
+  const channels = call.channels;
   let record = sumPlanes<On>(call);
-  for (let c: usize = 0; c < call.channels; c++, record += RECORD) {
-    const sum = pairSum(record + SUM);
-    const products = pairSum(record + PRODUCTS);
-    putGradientSums(call, c, c * plane, load<T>(record, SHIFT), sum, products);
+  for (let c: usize = 0; c < channels; c += 2, record += 2 * RECORD) {
+    const other = record + RECORD;
+    if (c + 1 < channels) {
+      const sums = pairSums(record + SUM, other + SUM);
+      const products = pairSums(record + PRODUCTS, other + PRODUCTS);
+      if (putTwoGradientSums(call, c, shiftsOf(record, other), sums, products)) continue;
+    }
+    for (let i = c, own = record; i < min(c + 2, channels); i++, own += RECORD) {
+      const products = pairSum(own + PRODUCTS);
+      putGradientSums(call, i, i * plane, load<T>(own, SHIFT), pairSum(own + SUM), products);
+    }
   }
 }

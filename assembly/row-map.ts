@@ -4,7 +4,6 @@
  */
 
 import { Call } from './call';
-import { center, offset, scale, setCoefficients, slope } from './channel';
 import {
   hasNear,
   load0,
@@ -22,6 +21,7 @@ import {
 } from './lanes';
 import {
   channelsOfRun,
+  coefficientArrays,
   foldArrays,
   foldOf,
   foursOf,
@@ -30,9 +30,8 @@ import {
   LINE,
   markKinds,
   NEXT,
-  spread,
+  putPositions,
 } from './rows';
-import { scratch } from './scratch';
 
 /** Offsets of the coefficients of all positions. */
 const CENTER: usize = 0;
@@ -218,16 +217,10 @@ function mapRows<Gradient>(call: Call): void {
   const stride = call.stride;
   const repeat = call.values;
   const run = channelsOfRun(call.channels, repeat);
-  const arrays = scratch(4 * NEXT);
+  const arrays = coefficientArrays(run);
   for (let first: usize = 0; first < call.channels; first += run) {
     const channels = min(run, call.channels - first);
-    for (let c: usize = 0; c < channels; c++) {
-      setCoefficients<Gradient>(call, first + c);
-      spread(arrays + CENTER, c, repeat, center);
-      spread(arrays + SCALE, c, repeat, scale);
-      spread(arrays + OFFSET, c, repeat, offset);
-      if (on<Gradient>()) spread(arrays + SLOPE, c, repeat, slope);
-    }
+    putPositions<Gradient>(call, first, channels, arrays);
     const width = channels * repeat * SIZE;
     const fold = foldOf(rows, stride, width, repeat);
     const rest = rows % fold;

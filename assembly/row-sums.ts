@@ -4,11 +4,19 @@
  */
 
 import { Call } from './call';
-import { put, putExactMoments, putGradientSums, sound } from './channel';
+import {
+  put,
+  putExactMoments,
+  putGradientSums,
+  putTwoGradientSums,
+  putTwoMoments,
+  sound,
+} from './channel';
 import {
   differ,
   hasNear,
   load0,
+  loadPair,
   madd,
   Off,
   On,
@@ -19,6 +27,7 @@ import {
   storedBytes,
   sumOf,
   WIDTH,
+  widePair,
 } from './lanes';
 import { putShifts } from './row-shifts';
 import {
@@ -221,6 +230,13 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
   sumPart<Gradient>(arrays, dy, x, channels, rest, rest >> 2, stride, repeat, 1, near);
 }
 
+/** The shifts of two channels, `bytes` apart, as float64. */
+function shiftsOf(at: usize, bytes: usize): v128 {
+  if (bytes === SIZE) return widePair(loadPair(at + SHIFT));
+  const shift = f64x2.splat(<f64>load<T>(at, SHIFT));
+  return f64x2.replace_lane(shift, 1, <f64>load<T>(at + bytes, SHIFT));
+}
+
 /**
  * Writes the moments of a run of channels from their totals. If sums lost digits, returns false, or
  * in the `last` try replaces them by float64 sums.
@@ -231,6 +247,16 @@ function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: 
   const share = 1 / count;
   let good = true;
   for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
+    if (c + 1 < channels) {
+      const sums = v128.load(total);
+      const squares = v128.load(total + 8 * channels);
+      const shifts = shiftsOf(arrays + c * bytes, bytes);
+      if (putTwoMoments(call, first + c, sums, squares, shifts, count, share, MOST)) {
+        c++;
+        total += 8;
+        continue;
+      }
+    }
     const sum = load<f64>(total);
     const squares = load<f64>(total + 8 * channels);
     const shift = load<T>(arrays + c * bytes, SHIFT);
@@ -278,15 +304,23 @@ export function rowGradientSums(call: Call): void {
     putShifts<On>(call, arrays + SHIFT, first, channels);
     sumRun<On>(call, arrays, first, channels);
     for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
-      const products = load<f64>(total + 8 * channels);
-      const shift = load<T>(arrays + c * bytes, SHIFT);
+      const products = total + 8 * channels;
+      const shift = arrays + c * bytes;
+      if (c + 1 < channels) {
+        const shifts = shiftsOf(shift, bytes);
+        if (putTwoGradientSums(call, first + c, shifts, v128.load(total), v128.load(products))) {
+          c++;
+          total += 8;
+          continue;
+        }
+      }
       putGradientSums(
         call,
         first + c,
         (first + c) * storedBytes(bytes),
-        shift,
+        load<T>(shift, SHIFT),
         load<f64>(total),
-        products,
+        load<f64>(products),
       );
     }
   }

@@ -8,7 +8,10 @@
  * arrays once. Positions past the last are read (the heap pads its arrays), never used or written.
  */
 
-import { addTo, promote, SIZE, storedBytes } from './lanes';
+import { Call } from './call';
+import { putCoefficients } from './channel';
+import { addTo, on, promote, SIZE, storedBytes } from './lanes';
+import { scratch } from './scratch';
 
 /** Most bytes of the positions that are handled at a time. */
 export const RUN: usize = 4096;
@@ -95,6 +98,34 @@ export function spread(target: usize, channel: usize, repeat: usize, value: T): 
   const end = start + repeat * SIZE;
   const v = v128.splat<T>(value);
   for (let p = start; p < end; p += 16) v128.store(p, v);
+}
+
+/** Returns memory for the coefficients of all positions, of runs of up to `channels` channels. */
+export function coefficientArrays(channels: usize): usize {
+  // After them each channel's own.
+  return scratch(4 * NEXT + 4 * (channels + 1) * SIZE);
+}
+
+/** Writes the coefficients (see putCoefficients) of a run of channels to all its positions. */
+export function putPositions<Gradient>(
+  call: Call,
+  first: usize,
+  channels: usize,
+  arrays: usize,
+): void {
+  const repeat = call.values;
+  if (repeat === 1) {
+    putCoefficients<Gradient>(call, first, channels, arrays, NEXT);
+    return;
+  }
+  const numbers = arrays + 4 * NEXT;
+  const gap = (channels + 1) * SIZE;
+  putCoefficients<Gradient>(call, first, channels, numbers, gap);
+  for (let c: usize = 0, p = numbers; c < channels; c++, p += SIZE) {
+    for (let i: usize = 0; i < (on<Gradient>() ? 4 : 3); i++) {
+      spread(arrays + i * NEXT, c, repeat, load<T>(p + i * gap));
+    }
+  }
 }
 
 /**

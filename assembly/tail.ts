@@ -5,9 +5,9 @@
  */
 
 import { Call } from './call';
-import { center, offset, scale, setCoefficients } from './channel';
-import { Off, On, on, SIZE, TURN, WIDTH } from './lanes';
-import { channelsOfRun, foldArrays, foldOf, NEXT, spread } from './rows';
+import { OFFSET as OFFSETS, putCoefficients, SCALE as SCALES } from './channel';
+import { loadSplat, Off, On, on, SIZE, TURN, WIDTH } from './lanes';
+import { channelsOfRun, coefficientArrays, foldArrays, foldOf, NEXT, putPositions } from './rows';
 import { scratch } from './scratch';
 
 /** Computes y of one vector: x, the coefficients, and z at `z`. */
@@ -57,26 +57,19 @@ function tailPlane<Add>(
   }
 }
 
-/** Bytes of a channel's record: center, scale and offset. */
-const RECORD: usize = 32;
-
 function tailPlanes<Add>(call: Call, low: v128): void {
   const plane = call.values * SIZE;
-  const records = scratch(call.channels * RECORD);
-  const end = records + call.channels * RECORD;
-  for (let c: usize = 0, record = records; record < end; c++, record += RECORD) {
-    setCoefficients<Off>(call, c);
-    store<T>(record, center);
-    store<T>(record, scale, SIZE);
-    store<T>(record, offset, 2 * SIZE);
-  }
+  const gap = (call.channels + 1) * SIZE;
+  const centers = scratch(3 * gap);
+  const end = centers + call.channels * SIZE;
+  putCoefficients<Off>(call, 0, call.channels, centers, gap);
   // The latest samples first: the pass before this one has left them in the caches.
   for (let n = call.rows; n > 0; ) {
     let at = --n * call.stride;
-    for (let record = records; record < end; record += RECORD) {
-      const c = v128.splat<T>(load<T>(record));
-      const s = v128.splat<T>(load<T>(record, SIZE));
-      const o = v128.splat<T>(load<T>(record, 2 * SIZE));
+    for (let p = centers; p < end; p += SIZE) {
+      const c = loadSplat(p);
+      const s = loadSplat(p + SCALES * gap);
+      const o = loadSplat(p + OFFSETS * gap);
       const z = on<Add>() ? call.dy + at : 0;
       tailPlane<Add>(call.out + at, z, call.x + at, plane, c, s, o, low);
       at += plane;
@@ -175,15 +168,10 @@ const LARGE: usize = 4 << 20;
 function tailRows<Add>(call: Call, low: v128): void {
   const repeat = call.values;
   const run = channelsOfRun(call.channels, repeat);
-  const arrays = scratch(3 * NEXT);
+  const arrays = coefficientArrays(run);
   for (let first: usize = 0; first < call.channels; first += run) {
     const channels = min(run, call.channels - first);
-    for (let c: usize = 0; c < channels; c++) {
-      setCoefficients<Off>(call, first + c);
-      spread(arrays + CENTER, c, repeat, center);
-      spread(arrays + SCALE, c, repeat, scale);
-      spread(arrays + OFFSET, c, repeat, offset);
-    }
+    putPositions<Off>(call, first, channels, arrays);
     const width = channels * repeat * SIZE;
     const fold = foldOf(call.rows, call.stride, width, repeat);
     foldArrays(arrays, 3, width, fold);
