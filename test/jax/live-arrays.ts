@@ -1,20 +1,21 @@
-/** How many arrays live on jax-js' wasm device. */
+/** How many arrays live on a device of jax-js. */
 
-import { numpy as np } from '@jax-js/jax';
+import { type Device, numpy as np } from '@jax-js/jax';
 
 /**
  * A function that counts them. jax-js has no public count; its table of buffers, the Map that a new
  * array enters, is found by watching one being made.
  */
-export function liveArrayCounter(): () => number {
+export function liveArrayCounter(device: Device = 'wasm'): () => number {
   const set = Map.prototype.set;
   let table: Map<unknown, unknown> | undefined;
   Map.prototype.set = function (key, value) {
-    if (value?.ptr !== undefined && value.ref !== undefined) table = this;
+    const place = value?.ptr ?? value?.buffer;
+    if (place !== undefined && value.ref !== undefined) table = this;
     return set.call(this, key, value);
   };
   try {
-    np.array(new Float32Array(4096)).dataSync();
+    np.array(new Float32Array(4096), { device }).dispose();
   } finally {
     Map.prototype.set = set;
   }
