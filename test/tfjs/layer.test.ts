@@ -264,16 +264,4 @@ describe('the layer', () => {
       /SyncBatchNormalization 'bn'.*unknown group 'nobody'/,
     );
   });
-
-  it('trains alone on webgpu as the built-in one, which reads nothing', async () => {
-    tf.registerBackend('webgpu', tf.findBackendFactory('cpu'));
-    tf.copyRegisteredKernels('cpu', 'webgpu');
-    await tf.setBackend('webgpu');
-    const x = random([4, 3]);
-    const run = (norm: (args: object) => tf.layers.Layer) =>
-      (norm({ name: 'bn' }).apply(x, { training: true }) as tf.Tensor).dataSync();
-    expect(run(syncBatchNormalization)).toEqual(run(tf.layers.batchNormalization));
-    await tf.setBackend('cpu');
-    tf.removeBackend('webgpu');
-  });
 });

@@ -6,6 +6,7 @@ import { show } from '../../core/show.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { sumOverGroup, tellingErrors } from './peers.js';
 import { isPlain } from './plain.js';
+import { isReadable, UNREADABLE } from './readable.js';
 
 const LABEL = 'averageMetrics';
 
@@ -65,7 +66,10 @@ function isMetric(values: unknown): values is Metric {
 
 function numberOf(value: unknown): number {
   if (typeof value === 'number') return value;
-  if (value instanceof Tensor && value.size === 1) return value.dataSync()[0];
+  if (value instanceof Tensor && value.size === 1) {
+    if (isReadable()) return value.dataSync()[0];
+    throw new Error(`${LABEL}: ${UNREADABLE}; await its data() and give the number`);
+  }
   throw new TypeError(`${LABEL}: expected a number or a scalar, got ${show(value)}`);
 }
 

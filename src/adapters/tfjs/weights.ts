@@ -6,6 +6,7 @@ import { show } from '../../core/show.js';
 import type { ProcessGroup } from '../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../group/world.js';
 import { tellingErrors, waitFor } from './peers.js';
+import { checkReadable } from './readable.js';
 
 /** A model, a layer, or the user's own variables. */
 export type WeightHolder =
@@ -67,6 +68,7 @@ export function broadcastVariables(
   label: string,
 ): void {
   if (group.size === 1) return;
+  tellingErrors(group, label, () => checkReadable(group, label));
   const length = variables.reduce((sum, { size }) => sum + size, 0);
   // Integers do not all fit into float32.
   const isFloat = variables.every(({ dtype }) => dtype === 'float32');

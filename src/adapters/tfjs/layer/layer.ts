@@ -1,6 +1,6 @@
 /** `SyncBatchNormalization`: TensorFlow.js' layer, with statistics over all ranks. */
 
-import { cast, getBackend, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { cast, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
 import { checkOptionNames } from '../../../core/options.js';
 import { show } from '../../../core/show.js';
 import { ProcessGroup } from '../../../group/process-group.js';
@@ -8,12 +8,14 @@ import { findGroup, type GroupLike } from '../../../group/world.js';
 import { checkChoice } from '../../../layers/checks.js';
 import { NON_FINITE_RULES, type NonFiniteRule } from '../../../layers/common-options.js';
 import { tellingErrors } from '../peers.js';
+import { checkReadable, isReadable, UNREADABLE } from '../readable.js';
 import { hasViews } from '../views.js';
+import { trainAlone } from './alone.js';
 import { channelAxis, oneAxis } from './axis.js';
 import { type BatchNormalizationArgs, BuiltIn, type Kwargs } from './built-in.js';
 import { inferByKernels, trainByKernels } from './by-kernels.js';
 import { inferByOperations, trainByOperations } from './by-operations.js';
-import { maskOf } from './mask.js';
+import { checkMask, readMask } from './mask.js';
 import { type LayerState, labelOf, skippedUpdatesOf, stateOf } from './state.js';
 
 /** Options besides those of `tf.layers.batchNormalization`. */
@@ -113,13 +115,27 @@ export function checkGroup(group: unknown, label: string): GroupLike {
 
 function train(layer: SyncBatchNormalization, x: Tensor, kwargs: Kwargs): Tensor {
   const group = groupOf(layer, x);
-  if (getBackend() === 'webgpu') return trainOnWebgpu(layer, x, kwargs, group);
-  const [[axis, state], mask] = tellingErrors(group, layer.name, () => {
-    const place = placeOf(layer, x);
-    return [place, maskOf(kwargs.mask, x.shape, place[0], layer.name)] as const;
+  const { axis, state, given, mask } = tellingErrors(group, layer.name, () => {
+    const [axis, state] = placeOf(layer, x);
+    checkBackend(layer, group);
+    const given = checkMask(kwargs.mask, x.shape, axis, layer.name);
+    const mask = isReadable() ? readMask(given, x.shape, axis) : null;
+    return { axis, state, given, mask };
   });
+  if (!isReadable()) return trainAlone(layer, x, axis, given, layer.onNonFinite);
   const by = hasViews() ? trainByKernels : trainByOperations;
   return by(layer, state, x, axis, group, mask);
+}
+
+/** @throws Error on a backend that cannot be read, if a number must be */
+function checkBackend({ name, onNonFinite }: SyncBatchNormalization, group: ProcessGroup): void {
+  const label = `SyncBatchNormalization '${name}'`;
+  checkReadable(group, label);
+  if (onNonFinite === 'throw' && !isReadable()) {
+    throw new Error(
+      `${label}: ${UNREADABLE}, so a layer with onNonFinite: 'throw' cannot train on it`,
+    );
+  }
 }
 
 /** @throws RangeError if this rank is not in the layer's group */
@@ -141,20 +157,4 @@ function placeOf(layer: SyncBatchNormalization, x: Tensor): [number, LayerState]
   const label = `SyncBatchNormalization '${layer.name}'`;
   const axis = channelAxis(x.shape, oneAxis(layer.axis, label), label);
   return [axis, stateOf(layer, x.shape[axis], layer.onNonFinite)];
-}
-
-/** Tensors of webgpu cannot be read while a step runs. */
-function trainOnWebgpu(
-  layer: SyncBatchNormalization,
-  x: Tensor,
-  kwargs: Kwargs,
-  { size }: ProcessGroup,
-): Tensor {
-  if (size === 1 && kwargs.mask == null)
-    return BuiltIn.prototype.call.call(layer, x, kwargs) as Tensor;
-  throw new Error(
-    `SyncBatchNormalization '${layer.name}': TensorFlow.js' webgpu backend cannot be read while a ` +
-      `step runs, so ${size === 1 ? 'masked layers' : `${size} ranks`} cannot train on it; use ` +
-      'wasm or cpu, or webgl in workers',
-  );
 }

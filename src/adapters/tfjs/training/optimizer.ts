@@ -20,6 +20,7 @@ import { findGroup, type GroupLike } from '../../../group/world.js';
 import { averagePass } from '../../../parallel/average-pass.js';
 import { targetOf } from '../../../parallel/targets.js';
 import { tellingErrors, waitFor } from '../peers.js';
+import { checkReadable } from '../readable.js';
 import { floatsOf, tensorFrom } from '../views.js';
 import { currentStep } from './current-step.js';
 
@@ -35,7 +36,10 @@ export function distributeOptimizer(optimizer: Optimizer, groupLike: GroupLike):
     const group = findGroup(groupLike, 'distribute');
     if (group.size === 1) return applyGradients.call(optimizer, gradients);
     const label = `gradients for ${optimizer.getClassName()}`;
-    const own = tellingErrors(group, label, () => listed(gradients));
+    const own = tellingErrors(group, label, () => {
+      checkReadable(group, label);
+      return listed(gradients);
+    });
     const length = own.reduce((sum, { size }) => sum + size, own.length);
     if (flat.length !== length) flat = new Float32Array(length);
     const averaged = averageOverGroup(own, flat, group, label);
@@ -49,6 +53,7 @@ export function distributeOptimizer(optimizer: Optimizer, groupLike: GroupLike):
   optimizer.computeGradients = (cost, variables) => {
     const weight = currentStep()?.weight ?? 1;
     if (weight === 1) return computeGradients.call(optimizer, cost, variables);
+    checkReadable(findGroup(groupLike, 'distribute'), 'distribute');
     return weighted(weight, cost, (by) => computeGradients.call(optimizer, by, variables));
   };
 }
