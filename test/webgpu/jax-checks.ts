@@ -18,8 +18,8 @@ const TOLERANCE = 1e-5;
 const OF_GRADIENTS = 2e-5;
 
 /** Networks to train: plain, with skip connections, with masks, with a layer at two places. */
-const ALONE: readonly ModelName[] = ['mlp', 'siamese'];
-const TOGETHER: readonly ModelName[] = ['mlp', 'cnn', 'sequence'];
+const ALONE: readonly ModelName[] = ['mlp', 'cnn', 'siamese'];
+const TOGETHER: readonly ModelName[] = ['mlp', 'sequence'];
 
 /** @param script the compiled jax-rank.ts */
 export function jaxChecks(script: URL): Check[] {
@@ -30,7 +30,7 @@ function checksOn(size: number, script: URL, names: readonly ModelName[]): Check
   const on = size === 1 ? 'on one rank' : `on ${size} ranks`;
   const reports = once(async () => {
     // A device that is lost is told about on the console, too.
-    const options = { workerNum: size, timeout: 20, data: names, output: 'ignore' as const };
+    const options = { workerNum: size, timeout: 60, data: names, output: 'ignore' as const };
     const results = await launch<JaxReport>(script, options).done;
     return results.map(({ result }) => result);
   });

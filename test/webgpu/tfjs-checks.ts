@@ -83,7 +83,7 @@ async function trained(shape: number[], args: SyncBatchNormalizationArgs): Promi
   ];
   const model = tf.sequential({ layers: [first, ...rest] });
   model.compile({ optimizer: tf.train.adam(0.01), loss: 'meanSquaredError' });
-  const options = { epochs: 2, batchSize: shape[0] / 2, shuffle: false, verbose: 0 };
+  const options = { batchSize: shape[0] / 2, shuffle: false, verbose: 0 };
   const { history } = await model.fit(noise(shape, 1), noise([shape[0], 3], 2), options);
   return [tf.tensor(history.loss as number[]), ...model.getWeights()];
 }
@@ -92,7 +92,6 @@ const TRAININGS: [string, number[], SyncBatchNormalizationArgs][] = [
   ['with channels last', [8, 3, 3, 4], {}],
   ['of two axes', [16, 5], {}],
   ['with channels first', [8, 4, 3, 3], { axis: 1 }],
-  ['with channels in the middle', [8, 3, 4, 3], { axis: 2 }],
   ['of five axes', [4, 2, 3, 2, 5], {}],
   ['without scale', [8, 5], { scale: false }],
   ['without center', [8, 5], { center: false }],
@@ -179,7 +178,7 @@ const trainings = [
 /** @param script the compiled tfjs-rank.ts */
 export function tfjsChecks(script: URL): Check[] {
   const reports = once(async () => {
-    const options = { workerNum: 2, timeout: 20, output: 'ignore' as const };
+    const options = { workerNum: 2, timeout: 60, output: 'ignore' as const };
     const results = await launch<TfjsReport>(script, options).done;
     return results.map(({ result }) => result);
   });
