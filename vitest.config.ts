@@ -41,6 +41,8 @@ export default defineConfig({
     testTimeout: 30_000,
     // Rank tests start worlds of their own; more than two at once only fight over the cores.
     maxWorkers: 2,
+    // Of tests that mostly wait, two at once.
+    maxConcurrency: 2,
     // What ranks print is compared, wherever the tests are started from.
     env: { FORCE_COLOR: '0' },
     projects: [

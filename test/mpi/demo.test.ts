@@ -1,9 +1,10 @@
 /** The demo, unchanged, on four ranks of every launcher: the same losses to the last bit. */
 
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { twoAtATime } from '../harness/pairs.js';
 import { SYNCRUN, workspace } from '../launch/support.js';
 import { MPICH, OPEN_MPI, type Outcome, run } from './run.js';
 import { syncrunOnHosts } from './syncrun-hosts.js';
@@ -31,39 +32,36 @@ function lossBytes(file: string): string[][] {
   return runs.map(({ losses }) => losses.map(bytesOf));
 }
 
-test('the demo has the same synchronized losses on threads and over MPI, bit for bit', async () => {
-  const folder = workspace();
-  const results: Record<string, string[]> = {};
-  for (const [launcher, start] of Object.entries(LAUNCHERS)) {
+/** The losses of the demo by launcher. Two run at a time: a start waits for disks and peers. */
+function lossesOf(launchers: readonly string[], options: readonly string[], told: string) {
+  const all = workspace();
+  return twoAtATime(launchers, async (launcher) => {
+    const folder = mkdtempSync(join(all, 'run-'));
     const [json, report] = [join(folder, 'runs.json'), join(folder, 'report.html')];
-    const options = ['--only=synchronized', `--steps=${STEPS}`, '--digits=100'];
-    const demo = [DEMO, ...options, `--report=${report}`, `--json=${json}`];
-    const { code, stdout, stderr } = await start(demo, folder);
-    expect(code, `${launcher}: ${stderr}`).toBe(0);
-    expect(stdout, launcher).toMatch(/│ 4 ranks, synchronized │/);
-    [results[launcher]] = lossBytes(json);
-  }
-  const [first, ...others] = Object.entries(results);
-  expect(first[1]).toHaveLength(STEPS);
-  for (const [launcher, losses] of others) expect(losses, launcher).toEqual(first[1]);
-}, 300_000);
-
-test('--reproducible has the same losses on 1, 2 and 4 ranks, threads and processes alike', async () => {
-  const folder = workspace();
-  const all: Record<string, string[][]> = {};
-  for (const launcher of ['four threads of its own', 'mpirun of Open MPI', 'mpiexec of MPICH']) {
-    const [json, report] = [join(folder, 'runs.json'), join(folder, 'report.html')];
-    const options = ['--reproducible', '--steps=3', '--digits=50', '--batch-size=5'];
     const demo = [DEMO, ...options, `--report=${report}`, `--json=${json}`];
     const { code, stdout, stderr } = await LAUNCHERS[launcher](demo, folder);
     expect(code, `${launcher}: ${stderr}`).toBe(0);
-    expect(stdout, launcher).toContain('the same to the last bit');
-    all[launcher] = lossBytes(json);
-  }
-  const [first] = Object.values(all);
-  expect(first[0]).toHaveLength(3);
-  for (const [launcher, runs] of Object.entries(all)) {
-    for (const losses of runs) expect(losses, launcher).toEqual(first[0]);
+    expect(stdout, launcher).toContain(told);
+    return { launcher, runs: lossBytes(json) };
+  });
+}
+
+test('the demo has the same synchronized losses on threads and over MPI, bit for bit', async () => {
+  const options = ['--only=synchronized', `--steps=${STEPS}`, '--digits=100'];
+  const told = '│ 4 ranks, synchronized │';
+  const [first, ...others] = await lossesOf(Object.keys(LAUNCHERS), options, told);
+  expect(first.runs[0]).toHaveLength(STEPS);
+  for (const { launcher, runs } of others) expect(runs[0], launcher).toEqual(first.runs[0]);
+}, 300_000);
+
+test('--reproducible has the same losses on 1, 2 and 4 ranks, threads and processes alike', async () => {
+  const launchers = ['four threads of its own', 'mpirun of Open MPI', 'mpiexec of MPICH'];
+  const options = ['--reproducible', '--steps=3', '--digits=50', '--batch-size=5'];
+  const all = await lossesOf(launchers, options, 'the same to the last bit');
+  const [wanted] = all[0].runs;
+  expect(wanted).toHaveLength(3);
+  for (const { launcher, runs } of all) {
+    for (const losses of runs) expect(losses, launcher).toEqual(wanted);
     expect(runs, launcher).toHaveLength(3);
   }
 }, 300_000);

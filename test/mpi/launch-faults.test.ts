@@ -9,6 +9,7 @@ import { freePort, startHost } from './hosts.js';
 import { rankProgram } from './run.js';
 
 const idle = { script: rankProgram('mpi-oddities'), args: ['idle'], workerNum: 2 };
+const talking = { script: rankProgram('mpi-faults'), args: ['release'] };
 const mine = () => {
   throw new Error('mine');
 };
@@ -40,16 +41,8 @@ describe('what a callback throws ends the launch, and no rank is left', () => {
     ['prefix', { prefix: (local: number) => (local === 1 ? mine() : []) }, 'its start failed'],
     ['prefix, by what it returns', { prefix: () => 5 }, 'its start failed'],
     ['onStart', { onStart: mine }, 'onStart failed'],
-    [
-      'onOutput',
-      { onOutput: mine, args: [], script: rankProgram('mpi-contract') },
-      'onOutput failed',
-    ],
-    [
-      'onOutput, later',
-      { onOutput: async () => mine(), script: rankProgram('mpi-contract') },
-      'onOutput failed',
-    ],
+    ['onOutput', { ...talking, onOutput: mine }, 'onOutput failed'],
+    ['onOutput, later', { ...talking, onOutput: async () => mine() }, 'onOutput failed'],
   ])('%s', async (_where, options, text) => {
     const pids: number[] = [];
     const onStart = (_rank: number, pid: number) => void pids.push(pid);
