@@ -2,7 +2,7 @@
 
 import type { ProcessGroup, ReduceOp } from 'syncbn';
 import { over } from './group-contract.js';
-import { type Data, dataOf, type Kind, same, sumOf } from './mpi-ranks.js';
+import { combined, type Data, dataOf, type Kind, same, sumOf } from './mpi-ranks.js';
 
 /** World rank of this rank. */
 export const own = (group: ProcessGroup) => group.ranks[group.rank];
@@ -10,18 +10,11 @@ export const own = (group: ProcessGroup) => group.ranks[group.rank];
 const COMBINE = { max: Math.max, min: Math.min, product: (a: number, b: number) => a * b };
 
 /** In rank order; float32 is rounded once at the end, and products of whole numbers wrap around. */
-function combined(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
+function expectedOf(kind: Kind, op: ReduceOp, ranks: readonly number[], length: number): Data {
   if (op === 'sum') return sumOf(kind, ranks, length);
   if (op === 'mean') return sumOf(kind, ranks, length).map((sum) => sum / ranks.length) as Data;
-  const combine = kind === Int32Array && op === 'product' ? Math.imul : COMBINE[op];
-  const [first, ...others] = ranks.map((rank) => dataOf(kind, rank, length));
-  const result = Float64Array.from(first);
-  for (const data of others) {
-    for (let i = 0; i < length; i++) result[i] = combine(result[i], data[i]);
-  }
-  const rounded = new kind(length);
-  rounded.set(result);
-  return rounded;
+  const isWhole = kind === Int32Array && op === 'product';
+  return combined(kind, ranks, length, isWhole ? Math.imul : COMBINE[op]);
 }
 
 export async function checkReduction(
@@ -31,7 +24,7 @@ export async function checkReduction(
   length: number,
 ) {
   const what = `${op} of ${length} ${kind.name} in ${group.name}`;
-  const expected = combined(kind, op, group.ranks, length);
+  const expected = expectedOf(kind, op, group.ranks, length);
   const data = dataOf(kind, own(group), length);
   const out = new kind(length);
   same(await over(group, group.allReduce(data, { op, out })), expected, `${what}, out of place`);

@@ -33,36 +33,50 @@ export function sharedMemories(): number {
   return new Set(files.map((line) => line.split(/\s+/)[4])).size;
 }
 
-const elements = new Map<number, Float64Array>();
+/** Most elements of a rank's data at first; more are made when they are asked for. */
+const USUAL_LENGTH = 300_001;
+const elements = new Map<string, Data>();
 
-/** A rank's data: magnitudes differ so much that the order of a sum shows. */
-function elementsOf(rank: number, length: number): Float64Array {
-  let known = elements.get(rank);
+/** A rank's data, not to be written to: magnitudes differ so that the order of a sum shows. */
+function elementsOf(kind: Kind, rank: number, length: number): Data {
+  const key = `${kind.name} ${rank}`;
+  let known = elements.get(key);
   if (known === undefined || known.length < length) {
-    const element = (_: unknown, i: number) =>
-      Math.sin(1000 * rank + i) * 10 ** ((i % 13) - 3 + 3 * (rank % 3));
-    known = Float64Array.from({ length }, element);
-    elements.set(rank, known);
+    known = new kind(Math.max(length, USUAL_LENGTH));
+    if (kind !== Float64Array) known.set(elementsOf(Float64Array, rank, known.length));
+    else for (let i = 0; i < known.length; i++) known[i] = elementAt(rank, i);
+    elements.set(key, known);
   }
-  return known.subarray(0, length);
+  return known.subarray(0, length) as Data;
 }
+
+const elementAt = (rank: number, i: number) =>
+  Math.sin(1000 * rank + i) * 10 ** ((i % 13) - 3 + 3 * (rank % 3));
 
 export function dataOf(kind: Kind, rank: number, length: number): Data {
-  const data = new kind(length);
-  data.set(elementsOf(rank, length));
-  return data;
+  return elementsOf(kind, rank, length).slice() as Data;
 }
 
-/** The sum in rank order: in float64, rounded once at the end; whole numbers wrap around. */
-export function sumOf(kind: Kind, ranks: readonly number[], length: number): Data {
-  const all = ranks.map((rank) => dataOf(kind, rank, length));
-  const sum = new kind(length);
-  for (let i = 0; i < length; i++) {
-    let total = all[0][i];
-    for (let r = 1; r < all.length; r++) total += all[r][i];
-    sum[i] = total;
+/** The combination of the ranks' data in rank order: in float64, and rounded once at the end. */
+export function combined(
+  kind: Kind,
+  ranks: readonly number[],
+  length: number,
+  combine: (a: number, b: number) => number,
+): Data {
+  const [first, ...others] = ranks.map((rank) => elementsOf(kind, rank, length));
+  const result = Float64Array.from(first);
+  for (const data of others) {
+    for (let i = 0; i < length; i++) result[i] = combine(result[i], data[i]);
   }
-  return sum;
+  const rounded = new kind(length);
+  rounded.set(result);
+  return rounded;
+}
+
+/** The sum in rank order; whole numbers wrap around. */
+export function sumOf(kind: Kind, ranks: readonly number[], length: number): Data {
+  return combined(kind, ranks, length, (a, b) => a + b);
 }
 
 /** Fails unless the two hold the same bits. */
