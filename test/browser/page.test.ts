@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'puppeteer-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BROWSERS, startBrowser } from './harness/browsers.js';
+import { BROWSERS, type BrowserName, startBrowser } from './harness/browsers.js';
 import { serveFolder } from './harness/serve.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -94,7 +94,7 @@ async function resultsOf(page: Page): Promise<string[][]> {
   return rows.map((row) => row.split('\t').slice(0, -1));
 }
 
-describe.each(BROWSERS)('the page in %s', (name) => {
+function clickThrough(name: BrowserName): void {
   let browser: Browser;
   /** What jax-js came to where workers share memory. */
   let shared: string[][] = [];
@@ -251,4 +251,9 @@ describe.each(BROWSERS)('the page in %s', (name) => {
     }
     await page.close();
   }, 60_000);
+}
+
+// Each browser takes its tests in their order, beside the other one: they wait a lot.
+describe.concurrent.each(BROWSERS)('the page in %s', (name) => {
+  describe('in turn', { concurrent: false }, () => clickThrough(name));
 });
