@@ -69,6 +69,7 @@ describe('the packed package', () => {
       lib: ['esnext', 'dom'],
       types: ['node'],
       exactOptionalPropertyTypes: true,
+      skipDefaultLibCheck: true,
     };
     writeFileSync(
       project.path('tsconfig.json'),
