@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
 
@@ -20,6 +21,22 @@ const IN_CHECKED_MODE = [
   ...['awaited', 'corners', 'running'].map((name) => `layers/${name}`),
   ...['model', 'skip-together'].map((name) => `parallel/${name}`),
 ];
+
+/** Files that take longest, the longest first: one that began late would end alone. */
+const LONGEST = [
+  ...['mpi/contract', 'kernels/contract', 'browser/page', 'mpi/demo', 'mpi/faults'],
+  ...['group/thread-contract', 'launch/scripts', 'faults/faults', 'package/tarball'],
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const placeOf = ({ moduleId }: TestSpecification) => {
+      const at = LONGEST.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+      return at < 0 ? LONGEST.length : at;
+    };
+    return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
+  }
+}
 
 export default defineConfig({
   resolve: {
@@ -43,6 +60,7 @@ export default defineConfig({
     maxWorkers: 2,
     // Of tests that mostly wait, two at once.
     maxConcurrency: 2,
+    sequence: { sequencer: LongestFirst },
     // What ranks print is compared, wherever the tests are started from.
     env: { FORCE_COLOR: '0' },
     projects: [
