@@ -3,7 +3,7 @@
  * fast on its wasm device, differentiable by its own rules. Use them inside `jit`.
  */
 
-import { numpy as np } from '@jax-js/jax';
+import { defaultDevice, numpy as np } from '@jax-js/jax';
 import { formatShape } from '../../core/layout.js';
 import { show } from '../../core/show.js';
 import { isArray } from './stage.js';
@@ -33,13 +33,18 @@ export function convolve(x: np.Array, kernel: np.Array, padding: Padding = 'same
   const matrix = np
     .pad(x, [[0, 0], around, around, [0, 0]])
     .reshape([samples * rows * columns, channels]);
-  return shiftedProducts(matrix, kernel, columns)
+  return shiftedProducts(matrix, kernel, columns, samples)
     .reshape([samples, rows, columns, kernel.shape[3]])
     .slice([], [0, rows - size + 1], [0, columns - size + 1], []);
 }
 
 /** For each row r, sums matrix[r + i columns + j] times kernel[i, j] over i and j. */
-function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): np.Array {
+function shiftedProducts(
+  matrix: np.Array,
+  kernel: np.Array,
+  columns: number,
+  samples: number,
+): np.Array {
   const [size, , channels, filters] = kernel.shape;
   const [count] = matrix.shape;
   // Rows of zeros, so that the last shift has as many rows as the first.
@@ -55,10 +60,34 @@ function shiftedProducts(matrix: np.Array, kernel: np.Array, columns: number): n
   );
   const weights = kernel.reshape([size, size * channels, filters]);
   const products = range(size).map((i) =>
-    np.dot(wide.ref.slice([i * columns, i * columns + count], []), weights.ref.slice(i)),
+    product(wide.ref.slice([i * columns, i * columns + count], []), weights.ref.slice(i), samples),
   );
   for (const used of [padded, wide, weights]) used.dispose();
-  return products.reduce((sum, product) => sum.add(product));
+  return products.reduce((sum, term) => sum.add(term));
+}
+
+/**
+ * Matrix product of rows that belong to `samples`, and weights. On webgpu each part of the samples
+ * gets weights of its own, so that their gradient is a sum over parts of sums over rows: jax-js adds
+ * up each sum in one thread, and the weights of a small kernel are too few to keep a GPU busy.
+ */
+function product(rows: np.Array, weights: np.Array, samples: number): np.Array {
+  const parts = defaultDevice() === 'webgpu' ? partsOf(samples, weights.size) : 1;
+  if (parts === 1) return np.dot(rows, weights);
+  const [count, width] = rows.shape;
+  const [, filters] = weights.shape;
+  const own = np.broadcastTo(weights, [parts, width, filters]);
+  return np.matmul(rows.reshape([parts, count / parts, width]), own).reshape([count, filters]);
+}
+
+/** Most values of all parts' gradients. */
+const MOST_PARTIAL = 2 ** 20;
+
+/** The most equal parts of the samples, with a gradient of `size` values each, that fit. */
+function partsOf(samples: number, size: number): number {
+  let parts = Math.max(1, Math.min(samples, Math.floor(MOST_PARTIAL / size)));
+  while (samples % parts !== 0) parts--;
+  return parts;
 }
 
 /**

@@ -38,10 +38,22 @@ export function unpackStatistics(packed: np.Array): Statistics {
   return { high, low, invstd, weight, bias };
 }
 
-/** Reshapes `values`, shape (C), so that they broadcast along the channel axis of `x`. */
+/**
+ * Broadcasts `values`, shape (C), over all axes of `x` but the first, one axis after the other.
+ * The gradient of `values` is then a sum over one axis after the other, too: a GPU adds up each sum
+ * in one thread, and of the sum over all axes at once there are only C.
+ */
 function alongChannels(values: np.Array, x: np.Array, layer: BatchNorm): np.Array {
-  if (layer.channelsLast) return values;
-  return values.reshape([-1, ...x.shape.slice(2).map(() => 1)]);
+  const places = x.shape.slice(1);
+  const axis = layer.channelsLast ? places.length - 1 : 0;
+  let shape = places.map((size, i) => (i === axis ? size : 1));
+  let spread = values.reshape(shape);
+  for (let i = places.length - 1; i >= 0; i--) {
+    if (i === axis) continue;
+    shape = shape.with(i, places[i]);
+    spread = np.broadcastTo(spread, shape);
+  }
+  return spread;
 }
 
 /** Returns x - mean; x stays the caller's. */
