@@ -24,11 +24,13 @@ const ROUND_BYTES = 8192;
 
 export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Route {
   const bytes = input.byteLength;
+  const isWhole = bytes <= rounds.frames.capacity;
+  // The usual first: short sums take less than a microsecond.
+  if (isWhole && bytes > 0 && bytes <= ALWAYS_WHOLE_BYTES && kind === 'allReduce') return 'whole';
   if (list != null) return list.count === 0 ? 'none' : 'pieces';
   // A member with nothing to give may still have something to take.
   if (kind === 'gatherAll') return 'pieces';
   if (bytes === 0) return 'none';
-  const isWhole = bytes <= rounds.frames.capacity;
   if (isWhole && (kind !== 'allReduce' || isBestWhole(rounds, bytes))) return 'whole';
   const isInParts = kind === 'allReduce' && rounds.parts !== null;
   return isInParts && bytes <= rounds.parts.capacity ? 'parts' : 'pieces';
@@ -37,7 +39,8 @@ export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Rout
 /** True if a sum of `bytes` that a frame holds takes one round. */
 function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boolean {
   // Every member sends everything to all; or a part to each, and the sum of its own part to all.
-  const [whole, inParts] = [bytes * (members - 1), (2 * bytes * (members - 1)) / members];
+  const whole = bytes * (members - 1);
+  const inParts = (2 * whole) / members;
   return parts === null || bytes <= ALWAYS_WHOLE_BYTES || whole - inParts <= ROUND_BYTES;
 }
 

@@ -24,7 +24,7 @@ export function writeHeader(
   words[at + SEQUENCE] = sequence;
   words[at + CODE] = encodeCall(call);
   words[at + COUNT_LOW] = count | 0;
-  words[at + COUNT_HIGH] = count / 2 ** 32;
+  words[at + COUNT_HIGH] = count < 2 ** 31 ? 0 : count / 2 ** 32;
   words[at + LABEL_HASH] = call.label === '' ? 0 : hashLabel(call.label);
 }
 
@@ -56,15 +56,14 @@ export function findOdd(frames: Frames): number {
   let odd = isRaise(words[first + CODE]) ? 0 : -1;
   for (let m = 1; m < members; m++) {
     const at = frames.headerWord(m);
-    if (
-      words[at + CODE] === words[first + CODE] &&
-      words[at + COUNT_LOW] === words[first + COUNT_LOW] &&
-      words[at + LABEL_HASH] === words[first + LABEL_HASH] &&
-      words[at + SEQUENCE] === words[first + SEQUENCE] &&
-      words[at + COUNT_HIGH] === words[first + COUNT_HIGH]
-    ) {
-      continue;
-    }
+    // Without branches: this is on the path of every collective.
+    const difference =
+      (words[at + CODE] ^ words[first + CODE]) |
+      (words[at + COUNT_LOW] ^ words[first + COUNT_LOW]) |
+      (words[at + COUNT_HIGH] ^ words[first + COUNT_HIGH]) |
+      (words[at + LABEL_HASH] ^ words[first + LABEL_HASH]) |
+      (words[at + SEQUENCE] ^ words[first + SEQUENCE]);
+    if (difference === 0) continue;
     if (isUneven(words[first + CODE]) && differInLengthAlone(words, at, first)) continue;
     if (odd < 0) odd = m;
     else if (isRaise(words[at + CODE]) && !isRaising(frames, odd)) odd = m;

@@ -57,9 +57,9 @@ export class SharedRounds implements Rounds {
   }
 
   arrived(): boolean {
-    const { members } = this.frames;
+    const { members, member } = this.frames;
     while (this.#seen < members) {
-      if (!this.hasCome(this.#seen)) return false;
+      if (this.#seen !== member && !this.hasCome(this.#seen)) return false;
       this.#seen++;
     }
     return true;
