@@ -35,8 +35,8 @@ const COMMON = ['label', 'timeout'];
 
 /** Names of the options of each collective. */
 const NAMES = {
-  allReduce: ['out', ...COMMON, 'op'],
-  allGather: ['out', ...COMMON, 'uneven'],
+  allReduce: [...COMMON, 'out', 'op'],
+  allGather: [...COMMON, 'out', 'uneven'],
   broadcast: [...COMMON, 'root'],
   barrier: COMMON,
   raise: COMMON,

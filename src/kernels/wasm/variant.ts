@@ -48,11 +48,13 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
 /** Bytes of x in a block that stays, with dy and dx, in the second-level cache. */
 const BLOCK_BYTES = 128 << 10;
 /**
- * Bytes of x up to which a backward call takes all channels at once: with dy and dx they stay in a
- * core's share of the last-level cache. A forward call always takes all, since prefetching over
- * whole arrays gains more than blocks save: docs/kernels.md has the figures.
+ * Bytes of x up to which the last-level cache holds all, with dy and dx. Then blocks may be larger,
+ * and their runs shorter: fewer blocks are fewer meetings of the ranks, which cost as much as they
+ * save on processors whose last-level cache is fast. A forward call always takes all channels, since
+ * prefetching over whole arrays gains more than blocks save: docs/kernels.md has the figures.
  */
-const WHOLE_BYTES = 2 << 20;
+const CACHED_BYTES = 2 << 20;
+const CACHED_BLOCK_BYTES = 416 << 10;
 /** Adjacent bytes in memory that the hardware's prefetching needs ... */
 const RUN_BYTES = 48 << 10;
 /** ... even at the price of blocks that only the last-level cache holds, up to this size. */
@@ -64,13 +66,17 @@ export function channelsPerBlock(layout: Layout): number {
   const bytes = BYTES[layout.dtype];
   if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
-  if (channels * channelBytes <= WHOLE_BYTES) return Math.max(1, channels);
+  const arrayBytes = channels * channelBytes;
+  if (arrayBytes <= CACHED_BYTES) return inBlocks(channels, arrayBytes / CACHED_BLOCK_BYTES);
   let fit = Math.max(1, Math.floor(BLOCK_BYTES / channelBytes));
   if (!byRows(samples, plane, numberBytes(layout.dtype))) {
     const run = Math.floor(RUN_BYTES / (plane * bytes));
     fit = Math.max(fit, Math.min(run, Math.floor(LARGEST_BLOCK_BYTES / channelBytes)));
   }
-  // Equal blocks, as nearly as possible.
-  const blocks = Math.max(1, Math.ceil(channels / fit));
-  return Math.max(1, Math.ceil(channels / blocks));
+  return inBlocks(channels, channels / fit);
+}
+
+/** Channels of one of `blocks` blocks or a few more: equal ones, as nearly as possible. */
+function inBlocks(channels: number, blocks: number): number {
+  return Math.max(1, Math.ceil(channels / Math.max(1, Math.ceil(blocks))));
 }
