@@ -68,17 +68,15 @@ export class ReducedMeans implements MeansOfGroup {
   readonly #all: Float64Array;
   readonly #count: number;
   readonly #scope: Scope;
-  /** The group's sums of the block that is under way, and the means that they become. */
+  /** Received sums of the block that is under way. */
   #received: Float64Array;
-  #quotients: Float64Array;
 
   /** @param sums of dy and of dy * xhat on this rank, concatenated */
   constructor(sums: Float64Array, count: number, scope: Scope) {
     const means = scratch(scope.kernels, 'means', sums.length);
     this.means = { dy: means.first, dyXhat: means.second };
     this.#all = means.all;
-    this.#received = sums;
-    this.#quotients = means.all;
+    this.#received = means.all;
     this.#sums = sums;
     // An empty group has no element that would read its means; 1 keeps NaN out of them.
     this.#count = Math.max(count, 1);
@@ -87,6 +85,7 @@ export class ReducedMeans implements MeansOfGroup {
 
   start({ from, to }: ChannelRange): Work<unknown> | null {
     const { kernels, group, label } = this.#scope;
+    if (group.size === 1) return null;
     const channels = this.#sums.length / 2;
     const length = to - from;
     let sent = this.#sums;
@@ -95,19 +94,36 @@ export class ReducedMeans implements MeansOfGroup {
       sent = scratch(kernels, 'sent', 2 * length).all;
       sent.set(this.#sums.subarray(from, to));
       sent.set(this.#sums.subarray(channels + from, channels + to), length);
-      this.#quotients = scratch(kernels, 'received', 2 * length).all;
+      this.#received = scratch(kernels, 'received', 2 * length).all;
     }
-    this.#received = group.size > 1 ? this.#quotients : sent;
-    return group.size > 1 ? group.allReduce(sent, { out: this.#received, label }) : null;
+    return group.allReduce(sent, { out: this.#received, label });
   }
 
-  finish({ from, to }: ChannelRange): null {
-    const quotients = this.#quotients;
-    this.#scope.kernels.divide(quotients, this.#received, this.#count);
-    if (quotients === this.#all) return null;
-    const length = to - from;
-    this.means.dy.set(quotients.subarray(0, length), from);
-    this.means.dyXhat.set(quotients.subarray(length), from);
+  finish(block: ChannelRange): null {
+    const { kernels, group } = this.#scope;
+    const channels = this.#sums.length / 2;
+    const length = block.to - block.from;
+    if (group.size === 1 && length < channels) {
+      this.#divideOwn(block);
+    } else if (group.size === 1) {
+      kernels.divide(this.#all, this.#sums, this.#count);
+    } else {
+      const received = this.#received;
+      kernels.divide(received, received, this.#count);
+      if (received === this.#all) return null;
+      this.means.dy.set(received.subarray(0, length), block.from);
+      this.means.dyXhat.set(received.subarray(length), block.from);
+    }
     return null;
+  }
+
+  /** Divides the sums of some channels: views of them would take longer than a loop. */
+  #divideOwn({ from, to }: ChannelRange): void {
+    const { dy, dyXhat } = this.means;
+    const sums = this.#sums;
+    for (let c = from, at = sums.length / 2 + from; c < to; c++, at++) {
+      dy[c] = sums[c] / this.#count;
+      dyXhat[c] = sums[at] / this.#count;
+    }
   }
 }
