@@ -3,8 +3,8 @@
  * variable SYNCBN_CHECK is 1, or by `init({ check: true })`; on all ranks alike.
  */
 
+import { checkType } from './checks.js';
 import { needFeature, type Slot, slotFor } from './features.js';
-import { show } from './show.js';
 
 interface Environment {
   readonly process?: { readonly env?: Readonly<Record<string, string | undefined>> };
@@ -32,8 +32,7 @@ export function slotWhenChecked<T>(): Pick<Slot<T>, 'fill'> & (() => T | null) {
 
 /** @throws TypeError for anything but true, false and undefined */
 export function checkFlag(check: unknown): void {
-  if (check === undefined || typeof check === 'boolean') return;
-  throw new TypeError(`init: check must be true or false, got ${show(check)}`);
+  if (check !== undefined) checkType(check, 'boolean', 'init: check');
 }
 
 /** Turns the mode on or off; undefined: as SYNCBN_CHECK says. Its code is loaded afterwards. */

@@ -1,5 +1,6 @@
 /** A trained array of a layer, with its gradient. */
 
+import { checkType } from './checks.js';
 import { show } from './show.js';
 import { Tensor } from './tensor.js';
 import { AnyArray } from './typed-arrays.js';
@@ -16,15 +17,11 @@ export class Parameter {
 
   /** @throws TypeError for a name that is not a string, data that is not a Tensor, or no boolean */
   constructor(name: string, data: Tensor, trainable = true) {
-    if (typeof name !== 'string') {
-      throw new TypeError(`Parameter: the name must be a string, got ${show(name)}`);
-    }
+    checkType(name, 'string', 'Parameter: the name');
     if (!(data instanceof Tensor)) {
       throw new TypeError(`Parameter: the data must be a Tensor, got ${show(data)}`);
     }
-    if (typeof trainable !== 'boolean') {
-      throw new TypeError(`Parameter: trainable must be true or false, got ${show(trainable)}`);
-    }
+    checkType(trainable, 'boolean', 'Parameter: trainable');
     this.name = name;
     this.data = data;
     this.trainable = trainable;

@@ -2,6 +2,7 @@
 
 /** Tensor: a typed array with a shape and an element type. Row major, always contiguous. */
 
+import { checkType } from './checks.js';
 import {
   allocate,
   checkDType,
@@ -63,9 +64,7 @@ export class Tensor {
   ) {
     checkDType(dtype, 'Tensor');
     const sizes = checkShape(shape, 'Tensor');
-    if (release !== null && typeof release !== 'function') {
-      throw new TypeError(`Tensor: release must be a function, got ${show(release)}`);
-    }
+    if (release !== null) checkType(release, 'function', 'Tensor: release');
     const storage = allocate(dtype, 0).constructor;
     // Not by its class alone, which any object can have.
     if (!(data instanceof (storage as typeof Float32Array) && ArrayBuffer.isView(data))) {
@@ -165,9 +164,7 @@ export class Tensor {
 
   /** A tensor with `value` everywhere. `dtype` defaults to float32. */
   static full(shape: readonly number[], value: number, dtype: DType = 'float32'): Tensor {
-    if (typeof value !== 'number') {
-      throw new TypeError(`Tensor.full: the value must be a number, got ${show(value)}`);
-    }
+    checkType(value, 'number', 'Tensor.full: the value');
     const tensor = Tensor.zeros(shape, dtype);
     const one = allocate(dtype, 1);
     narrow([value], one, dtype);

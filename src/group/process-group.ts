@@ -1,5 +1,6 @@
 /** ProcessGroup: named ranks and their collectives. Checks arguments; a transport does the work. */
 
+import { checkType } from '../core/checks.js';
 import type { FloatArray } from '../core/dtype.js';
 import { show, showText } from '../core/show.js';
 import { checkAttached } from '../core/typed-arrays.js';
@@ -168,9 +169,7 @@ export class ProcessGroup {
    */
   raise(message: string, options: CollectiveOptions = NO_OPTIONS): Work<void> {
     checkOptions('raise', options);
-    if (typeof message !== 'string') {
-      throw new TypeError(`raise: the message must be a string, got ${show(message)}`);
-    }
+    checkType(message, 'string', 'raise: the message');
     return this.#start('raise', NOTHING, NOTHING, undefined, options, 'sum', 0, message);
   }
 

@@ -1,6 +1,6 @@
 /** Questions about the ranks of a group, as in MindSpore's `mindspore.communication`. */
 
-import { show } from '../core/show.js';
+import { checkInteger } from '../core/checks.js';
 import type { ProcessGroup } from './process-group.js';
 import { checkWorldRank, current, findGroup, type GroupLike } from './world.js';
 
@@ -35,9 +35,7 @@ export function getProcessGroupRanks(group?: GroupLike): number[] {
 export function getWorldRankFromGroupRank(group: GroupLike, groupRank: number): number {
   const caller = 'getWorldRankFromGroupRank';
   const { name, ranks } = findGroup(group, caller);
-  if (!Number.isInteger(groupRank)) {
-    throw new TypeError(`${caller}: a rank must be an integer, got ${show(groupRank)}`);
-  }
+  checkInteger(groupRank, Number.NEGATIVE_INFINITY, `${caller}: a rank`);
   if (groupRank < 0 || groupRank >= ranks.length) {
     throw new RangeError(
       `${caller}: group '${name}' has ranks 0 to ${ranks.length - 1}, not ${groupRank}`,

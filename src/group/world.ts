@@ -4,6 +4,7 @@
  */
 
 import { checkFlag, setChecked } from '../core/check-mode.js';
+import { checkInteger, checkType } from '../core/checks.js';
 import { loadFeatures } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
 import { builtin, launchedRank } from '../core/platform.js';
@@ -193,10 +194,8 @@ function makeGroup({ world, timeout }: Session, name: string, ranks: readonly nu
 }
 
 /** Checks the ranks of a new group; reads each once. */
-function checkGroup(name: unknown, rankIds: unknown, worldSize: number): number[] {
-  if (typeof name !== 'string') {
-    throw new TypeError(`createGroup: the name must be a string, got ${show(name)}`);
-  }
+function checkGroup(given: unknown, rankIds: unknown, worldSize: number): number[] {
+  const name = checkType(given, 'string', 'createGroup: the name');
   const group = `createGroup: group '${showText(name)}'`;
   if (!Array.isArray(rankIds)) {
     throw new TypeError(`${group} needs a list of ranks, got ${show(rankIds)}`);
@@ -215,14 +214,11 @@ function checkGroup(name: unknown, rankIds: unknown, worldSize: number): number[
 }
 
 export function checkWorldRank(rank: unknown, worldSize: number, caller: string): void {
-  if (!Number.isInteger(rank)) {
-    throw new TypeError(`${caller}: a rank must be an integer, got ${show(rank)}`);
-  }
-  if ((rank as number) < 0 || (rank as number) >= worldSize) {
-    throw new RangeError(
-      `${caller}: rank ${rank} is not in the world, whose ranks are 0 to ${worldSize - 1}`,
-    );
-  }
+  const place = checkInteger(rank, Number.NEGATIVE_INFINITY, `${caller}: a rank`);
+  if (place >= 0 && place < worldSize) return;
+  throw new RangeError(
+    `${caller}: rank ${rank} is not in the world, whose ranks are 0 to ${worldSize - 1}`,
+  );
 }
 
 /**
@@ -231,9 +227,7 @@ export function checkWorldRank(rank: unknown, worldSize: number, caller: string)
  */
 export function destroyGroup(name: string): void {
   const { groups } = current('destroyGroup');
-  if (typeof name !== 'string') {
-    throw new TypeError(`destroyGroup: the name must be a string, got ${show(name)}`);
-  }
+  checkType(name, 'string', 'destroyGroup: the name');
   if (name === WORLD_GROUP) {
     throw new RangeError(`destroyGroup: group '${WORLD_GROUP}' is all ranks; release() leaves it`);
   }

@@ -1,12 +1,12 @@
 /** A forward and a backward call after the check of their arguments, up to the first collective. */
 
+import { checkChoice, checkType } from '../core/checks.js';
 import type { TensorData } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';
 import { type Layout, layoutOf } from '../core/layout.js';
 import { checkOptionNames } from '../core/options.js';
 import { Tensor } from '../core/tensor.js';
 import type { ProcessGroup } from '../group/process-group.js';
-import { checkBoolean, checkChoice } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions } from './context.js';
 import { maskFor } from './mask-option.js';
 import { checkGradient, checkInput } from './pass-checks.js';
@@ -48,7 +48,7 @@ export function prepareForward(
   const { label, channelsLast } = setup;
   checkOptionNames(options, FORWARD_OPTIONS, label);
   const { out: given, track = true } = options;
-  if (track !== true) checkBoolean(track, `${label}: track`);
+  if (track !== true) checkType(track, 'boolean', `${label}: track`);
   checkInput(x, group, setup);
   const apart = !(given instanceof Tensor) || !overlaps(given, x);
   if (!apart && training && group !== null) {
@@ -88,7 +88,7 @@ export function prepareBackward(
 ): BackwardCall {
   checkOptionNames(options, BACKWARD_OPTIONS, label);
   const { out: given, accumulate = false } = options;
-  if (accumulate !== false) checkBoolean(accumulate, `${label}: accumulate`);
+  if (accumulate !== false) checkType(accumulate, 'boolean', `${label}: accumulate`);
   const saved = checkGradient(dy, context, layer, label);
   const { input } = context as ForwardContext;
   const out = checkOut(given, dy, [dy, input], label);

@@ -1,11 +1,12 @@
 /** Options that both layers take, and their checks. */
 
+import { checkChoice, checkType } from '../core/checks.js';
 import { type ComputeDType, checkDType, computeDType, type DType } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
 import { show, showText } from '../core/show.js';
 import { currentKernels, type Kernels } from '../ops/kernels.js';
-import { checkBoolean, checkChoice, checkEps } from './checks.js';
+import { checkEps } from './checks.js';
 import { nextNumber } from './numbers.js';
 
 /** A layer's rule for a batch that holds NaN or infinity. */
@@ -74,14 +75,14 @@ export type AffineOption = boolean | { readonly weight: boolean; readonly bias: 
 /** The two parts of an `affine` option. */
 export function affineParts(affine: unknown, label: string): { weight: boolean; bias: boolean } {
   if (typeof affine !== 'object' || affine === null) {
-    const both = checkBoolean(affine, `${label}: affine`);
+    const both = checkType(affine, 'boolean', `${label}: affine`);
     return { weight: both, bias: both };
   }
   checkOptionNames(affine, ['weight', 'bias'], `${label}: affine`);
   const { weight, bias } = affine as { weight?: unknown; bias?: unknown };
   return {
-    weight: checkBoolean(weight, `${label}: affine.weight`),
-    bias: checkBoolean(bias, `${label}: affine.bias`),
+    weight: checkType(weight, 'boolean', `${label}: affine.weight`),
+    bias: checkType(bias, 'boolean', `${label}: affine.bias`),
   };
 }
 
@@ -92,9 +93,7 @@ const MOST_NAME = 200;
 export function labelOf(kind: string, numFeatures: unknown, options: CommonOptions): string {
   const name = options?.name;
   if (name === undefined) return `${kind}(${show(numFeatures)})`;
-  if (typeof name !== 'string') {
-    throw new TypeError(`${kind}: name must be a string, got ${show(name)}`);
-  }
+  checkType(name, 'string', `${kind}: name`);
   // Collectives carry all of it, to tell layers apart.
   if (name.length > MOST_NAME) {
     throw new RangeError(
@@ -121,7 +120,11 @@ export function unusualOptions(options: object, usual: object): string {
 /** Checks the options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
   const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
-  const groupGradients = checkBoolean(options.groupGradients ?? false, `${label}: groupGradients`);
+  const groupGradients = checkType(
+    options.groupGradients ?? false,
+    'boolean',
+    `${label}: groupGradients`,
+  );
   if (groupGradients && !reproducible) {
     throw new RangeError(`${label}: groupGradients needs reproducible: true, got ${reproducible}`);
   }
@@ -135,8 +138,8 @@ export function commonSetup(options: CommonOptions, label: string): CommonSetup 
     numbered: numberedLabel(options, label),
     dtype,
     eps: checkEps(eps, label),
-    channelsLast: checkBoolean(channelsLast, `${label}: channelsLast`),
-    reproducible: checkBoolean(reproducible, `${label}: reproducible`),
+    channelsLast: checkType(channelsLast, 'boolean', `${label}: channelsLast`),
+    reproducible: checkType(reproducible, 'boolean', `${label}: reproducible`),
     groupGradients,
     onNonFinite: checkChoice(onNonFinite, NON_FINITE_RULES, `${label}: onNonFinite`),
     kernels: currentKernels(),

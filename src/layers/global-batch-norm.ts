@@ -3,6 +3,7 @@
  * block of `deviceNumEachGroup` neighbouring ranks; the world is cut into such blocks.
  */
 
+import { checkInteger, checkType } from '../core/checks.js';
 import { narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import type { Moments } from '../core/moments.js';
@@ -14,7 +15,7 @@ import { createGroup, findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
 import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkChannels, checkInteger, checkMomentum } from './checks.js';
+import { checkChannels, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
@@ -126,7 +127,7 @@ export class GlobalBatchNorm extends BatchNorm {
     const trained = affineParts(affine, label);
     checkMomentum(momentum, label);
     if (useBatchStatistics !== null) {
-      checkBoolean(useBatchStatistics, `${label}: useBatchStatistics`);
+      checkType(useBatchStatistics, 'boolean', `${label}: useBatchStatistics`);
     }
     const group = blockGroup(deviceNumEachGroup, label);
     const make = (name: keyof GlobalBatchNormOptions, fallback: InitialValues) =>

@@ -6,13 +6,13 @@
  * fan_out = C, Keras' rule.
  */
 
+import { checkChoice, checkType } from '../core/checks.js';
 import { formatShape, sizeOf } from '../core/layout.js';
 import { suggestion } from '../core/nearest.js';
 import { checkOptionNames } from '../core/options.js';
 import { Random } from '../core/random.js';
 import { allocateFor, checkShape } from '../core/shape.js';
 import { show, showText } from '../core/show.js';
-import { checkBoolean, checkChoice } from './checks.js';
 
 /** Fills an array of a shape; `random` is seeded by the initializer. */
 type Fill = (out: Float64Array, shape: readonly number[], random: Random) => void;
@@ -35,7 +35,7 @@ export class Initializer {
     const what = `initializer ${showText(name)}`;
     checkOptionNames(options, ['isRandom', 'seed'], what);
     const { isRandom = false, seed } = options;
-    checkBoolean(isRandom, `${what}: isRandom`);
+    checkType(isRandom, 'boolean', `${what}: isRandom`);
     if (seed !== undefined && !Number.isInteger(seed)) {
       throw new TypeError(`${what}: the seed must be an integer, got ${show(seed)}`);
     }
@@ -126,10 +126,8 @@ function numbersOf<K extends string>(
 /** Names of options that may be infinite: bounds. */
 const BOUNDS = ['a', 'b'];
 
-function checkNumber(value: unknown, key: string, what: string): number {
-  if (typeof value !== 'number') {
-    throw new TypeError(`${what} must be a number, got ${show(value)}`);
-  }
+function checkNumber(given: unknown, key: string, what: string): number {
+  const value = checkType(given, 'number', what);
   const fits = BOUNDS.includes(key) ? !Number.isNaN(value) : Number.isFinite(value);
   if (!fits || (key === 'sigma' && value < 0)) {
     throw new RangeError(
@@ -187,9 +185,7 @@ function xavier(name: string, options: XavierOptions, of: (deviation: number) =>
 export const initializers = {
   /** The same number everywhere. */
   constant: (value: number) => {
-    if (typeof value !== 'number') {
-      throw new TypeError(`initializer constant: the value must be a number, got ${show(value)}`);
-    }
+    checkType(value, 'number', 'initializer constant: the value');
     return new Initializer('constant', (out) => {
       out.fill(value);
     });

@@ -1,11 +1,11 @@
 /** The mask of a forward call. */
 
+import { checkChoice } from '../core/checks.js';
 import { needFeature } from '../core/features.js';
 import { formatShape, sameShape, sizeOf } from '../core/layout.js';
 import { type Mask, maskOf } from '../core/mask.js';
 import { show } from '../core/show.js';
 import { Tensor } from '../core/tensor.js';
-import { checkChoice } from './checks.js';
 import type { ForwardOptions } from './context.js';
 
 /** @throws TypeError and RangeError for a mask that does not fit an input of this shape */

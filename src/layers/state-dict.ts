@@ -4,11 +4,11 @@
  * `v8.serialize` and JSON keep all numbers, and the result can be loaded.
  */
 
+import { checkChoice, checkType } from '../core/checks.js';
 import { narrow } from '../core/dtype.js';
 import { formatShape, sameShape } from '../core/layout.js';
 import { checkOptionNames } from '../core/options.js';
 import { Tensor, type TensorLike } from '../core/tensor.js';
-import { checkBoolean, checkChoice } from './checks.js';
 
 /** Tensors by name. */
 export type StateDict = Record<string, Tensor>;
@@ -84,7 +84,7 @@ export function writeState(
   }
   checkOptionNames(options, ['names', 'strict'], label);
   const { names = 'own', strict = true } = options;
-  checkBoolean(strict, `${label}: strict`);
+  checkType(strict, 'boolean', `${label}: strict`);
   checkChoice(names, STATE_NAMES, `${label}: names`);
   const own = named(state, names);
   const known = Object.keys(own);

@@ -3,6 +3,7 @@
  * normalization (Ioffe and Szegedy, 2015) with the statistics of all ranks of a group.
  */
 
+import { checkType } from '../core/checks.js';
 import type { Moments } from '../core/moments.js';
 import { checkOptionNames } from '../core/options.js';
 import { Parameter } from '../core/parameter.js';
@@ -13,7 +14,7 @@ import { findGroup } from '../group/world.js';
 import { inKernels } from '../ops/allocate.js';
 import { refuseAssignments, showFields } from './assignments.js';
 import { BatchNorm } from './batch-norm.js';
-import { checkBoolean, checkChannels, checkMomentum } from './checks.js';
+import { checkChannels, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
@@ -125,7 +126,7 @@ export class SyncBatchNorm<
       bias,
       ranks: { accept: (rank) => rank >= 2, text: '2 or more' },
     });
-    checkBoolean(trackRunningStats, `${label}: trackRunningStats`);
+    checkType(trackRunningStats, 'boolean', `${label}: trackRunningStats`);
     const numBatchesTracked = trackRunningStats ? Tensor.zeros([], 'float64') : null;
     // The parts follow the options, as the types do.
     const fields = { weight, bias, numBatchesTracked, affine, trackRunningStats };

@@ -9,10 +9,10 @@
  * rounding that is the same to the bit.
  */
 
+import type { checkChoice } from '../core/checks.js';
 import type { TensorData } from '../core/dtype.js';
 import type { Layout } from '../core/layout.js';
 import type { Tensor } from '../core/tensor.js';
-import type { checkChoice } from './checks.js';
 import type { BackwardOptions, ForwardContext, ForwardOptions, KeptTail } from './context.js';
 import type { checkOut, overlaps } from './results.js';
 import type { Saved, Tail } from './synchronization.js';

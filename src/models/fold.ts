@@ -1,7 +1,7 @@
 /** Layers folded into the weights before them, for inference without batch normalization. */
 
-import type { FloatArray } from '../core/dtype.js';
-import { narrow } from '../core/dtype.js';
+import { checkInteger } from '../core/checks.js';
+import { type FloatArray, narrow } from '../core/dtype.js';
 import { formatShape } from '../core/layout.js';
 import { checkOptionNames } from '../core/options.js';
 import { show } from '../core/show.js';
@@ -86,9 +86,7 @@ function innerSize(kernel: unknown, axis: number, channels: number, label: strin
     throw new TypeError(`${CALLER}: the kernel must be a Tensor, got ${show(kernel)}`);
   }
   const { shape } = kernel;
-  if (!Number.isInteger(axis)) {
-    throw new TypeError(`${CALLER}: outputAxis must be an integer, got ${show(axis)}`);
-  }
+  checkInteger(axis, Number.NEGATIVE_INFINITY, `${CALLER}: outputAxis`);
   const at = axis < 0 ? axis + shape.length : axis;
   if (at < 0 || at >= shape.length) {
     throw new RangeError(`${CALLER}: a kernel of shape ${formatShape(shape)} has no axis ${axis}`);

@@ -4,10 +4,10 @@
  * "Rethinking 'Batch' in BatchNorm", 2021, section 3, call it precise batch norm.)
  */
 
+import { checkType } from '../core/checks.js';
 import type { TensorData } from '../core/dtype.js';
 import { CollectiveError, describeError } from '../core/errors.js';
 import { combine, emptyMoments, type Moments, mergeRanks, packedLength } from '../core/moments.js';
-import { show } from '../core/show.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers, tellPeers } from '../group/tell-peers.js';
 import { findGroup } from '../group/world.js';
@@ -41,9 +41,7 @@ export async function recomputeRunningStatistics(
   layers: Iterable<Layer>,
   passes: () => unknown,
 ): Promise<void> {
-  if (typeof passes !== 'function') {
-    throw new TypeError(`${CALLER}: passes must be a function, got ${show(passes)}`);
-  }
+  checkType(passes, 'function', `${CALLER}: passes`);
   const world = findGroup(null, CALLER);
   const watched = tellingPeers(
     () => world,

@@ -5,6 +5,7 @@
  */
 
 import { slotWhenChecked } from '../core/check-mode.js';
+import { checkType } from '../core/checks.js';
 import { narrow, widen } from '../core/dtype.js';
 import { needFeature } from '../core/features.js';
 import { checkOptionNames } from '../core/options.js';
@@ -126,11 +127,7 @@ function weightsOf(options: AverageOptions): { own: number; total: number; by: s
       `${AVERAGE}: lossReduction must be mean or sum, got ${show(lossReduction)}`,
     );
   }
-  if (typeof reproducible !== 'boolean') {
-    throw new TypeError(
-      `${AVERAGE}: reproducible must be true or false, got ${show(reproducible)}`,
-    );
-  }
+  checkType(reproducible, 'boolean', `${AVERAGE}: reproducible`);
   if (reproducible) needFeature('reproducible', AVERAGE);
   const how = reproducible ? ' exactly' : '';
   if (sampleCount === undefined) {

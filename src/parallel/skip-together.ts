@@ -1,7 +1,7 @@
 /** One answer for all ranks, so that none leaves out a batch that another one trains on. */
 
+import { checkType } from '../core/checks.js';
 import { checkOptionNames } from '../core/options.js';
-import { show } from '../core/show.js';
 import { after, checkBlocking, finished, meeting, type Pass } from '../group/pass.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { tellingPeers } from '../group/tell-peers.js';
@@ -28,8 +28,7 @@ export function skipPass(
     () => {
       if (blocking) checkBlocking(group, '', SKIP);
       checkOptionNames(options, ['group'], SKIP);
-      if (typeof skip === 'boolean') return;
-      throw new TypeError(`${SKIP}: skip must be true or false, got ${show(skip)}`);
+      checkType(skip, 'boolean', `${SKIP}: skip`);
     },
   );
   if (group.size === 1) return finished(skip);

@@ -5,12 +5,12 @@
  */
 
 import { type Device, jit, numpy as np } from '@jax-js/jax';
+import { checkType } from '../../core/checks.js';
 import { checkOptionNames } from '../../core/options.js';
 import { Tensor } from '../../core/tensor.js';
 import type { Work } from '../../group/transport.js';
 import type { GroupLike } from '../../group/world.js';
 import { BatchNorm } from '../../layers/batch-norm.js';
-import { checkBoolean } from '../../layers/checks.js';
 import type { GlobalBatchNorm } from '../../layers/global-batch-norm.js';
 import { ownName, partsOf } from '../../layers/parts.js';
 import type { AnySyncBatchNorm } from '../../layers/sync-batch-norm.js';
@@ -155,8 +155,8 @@ export class Network<E extends Layers, L extends Tree> {
       labels,
       owners: this.#owners(),
       processGroup: this.#group,
-      average: checkBoolean(options.average ?? true, `${caller}: average`),
-      toInputs: checkBoolean(options.inputGradients ?? false, `${caller}: inputGradients`),
+      average: checkType(options.average ?? true, 'boolean', `${caller}: average`),
+      toInputs: checkType(options.inputGradients ?? false, 'boolean', `${caller}: inputGradients`),
       label: this.name,
     });
     return drive(steps as Steps<LossAndGradients<ParametersOf<E>>>);

@@ -54,31 +54,14 @@ class Entry {
 }
 
 /** One member's place in a group. */
-export class GroupSeat {
+export interface GroupSeat {
   readonly members: number;
-  readonly #group: HubGroup;
-  readonly #member: number;
-
-  constructor(group: HubGroup, member: number) {
-    this.members = group.members;
-    this.#group = group;
-    this.#member = member;
-  }
-
   /** Passes a frame on to all other members. @returns false when the member is too far ahead */
-  pass(frame: Uint8Array): boolean {
-    return this.#group.pass(this.#member, frame);
-  }
-
+  pass(frame: Uint8Array): boolean;
   /** Notes that the member takes no further part. */
-  leave(): void {
-    this.#group.leave(this.#member);
-  }
-
+  leave(): void;
   /** Ends the group for all members; the first reason stands. */
-  break(why: string): void {
-    this.#group.break(this.#member, why);
-  }
+  break(why: string): void;
 }
 
 class HubGroup {
@@ -104,24 +87,29 @@ class HubGroup {
   sit(member: number, send: SendToMember): GroupSeat {
     this.#sends[member] = send;
     for (const early of this.#early[member].splice(0)) send(...early);
-    return new GroupSeat(this, member);
+    return {
+      members: this.members,
+      pass: (frame) => this.#pass(member, frame),
+      leave: () => this.#leave(member),
+      break: (why) => this.#break(member, why),
+    };
   }
 
   /** A member sends its next frame once it has the frames of all others, so none is two ahead. */
-  pass(from: number, frame: Uint8Array): boolean {
+  #pass(from: number, frame: Uint8Array): boolean {
     this.#sent[from]++;
     if (this.#sent.some((sent) => this.#sent[from] > sent + 1)) return false;
     this.#tell(from, KIND.frame, frame);
     return true;
   }
 
-  leave(member: number): void {
+  #leave(member: number): void {
     this.#tell(member, KIND.leave);
     this.#left++;
     if (this.#left === this.members) this.#onEmpty();
   }
 
-  break(from: number, why: string): void {
+  #break(from: number, why: string): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
     this.#tell(from, KIND.broken, why);

@@ -3,8 +3,8 @@
  * members. It runs anywhere that all ranks can reach: in a page, a worker, or a server.
  */
 
+import { checkInteger, checkType } from '../../core/checks.js';
 import { checkOptionNames } from '../../core/options.js';
-import { show } from '../../core/show.js';
 import { HEADER_BYTES } from '../rounds/sizes.js';
 import { type GroupSeat, HubGroups } from './hub-groups.js';
 import {
@@ -65,18 +65,9 @@ export class RelayHub {
   constructor(options: RelayHubOptions) {
     checkOptionNames(options, ['size', 'token', 'onFailure'], 'RelayHub');
     const { size, token = '', onFailure = () => {} } = options;
-    if (!Number.isInteger(size)) {
-      throw new TypeError(`RelayHub: size must be an integer, got ${show(size)}`);
-    }
-    if (size < 1) throw new RangeError(`RelayHub: size must be 1 or more, got ${size}`);
-    if (typeof token !== 'string') {
-      throw new TypeError(`RelayHub: token must be a string, got ${show(token)}`);
-    }
-    if (typeof onFailure !== 'function') {
-      throw new TypeError(`RelayHub: onFailure must be a function, got ${show(onFailure)}`);
-    }
-    this.size = size;
-    this.#token = token;
+    this.size = checkInteger(size, 1, 'RelayHub: size');
+    this.#token = checkType(token, 'string', 'RelayHub: token');
+    checkType(onFailure, 'function', 'RelayHub: onFailure');
     this.#onFailure = onFailure;
   }
 

@@ -1,5 +1,6 @@
 /** A world whose ranks meet in a hub, by links that can only be awaited. */
 
+import { checkInteger, checkType } from '../../core/checks.js';
 import { describeError, RankFailedError } from '../../core/errors.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
@@ -189,12 +190,8 @@ export class RelayWorld implements World {
 function check(options: RelayWorldOptions): void {
   checkOptionNames(options, ['rank', 'size', 'link', 'token', 'timeout'], 'relayWorld');
   const { rank, size, link, token, timeout } = options;
-  for (const [name, value] of Object.entries({ rank, size })) {
-    if (!Number.isInteger(value)) {
-      throw new TypeError(`relayWorld: ${name} must be an integer, got ${show(value)}`);
-    }
-  }
-  if (size < 1) throw new RangeError(`relayWorld: size must be 1 or more, got ${size}`);
+  checkInteger(rank, Number.NEGATIVE_INFINITY, 'relayWorld: rank');
+  checkInteger(size, 1, 'relayWorld: size');
   if (rank < 0 || rank >= size) {
     throw new RangeError(`relayWorld: rank must be 0 to ${size - 1}, got ${rank}`);
   }
@@ -203,8 +200,6 @@ function check(options: RelayWorldOptions): void {
       `relayWorld: link must be a portLink or a webSocketLink, got ${show(link)}`,
     );
   }
-  if (token !== undefined && typeof token !== 'string') {
-    throw new TypeError(`relayWorld: token must be a string, got ${show(token)}`);
-  }
+  if (token !== undefined) checkType(token, 'string', 'relayWorld: token');
   if (timeout !== undefined) checkTimeout('relayWorld', timeout);
 }

@@ -1,5 +1,6 @@
 /** A program's hold on a world that it started, on any kind of ranks. */
 
+import { checkInteger, checkType } from '../../core/checks.js';
 import { RankFailedError } from '../../core/errors.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
@@ -66,17 +67,10 @@ export function checkWorldOptions(
   checkOptionNames(options, [...numbers, ...own.values, ...own.callbacks], caller);
   for (const name of own.callbacks) {
     const callback = (options as unknown as Record<string, unknown>)[name];
-    if (callback !== undefined && typeof callback !== 'function') {
-      throw new TypeError(`${caller}: ${name} must be a function, got ${show(callback)}`);
-    }
+    if (callback !== undefined) checkType(callback, 'function', `${caller}: ${name}`);
   }
   const { workerNum, timeout, startTimeout, grace } = options;
-  if (!Number.isInteger(workerNum)) {
-    throw new TypeError(`${caller}: workerNum must be an integer, got ${show(workerNum)}`);
-  }
-  if (workerNum < 1) {
-    throw new RangeError(`${caller}: workerNum must be 1 or more, got ${workerNum}`);
-  }
+  checkInteger(workerNum, 1, `${caller}: workerNum`);
   if (workerNum > MOST_WORKERS) {
     throw new RangeError(`${caller}: workerNum must be ${MOST_WORKERS} or less, got ${workerNum}`);
   }

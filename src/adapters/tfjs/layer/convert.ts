@@ -1,9 +1,9 @@
 /** Makes plain layers of a model synchronized in place, and plain again. */
 
 import { layers } from '@tensorflow/tfjs-layers';
+import { checkChoice } from '../../../core/checks.js';
 import { checkOptionNames } from '../../../core/options.js';
 import type { GroupLike } from '../../../group/world.js';
-import { checkChoice } from '../../../layers/checks.js';
 import { NON_FINITE_RULES } from '../../../layers/common-options.js';
 import { oneAxis } from './axis.js';
 import { BuiltIn, isBuiltIn } from './built-in.js';

@@ -1,11 +1,11 @@
 /** `SyncBatchNormalization`: TensorFlow.js' layer, with statistics over all ranks. */
 
 import { cast, serialization, type Tensor, tidy } from '@tensorflow/tfjs-core';
+import { checkChoice } from '../../../core/checks.js';
 import { checkOptionNames } from '../../../core/options.js';
 import { show } from '../../../core/show.js';
 import { ProcessGroup } from '../../../group/process-group.js';
 import { findGroup, type GroupLike } from '../../../group/world.js';
-import { checkChoice } from '../../../layers/checks.js';
 import { NON_FINITE_RULES, type NonFiniteRule } from '../../../layers/common-options.js';
 import { tellingErrors } from '../peers.js';
 import { checkReadable, isReadable, UNREADABLE } from '../readable.js';
