@@ -4,6 +4,7 @@
  * its works, `startInTurn` makes one work of it, which may be awaited.
  */
 
+import { mustAwait } from './may-block.js';
 import type { ProcessGroup } from './process-group.js';
 import type { Work } from './transport.js';
 
@@ -35,63 +36,41 @@ class Finished<T> implements Pass<T> {
 
 /** Makes a pass that runs `pass`, and then `finish` on its result. */
 export function after<A, B>(pass: Pass<A>, finish: (value: A) => B, abandon?: () => void): Pass<B> {
-  return new After(pass, finish, abandon);
-}
-
-class After<A, B> implements Pass<B> {
-  result!: B;
-  readonly #pass: Pass<A>;
-  readonly #finish: (value: A) => B;
-  readonly #abandon: (() => void) | undefined;
-
-  constructor(pass: Pass<A>, finish: (value: A) => B, abandon: (() => void) | undefined) {
-    this.#pass = pass;
-    this.#finish = finish;
-    this.#abandon = abandon;
-  }
-
-  step(): Work<unknown> | null {
-    const work = this.#pass.step();
-    if (work === null) this.result = this.#finish(this.#pass.result);
-    return work;
-  }
-
-  abandon(): void {
-    this.#pass.abandon?.();
-    this.#abandon?.();
-  }
+  let result: B | undefined;
+  return {
+    get result() {
+      return result as B;
+    },
+    step() {
+      const work = pass.step();
+      if (work === null) result = finish(pass.result);
+      return work;
+    },
+    abandon() {
+      pass.abandon?.();
+      abandon?.();
+    },
+  };
 }
 
 /** Makes a pass that runs `first`, if there is one, and then the pass that `next` makes. */
 export function before<T>(first: Pass<unknown> | null, next: () => Pass<T>): Pass<T> {
-  return first === null ? next() : new Before(first, next);
-}
-
-class Before<T> implements Pass<T> {
-  #first: Pass<unknown> | null;
-  #second: Pass<T> | null = null;
-  readonly #next: () => Pass<T>;
-
-  constructor(first: Pass<unknown>, next: () => Pass<T>) {
-    this.#first = first;
-    this.#next = next;
-  }
-
-  get result(): T {
-    return (this.#second as Pass<T>).result;
-  }
-
-  step(): Work<unknown> | null {
-    const work = this.#first?.step() ?? null;
-    if (work !== null) return work;
-    this.#first = null;
-    this.#second ??= this.#next();
-    return this.#second.step();
-  }
-
-  abandon(): void {
-    (this.#first ?? this.#second)?.abandon?.();
-  }
+  if (first === null) return next();
+  let open: Pass<unknown> | null = first;
+  let second: Pass<T> | null = null;
+  return {
+    get result() {
+      return (second as Pass<T>).result;
+    },
+    step() {
+      const work = open?.step() ?? null;
+      if (work !== null) return work;
+      open = null;
+      second ??= next();
+      return second.step();
+    },
+    abandon: () => (open ?? second)?.abandon?.(),
+  };
 }
 
 /** Makes a pass of one work. */
@@ -171,11 +150,7 @@ class Turn<T> implements Work<T> {
 
   wait(): T {
     if (!this.#over) {
-      if (!this.#mayBlock) {
-        throw new TypeError(
-          'wait: this thread may not block, such as a page; await done() instead',
-        );
-      }
+      if (!this.#mayBlock) throw mustAwait();
       this.#moveNow();
     }
     return this.#outcome();

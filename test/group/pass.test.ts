@@ -1,6 +1,7 @@
 /** Passes, in both ways of waiting for what they need. */
 
 import { describe, expect, it } from 'vitest';
+import { mustAwait } from '../../src/group/may-block.js';
 import {
   checkBlocking,
   finished,
@@ -133,9 +134,7 @@ describe('passes that are started in turn', () => {
 
   it('keep going where their thread may not block', async () => {
     const work = startInTurn(() => new Journal().pass('a'), false);
-    expect(() => work.wait()).toThrow(
-      new TypeError('wait: this thread may not block, such as a page; await done() instead'),
-    );
+    expect(() => work.wait()).toThrow(mustAwait());
     expect(await work.done()).toBe('a');
     expect(work.wait()).toBe('a');
   });
