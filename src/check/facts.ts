@@ -6,9 +6,6 @@ import { loadMpi } from '../group/mpi/library/library.js';
 import type { ProcessGroup } from '../group/process-group.js';
 import { currentKernels } from '../ops/kernels.js';
 
-/** Bytes that a rank's facts may take. */
-const ROOM = 2048;
-
 export type Facts = Readonly<Record<string, string>>;
 
 /** Facts about this rank's platform. */
@@ -31,14 +28,9 @@ async function mpiVersion(): Promise<string> {
 /** Every rank's facts, with its host. */
 export function gatherFacts(world: ProcessGroup, own: Facts): Facts[] {
   const host = builtin<typeof import('node:os')>('node:os')?.hostname() ?? '';
-  const bytes = new TextEncoder().encode(JSON.stringify({ ...own, host })).subarray(0, ROOM);
-  const words = new Int32Array(ROOM / 4);
-  new Uint8Array(words.buffer).set(bytes);
-  const all = new Uint8Array(world.allGather(words).wait().buffer.slice(0));
-  return Array.from({ length: world.size }, (_, rank) => {
-    const text = new TextDecoder().decode(all.slice(rank * ROOM, (rank + 1) * ROOM));
-    return JSON.parse(text.replace(/\0.*$/s, '')) as Facts;
-  });
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...own, host }));
+  const all = world.allGather(bytes, { uneven: true }).wait();
+  return all.map((each) => JSON.parse(new TextDecoder().decode(each)));
 }
 
 /** Returns lines about facts in which ranks differ from rank 0. */
