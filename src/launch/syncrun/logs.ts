@@ -40,14 +40,18 @@ export class Logs {
 
   /** Asks the ranks for their flight records. */
   askForRecords(): void {
-    this.#try(() => writeFileSync(`${this.recordPath}.request`, ''));
+    try {
+      writeFileSync(requestIn(this.#folder, this.#name), '');
+    } catch (error) {
+      say(`syncrun: ${(error as Error).message}\n`);
+    }
   }
 
   /** Hint at the flight records that the ranks have written; empty if there are none. */
   get recordHint(): string {
-    const written = readdirSync(this.#folder).some((name) => this.#isRecord(name));
     const command = `syncrun --analyze ${this.recordPath}_*.record.json`;
-    return written ? `syncrun: where each rank stood: ${command}\n` : '';
+    const { length } = recordsIn(this.#folder, this.#name);
+    return length > 0 ? `syncrun: where each rank stood: ${command}\n` : '';
   }
 
   /**
@@ -78,23 +82,9 @@ export class Logs {
     }
   }
 
-  #isRecord(name: string): boolean {
-    return name.startsWith(`${this.#name}_`) && /_\d+\.record\.json$/.test(name);
-  }
-
   #removeRecords(): void {
-    rmSync(`${this.recordPath}.request`, { force: true });
-    for (const name of readdirSync(this.#folder)) {
-      if (this.#isRecord(name)) rmSync(join(this.#folder, name));
-    }
-  }
-
-  #try(write: () => void): void {
-    try {
-      write();
-    } catch (error) {
-      say(`syncrun: ${(error as Error).message}\n`);
-    }
+    rmSync(requestIn(this.#folder, this.#name), { force: true });
+    for (const path of recordsIn(this.#folder, this.#name)) rmSync(path);
   }
 
   /** Makes a new log in place of an old one, never through a link. @returns its descriptor */
@@ -128,6 +118,14 @@ export class Logs {
       return '';
     }
   }
+}
+
+/** File that asks the ranks for their flight records, and the records that are there. */
+export const requestIn = (folder: string, logName: string) => join(folder, `${logName}.request`);
+
+export function recordsIn(folder: string, logName: string): string[] {
+  const names = readdirSync(folder).filter((name) => name.startsWith(`${logName}_`));
+  return names.filter((name) => /_\d+\.record\.json$/.test(name)).map((name) => join(folder, name));
 }
 
 function readTail(path: string): string {

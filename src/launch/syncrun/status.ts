@@ -1,9 +1,9 @@
 /** `syncrun --status`: the jobs that write their logs to a folder, and where their ranks stand. */
 
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync, writeFileSync } from 'node:fs';
 import { analyze, readRecord } from './analyze.js';
 import { type Job, runningJobs } from './job-file.js';
+import { recordsIn, requestIn } from './logs.js';
 
 /** Milliseconds that ranks have to write their records, and between looks for them. */
 const ANSWER_MS = 2500;
@@ -26,10 +26,10 @@ export async function statusOfJobs(folder: string): Promise<string> {
 }
 
 async function statusOf(folder: string, { pid, script, logName }: Job): Promise<string> {
-  const request = join(folder, `${logName}.request`);
+  const request = requestIn(folder, logName);
   writeFileSync(request, '');
   const asked = statSync(request).mtimeMs;
-  const fresh = () => recordsOf(folder, logName).filter((path) => statSync(path).mtimeMs >= asked);
+  const fresh = () => recordsIn(folder, logName).filter((path) => statSync(path).mtimeMs >= asked);
   const limit = performance.now() + ANSWER_MS;
   // Each record tells the number of ranks.
   const isWhole = () => {
@@ -42,9 +42,4 @@ async function statusOf(folder: string, { pid, script, logName }: Job): Promise<
   const records = fresh().map(readRecord);
   const where = records.length === 0 ? 'no rank has said where it stands\n' : analyze(records);
   return `process ${pid} runs ${script}\n${where}`;
-}
-
-function recordsOf(folder: string, logName: string): string[] {
-  const names = readdirSync(folder).filter((name) => name.startsWith(`${logName}_`));
-  return names.filter((name) => /_\d+\.record\.json$/.test(name)).map((name) => join(folder, name));
 }
