@@ -11,7 +11,7 @@ import {
 } from '../launch/world/launch.js';
 import type { StartRank } from '../launch/world/rank.js';
 import { Ranks } from '../launch/world/ranks.js';
-import { START_TIMEOUT } from '../launch/world/timer.js';
+import { START_TIMEOUT } from '../launch/world/signals.js';
 import { HereRank } from './here-rank.js';
 import { type MakeWorker, type WorkerEvents, workerStarter } from './worker-rank.js';
 

@@ -1,10 +1,8 @@
 /** The rest of a rank in a relay world: it awaits messages, and never blocks. */
 
+import { startTimer, type Timer } from '../../core/timer.js';
 import { mustAwait } from '../may-block.js';
 import type { Rest } from '../rounds/waiting.js';
-
-/** Longest time of a timer. */
-const MAX_TIMER_MS = 0x7fffffff;
 
 export class Bell implements Rest {
   readonly mayBlock = false;
@@ -26,11 +24,11 @@ export class Bell implements Rest {
   }
 
   async pause(_waited: number, left: number): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    let timer: Timer;
     await new Promise<void>((wake) => {
       this.#waiters.push(wake);
       // One millisecond more: a deadline has passed only after it.
-      if (left < MAX_TIMER_MS) timer = setTimeout(wake, Math.max(0, left) + 1);
+      timer = startTimer((Math.max(0, left) + 1) / 1000, wake);
     });
     clearTimeout(timer);
   }

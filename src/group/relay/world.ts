@@ -4,6 +4,7 @@ import { checkInteger, checkType } from '../../core/checks.js';
 import { describeError, RankFailedError } from '../../core/errors.js';
 import { checkOptionNames } from '../../core/options.js';
 import { show } from '../../core/show.js';
+import { startTimer, type Timer } from '../../core/timer.js';
 import { recorder } from '../rounds/recorder.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
@@ -27,9 +28,6 @@ export interface RelayWorldOptions {
   /** Seconds that a collective, and the way into the world, may take by default. Default 600. */
   timeout?: number;
 }
-
-/** A timer cannot run longer than this. */
-const MAX_TIMER_MS = 0x7fffffff;
 
 /**
  * Joins the world of a hub, for `init({ world: await relayWorld(...) })`. Resolves when the hub has
@@ -83,15 +81,12 @@ export class RelayWorld implements World {
 
   /** Asks the hub to be let in; used by {@link relayWorld}. */
   async join(hello: Hello): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const milliseconds = this.timeout * 1000;
+    let timer: Timer;
     try {
       await new Promise<void>((resolve, reject) => {
         this.#joining = { resolve, reject };
-        if (milliseconds < MAX_TIMER_MS) {
-          const late = `relayWorld: no answer from the hub within ${this.timeout} s`;
-          timer = setTimeout(() => reject(new Error(late)), milliseconds);
-        }
+        const late = `relayWorld: no answer from the hub within ${this.timeout} s`;
+        timer = startTimer(this.timeout, () => reject(new Error(late)));
         this.#link.listen({
           message: (data) => this.#receive(data),
           closed: (why) => this.#lose(why),

@@ -3,7 +3,7 @@
  * when all have reached them, and tells everyone of the first failure, and of the end.
  */
 
-import { startTimer, type Timer } from '../world/timer.js';
+import { startTimer, type Timer } from '../../core/timer.js';
 import { type Failure, failure } from './errors.js';
 import type { Channel, Formation, Join, Keys, Listener, Message } from './messages.js';
 

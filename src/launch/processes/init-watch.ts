@@ -4,7 +4,7 @@
  */
 
 import { readFileSync } from 'node:fs';
-import { startTimer, type Timer } from '../world/timer.js';
+import { startTimer, type Timer } from '../../core/timer.js';
 
 /** Seconds longer if no rank here is stopped: then another host's launcher can tell which one is. */
 const OTHERS_FIRST = 1;

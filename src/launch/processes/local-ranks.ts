@@ -2,8 +2,8 @@
 
 import { hostname } from 'node:os';
 import { describeError } from '../../core/errors.js';
+import { startTimer, type Timer } from '../../core/timer.js';
 import { rankVariables } from '../common/rank-variables.js';
-import { startTimer, type Timer } from '../world/timer.js';
 import { Child, exitCodeOf } from './child.js';
 import { type Failure, failure } from './errors.js';
 import { InitWatch } from './init-watch.js';

@@ -4,8 +4,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { checkOptionNames } from '../../core/options.js';
 import { show, showText } from '../../core/show.js';
-import { DEFAULT_GRACE } from '../world/signals.js';
-import { START_TIMEOUT } from '../world/timer.js';
+import { DEFAULT_GRACE, START_TIMEOUT } from '../world/signals.js';
 import { checkSecret } from './secret.js';
 
 export const MASTER_PORT = 8118;

@@ -3,7 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { startTimer } from '../world/timer.js';
+import { startTimer } from '../../core/timer.js';
 import { failure, LaunchError } from './errors.js';
 import { type Session, shakeHands, stretch } from './handshake.js';
 import { Hub } from './hub.js';

@@ -13,7 +13,7 @@ import {
   type WorldOptions,
 } from '../world/launch.js';
 import { Ranks } from '../world/ranks.js';
-import { START_TIMEOUT } from '../world/timer.js';
+import { START_TIMEOUT } from '../world/signals.js';
 import type { RankEvents, ResourceLimits } from './events.js';
 import { type RankThreadOptions, type ThreadEvents, threadStarter } from './rank-thread.js';
 import { findTsx } from './typescript.js';

@@ -5,6 +5,7 @@
  */
 
 import { describeError } from '../../core/errors.js';
+import { startTimer, type Timer } from '../../core/timer.js';
 import {
   createThreadWorld,
   failThreadWorld,
@@ -14,7 +15,6 @@ import {
 } from '../../group/thread/world.js';
 import type { RankEnd, RunningRank, StartRank } from './rank.js';
 import { DEFAULT_GRACE, failureStatus } from './signals.js';
-import { startTimer, type Timer } from './timer.js';
 
 /** Seconds that the other ranks have for their own words after a rank has failed. */
 const LAST_WORDS = 1;

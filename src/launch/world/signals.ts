@@ -4,6 +4,8 @@
 export const END_SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 export type EndSignal = keyof typeof END_SIGNALS;
 
+/** Seconds for ranks to start, by default. */
+export const START_TIMEOUT = 600;
 /** Seconds that ranks have by default after they were asked to end. */
 export const DEFAULT_GRACE = 5;
 

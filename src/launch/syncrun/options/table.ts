@@ -1,8 +1,7 @@
 /** The options of `syncrun`, MindSpore's msrun's and some more, and its help text. */
 
 import { MASTER_PORT } from '../../processes/index.js';
-import { DEFAULT_GRACE } from '../../world/signals.js';
-import { START_TIMEOUT } from '../../world/timer.js';
+import { DEFAULT_GRACE, START_TIMEOUT } from '../../world/signals.js';
 import { logName } from './log-name.js';
 import * as values from './values.js';
 

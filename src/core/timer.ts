@@ -2,8 +2,6 @@
 
 export type Timer = ReturnType<typeof setTimeout> | undefined;
 
-/** Seconds for ranks to start, by default. */
-export const START_TIMEOUT = 600;
 /** Longest time of a timer; longer times mean forever. */
 const MAX_TIMER_MS = 0x7fffffff;
 
