@@ -230,11 +230,7 @@ export abstract class BatchNorm {
   }
 
   /** Rules among the options that both layers have and show nowhere. */
-  protected commonRules(): {
-    reproducible: boolean;
-    groupGradients: boolean;
-    onNonFinite: string;
-  } {
+  protected commonRules() {
     const { reproducible, groupGradients, onNonFinite } = this.#setup;
     return { reproducible, groupGradients, onNonFinite };
   }

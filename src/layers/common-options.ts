@@ -42,15 +42,15 @@ export interface CommonOptions {
   onNonFinite?: NonFiniteRule;
 }
 
-export const COMMON_OPTIONS = [
-  'eps',
-  'dtype',
-  'name',
-  'channelsLast',
-  'reproducible',
-  'groupGradients',
-  'onNonFinite',
-];
+/** Their defaults. */
+export const COMMON_USUAL = {
+  eps: 1e-5,
+  dtype: 'float32',
+  channelsLast: false,
+  reproducible: false,
+  groupGradients: false,
+  onNonFinite: 'skip',
+} as const;
 
 /** The common options, checked and filled in. */
 export interface CommonSetup {
@@ -120,11 +120,8 @@ export function unusualOptions(options: object, usual: object): string {
 /** Checks the options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
   const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
-  const groupGradients = checkType(
-    options.groupGradients ?? false,
-    'boolean',
-    `${label}: groupGradients`,
-  );
+  const { groupGradients = false } = options;
+  checkType(groupGradients, 'boolean', `${label}: groupGradients`);
   if (groupGradients && !reproducible) {
     throw new RangeError(`${label}: groupGradients needs reproducible: true, got ${reproducible}`);
   }

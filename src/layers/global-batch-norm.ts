@@ -19,7 +19,7 @@ import { checkChannels, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
-  COMMON_OPTIONS,
+  COMMON_USUAL,
   type CommonOptions,
   type CommonSetup,
   commonSetup,
@@ -58,29 +58,11 @@ export interface GlobalBatchNormOptions extends CommonOptions {
   useBatchStatistics?: boolean | null;
 }
 
+const USUAL = { ...COMMON_USUAL, momentum: 0.9, affine: true, useBatchStatistics: null };
 const OPTIONS = [
-  ...COMMON_OPTIONS,
-  'deviceNumEachGroup',
-  'momentum',
-  'affine',
-  'gammaInit',
-  'betaInit',
-  'movingMeanInit',
-  'movingVarInit',
-  'useBatchStatistics',
+  ...[...Object.keys(USUAL), 'name', 'deviceNumEachGroup'],
+  ...['gammaInit', 'betaInit', 'movingMeanInit', 'movingVarInit'],
 ];
-
-const USUAL = {
-  eps: 1e-5,
-  momentum: 0.9,
-  affine: true,
-  useBatchStatistics: null,
-  dtype: 'float32',
-  channelsLast: false,
-  reproducible: false,
-  groupGradients: false,
-  onNonFinite: 'skip',
-};
 
 export class GlobalBatchNorm extends BatchNorm {
   static {

@@ -18,7 +18,7 @@ import { checkChannels, checkMomentum } from './checks.js';
 import {
   type AffineOption,
   affineParts,
-  COMMON_OPTIONS,
+  COMMON_USUAL,
   type CommonOptions,
   commonSetup,
   labelOf,
@@ -41,7 +41,8 @@ export interface SyncBatchNormOptions extends CommonOptions {
   processGroup?: string | ProcessGroup | null;
 }
 
-const OPTIONS = [...COMMON_OPTIONS, 'momentum', 'affine', 'trackRunningStats', 'processGroup'];
+const USUAL = { ...COMMON_USUAL, momentum: 0.1, affine: true, trackRunningStats: true };
+const OPTIONS = [...Object.keys(USUAL), 'name', 'processGroup'];
 
 /** `There` for an option that is true, null for false, and either if the types do not tell. */
 type When<Option, There> = Option extends true ? There : Option extends false ? null : There | null;
@@ -50,18 +51,6 @@ type PartOf<A, Key extends 'weight' | 'bias'> = A extends boolean
   : A extends Record<Key, infer Part>
     ? Part
     : boolean;
-
-const USUAL = {
-  eps: 1e-5,
-  momentum: 0.1,
-  affine: true,
-  trackRunningStats: true,
-  dtype: 'float32',
-  channelsLast: false,
-  reproducible: false,
-  groupGradients: false,
-  onNonFinite: 'skip',
-};
 
 /**
  * The type follows the options: `new SyncBatchNorm(2).weight` is a Parameter, with `affine: false`
