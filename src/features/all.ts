@@ -4,6 +4,7 @@ import { loadWhenChecked } from '../core/check-mode.js';
 import { loadAtInit } from '../core/features.js';
 
 loadAtInit(() => import('./foreign.js'));
+loadAtInit(() => import('./unshared.js'));
 loadAtInit(() => import('./float64.js'));
 loadAtInit(() => import('./float16.js'));
 loadAtInit(() => import('./bfloat16.js'));

@@ -98,7 +98,7 @@ export class Synchronization {
   ): Saved {
     const statistics = this.#keeper.take(affine.weight);
     try {
-      const input = nearInput(x, layout, this.#kernels);
+      const input = nearInput(x, y, layout, this.#kernels, this.reproducible);
       runNow(batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)));
       return this.#normalize(y, input, layout, affine, group, options, statistics);
     } catch (error) {
@@ -117,7 +117,7 @@ export class Synchronization {
     options: BatchOptions = {},
   ): Pass<Saved> {
     const statistics = this.#keeper.take(affine.weight);
-    const input = nearInput(x, layout, this.#kernels);
+    const input = nearInput(x, y, layout, this.#kernels, this.reproducible);
     return after(
       batchStatistics(statistics, input, layout, this.#scope(group, options, affine.eps)),
       () => this.#normalize(y, input, layout, affine, group, options, statistics),
@@ -137,7 +137,7 @@ export class Synchronization {
   ): Saved {
     const areFinite = finishStatistics(statistics, affine.eps, layout, this.#kernels);
     this.#learn(statistics, options, areFinite);
-    normalizeBatch(y, input, statistics, affine, layout, this.#kernels);
+    normalizeBatch(y, input, statistics, affine, layout);
     return { statistics, layout, group };
   }
 

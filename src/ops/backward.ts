@@ -16,7 +16,7 @@ import type { Work } from '../group/transport.js';
 import type { ChannelRange, GradientSums, Normalization } from '../kernels/kernels.js';
 import { runApart } from './extremes.js';
 import type { Kernels } from './kernels.js';
-import { blocksOf, Near } from './memory/near.js';
+import { blocksOf, kernelsOver, Near } from './memory/near.js';
 import { scratch } from './memory/scratch.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
@@ -59,7 +59,9 @@ export class BackwardPass implements Pass<GradientSums> {
     const { mean, invstd, weight, count, channelsPerBlock } = statistics;
     const sums = scratch(scope.kernels, 'sums', 2 * layout.channels);
     this.result = { dy: sums.first, dyXhat: sums.second };
-    const { kernels } = scope;
+    const kernels = scope.reproducible
+      ? scope.kernels
+      : kernelsOver(scope.kernels, layout, x, dy, dx);
     this.#x = new Near(kernels, 'x', x, layout);
     this.#dy = new Near(kernels, 'dy', dy, layout);
     // Takes the place of dy's copy, if there is one.
@@ -108,7 +110,7 @@ export class BackwardPass implements Pass<GradientSums> {
       this.#x.bring(block);
       this.#dy.bring(block);
       if (!needsSums) continue;
-      if (this.#extremes === null) this.#sum(this.#scope.kernels, block);
+      if (this.#extremes === null) this.#sum(this.#x.kernels, block);
       else this.#runApart(block, (kernels, range) => this.#sum(kernels, range));
     }
     return this.#group === null ? null : this.#group.start(this.#block);
@@ -117,7 +119,7 @@ export class BackwardPass implements Pass<GradientSums> {
   #finishBlock(): void {
     // The latest first: it is still in the cache.
     for (const block of this.#blocks(this.#dx).reverse()) {
-      if (this.#extremes === null) this.#map(this.#scope.kernels, block);
+      if (this.#extremes === null) this.#map(this.#x.kernels, block);
       else this.#runApart(block, (kernels, range) => this.#map(kernels, range));
       this.#dx.deliver(block);
     }
@@ -140,6 +142,6 @@ export class BackwardPass implements Pass<GradientSums> {
   }
 
   #runApart(block: ChannelRange, stage: (kernels: Kernels, range: ChannelRange) => void): void {
-    runApart(this.#extremes ?? [], block, this.#scope.kernels, stage);
+    runApart(this.#extremes ?? [], block, this.#x.kernels, stage);
   }
 }

@@ -8,15 +8,24 @@ import type { Layout } from '../core/layout.js';
 import { finished, type Pass } from '../group/pass.js';
 import { extremesOf, LEAST_EPS, MOST, runApart, sumTinyAgain } from './extremes.js';
 import type { Kernels } from './kernels.js';
-import { blocksOf, Near } from './memory/near.js';
+import { blocksOf, kernelsOver, Near } from './memory/near.js';
 import type { Statistics } from './memory/statistics.js';
 import { exactMerging } from './merge/exact-merging.js';
 import { mergeMoments } from './merge/merge.js';
 import type { Affine, Scope } from './scope.js';
 
-/** x for both halves of a pass: `batchStatistics` brings it, and `normalizeBatch` takes its data. */
-export function nearInput(x: TensorData, layout: Layout, kernels: Kernels): Near {
-  return new Near(kernels, 'x', x, layout);
+/**
+ * x for both halves of a pass whose output is y: `batchStatistics` brings it, and `normalizeBatch`
+ * takes its data.
+ */
+export function nearInput(
+  x: TensorData,
+  y: TensorData,
+  layout: Layout,
+  kernels: Kernels,
+  reproducible: boolean,
+): Near {
+  return new Near(reproducible ? kernels : kernelsOver(kernels, layout, x, y), 'x', x, layout);
 }
 
 /** Writes count, mean and M2 of the group's batch, bitwise the same on all its ranks. */
@@ -38,7 +47,7 @@ export function batchStatistics(
   const { mean, m2 } = statistics;
   for (const block of blocksOf(layout, all, input, input)) {
     input.bring(block);
-    statistics.count = kernels.moments(mean, m2, x, layout, block);
+    statistics.count = input.kernels.moments(mean, m2, x, layout, block);
   }
   if (scope.eps < LEAST_EPS) sumTinyAgain(statistics, x, layout);
   const own = kernels.channelsPerBlock(layout);
@@ -70,13 +79,12 @@ export function finishStatistics(
 /** Normalises x by the finished statistics of a batch, with the tail, into y, which may be x. */
 export function normalizeBatch(
   y: TensorData,
-  { data: x }: Near,
+  input: Near,
   statistics: Statistics,
   affine: Affine,
   layout: Layout,
-  kernels: Kernels,
 ): void {
-  normalize(y, x, null, statistics, affine, layout, kernels);
+  normalize(y, input, true, statistics, affine, layout);
 }
 
 /** Normalises x by a given mean and variance. */
@@ -94,26 +102,27 @@ export function normalizeBy(
   statistics.mean.set(mean);
   for (let c = 0; c < mean.length; c++) invstd[c] = 1 / Math.sqrt(variance[c] + affine.eps);
   statistics.extremes = extremesOf(invstd, layout.dtype);
-  const input = nearInput(x, layout, kernels);
-  normalize(y, input.data, input, statistics, affine, layout, kernels);
+  const input = nearInput(x, y, layout, kernels, false);
+  normalize(y, input, false, statistics, affine, layout);
 }
 
-/** @param input brings x, block by block; null: x is there */
+/** @param isThere false if x must be brought */
 function normalize(
   y: TensorData,
-  x: TensorData,
-  input: Near | null,
+  input: Near,
+  isThere: boolean,
   { mean, invstd, extremes }: Statistics,
   { weight, bias, tail }: Affine,
   layout: Layout,
-  kernels: Kernels,
 ): void {
+  const { kernels, data: x } = input;
   const by = { mean, invstd, weight, bias };
   const all = { from: 0, to: layout.channels };
   // In the place of x, if that is a copy.
   const target = new Near(kernels, 'x', y, layout);
-  for (const block of blocksOf(layout, all, input ?? target, target)) {
-    input?.bring(block);
+  // The latest first: it is still in the cache.
+  for (const block of blocksOf(layout, all, isThere ? target : input, target).reverse()) {
+    if (!isThere) input.bring(block);
     if (extremes === null && !tail) {
       kernels.normalize(target.data, x, by, layout, block);
     } else {

@@ -129,6 +129,14 @@ describe('a bundle for browsers', () => {
     for (const [i, value] of both.entries()) expect(value).toBeCloseTo(expected[i], 6);
   });
 
+  it('takes a second memory for foreign arrays once it is imported, to the same bits', () => {
+    for (const [rank, { foreign }] of page.with.entries()) {
+      expect(foreign).toEqual([1, ...page.without[rank].foreign.slice(1)]);
+      expect(page.without[rank].foreign[0]).toBe(0);
+      expect(new Set(foreign as number[]).size).toBeGreaterThan(90);
+    }
+  });
+
   it('gives the bits of one rank once reproducible sums are imported', () => {
     const layer = new SyncBatchNorm(2, { reproducible: true });
     layer.forward(Tensor.from(BATCH, [6, 2]));
@@ -157,6 +165,7 @@ it('a bundle for Node has all of it without being asked', async () => {
   expect(stderr).toBe('');
   expect(stdout.trim().split('\n')).toEqual([
     ...[
+      'foreign 101',
       'float64 6',
       'float16 6',
       'bfloat16 6',

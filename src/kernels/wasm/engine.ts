@@ -89,6 +89,10 @@ export interface EngineOptions {
   relaxed?: boolean;
   /** The most memory, in pages of 64 KiB. Default: as much as can be reserved, up to 4 GiB. */
   maxPages?: number;
+  /** A memory of `maxPages` pages, instead of one that grows. */
+  memory?: WebAssembly.Memory;
+  /** Makes a binary of one that imports a shared memory. Default: none. */
+  adapt?: (binary: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 }
 
 /** Reserves as much of `maxPages` as the engine grants. */
@@ -200,9 +204,13 @@ function stagesOf(
 
 /** @throws if the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
-  const { memory, maxPages } = createMemory(Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES));
+  const { adapt = (binary) => binary } = options;
+  const most = Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES);
+  const { memory, maxPages } = options.memory
+    ? { memory: options.memory, maxPages: most }
+    : createMemory(most);
   const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>
-    new WebAssembly.Instance(new WebAssembly.Module(binary), { env: { memory }, ...imports })
+    new WebAssembly.Instance(new WebAssembly.Module(adapt(binary)), { env: { memory }, ...imports })
       .exports;
   const common = instantiate(decode(base), {});
   const allocate = common.allocate as (bytes: number) => number;

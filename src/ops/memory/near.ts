@@ -15,8 +15,34 @@ const MOST = 4 << 20;
 /** Bytes of a block, which stays in the second-level cache beside two others. */
 const BLOCK = 384 << 10;
 
+/** Least bytes of a tensor for which other kernels are chosen: they must be told of statistics. */
+const LEAST = 64 << 10;
+
+/** Chooses kernels for tensors outside the memory of `kernels`; see unshared.ts. */
+type Choose = (kernels: Kernels, channels: number) => Kernels;
+
+let choose: Choose | undefined;
+
+/** Called by src/features/unshared.ts. */
+export function fillUnshared(filling: Choose): void {
+  choose = filling;
+}
+
+/** The kernels for stages that read and write these tensors and no others. */
+export function kernelsOver(
+  kernels: Kernels,
+  { channels }: Layout,
+  a: TensorData,
+  b: TensorData,
+  c = a,
+): Kernels {
+  if (kernels.isNear(a) || kernels.isNear(b) || kernels.isNear(c)) return kernels;
+  return choose && a.byteLength >= LEAST ? choose(kernels, channels) : kernels;
+}
+
 /** A tensor where the kernels read and write it: itself, or a copy. */
 export class Near {
+  readonly kernels: Kernels;
   readonly data: TensorData;
   readonly isCopy: boolean;
   readonly #array: TensorData;
@@ -24,6 +50,7 @@ export class Near {
 
   /** @param use the place of a copy; dx takes over that of dy */
   constructor(kernels: Kernels, use: 'x' | 'dy', array: TensorData, layout: Layout) {
+    this.kernels = kernels;
     this.data = copyOf(kernels, use, array, layout);
     this.isCopy = this.data !== array;
     this.#array = array;

@@ -4,6 +4,7 @@ import 'syncbn/float64';
 import 'syncbn/masks';
 import 'syncbn/reproducible';
 import 'syncbn/tail';
+import 'syncbn/unshared';
 import { runRank } from 'syncbn/browser';
 import { tryAll } from './trials.js';
 
