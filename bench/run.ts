@@ -63,8 +63,9 @@ async function measure(
       latencies.push(...(await measureLatencies(ranks, { compare, seconds, onLatency })));
     }
     if (parts.includes('gradients') && ranks > 1) {
-      gradients.push(await measureGradients(ranks, compare, python, seconds));
-      tell('gradients', ranks, 'ResNet-50');
+      const onStep = (text: string) =>
+        console.error(`gradients, ${ranksText(ranks)}, ${Math.round(process.uptime())} s: ${text}`);
+      gradients.push(await measureGradients(ranks, compare, python, seconds, onStep));
     }
     for (const part of VARIANT_PARTS.filter((own) => parts.includes(own))) {
       const onTask = ({ shape, channelsLast }: VariantScore['task']) =>

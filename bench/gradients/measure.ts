@@ -22,6 +22,7 @@ export async function measureGradients(
   compare: boolean,
   python: Python | null,
   seconds: number,
+  tell: (text: string) => void,
 ): Promise<GradientScores> {
   const script = new URL('./threads-rank.js', import.meta.url);
   const contestants: Contestant[] = [startThreads(THREADS, script, ranks)];
@@ -37,7 +38,7 @@ export async function measureGradients(
     }
     if (python !== null) contestants.push(startFlatAverage(python, ranks));
     // Float32 of exact halves: a mean of 3 ranks is off by less than a unit in the last place.
-    const scores = await play(contestants, task, seconds, 4e-6);
+    const scores = await play(contestants, task, seconds, 4e-6, tell);
     const numbers = task.lengths.reduce((sum, length) => sum + length);
     return { ranks, arrays: task.lengths.length, bytes: 4 * numbers, scores };
   } finally {

@@ -39,21 +39,39 @@ const ENVIRONMENT = {
   GLOO_SOCKET_IFNAME: process.platform === 'darwin' ? 'lo0' : 'lo',
 };
 
+/** Seconds that a Python has to load PyTorch. */
+const LOADING = 60;
+/** Prints PyTorch's version; its last line of an error says what is missing. */
+const ASK = `import torch, torch.distributed as dist
+if not (dist.is_available() and dist.is_gloo_available()):
+    raise ImportError(f'PyTorch {torch.__version__} was built without gloo')
+print(torch.__version__)`;
+
 /**
  * The Python at `path`, or else the first on the PATH that has PyTorch; null where there is none.
- * @throws Error when `path` has no PyTorch
+ * @throws Error that says what `path` lacks
  */
 export async function findPython(path: string | undefined): Promise<Python | null> {
-  const ask = 'import torch; print(torch.__version__)';
-  for (const candidate of path === undefined ? ['python3', 'python'] : [path]) {
+  for (const candidate of path === undefined ? ['python3', 'python', '/usr/bin/python3'] : [path]) {
     try {
-      const { stdout } = await promisify(execFile)(candidate, ['-c', ask]);
+      const { stdout } = await promisify(execFile)(candidate, ['-c', ASK], {
+        timeout: LOADING * 1000,
+      });
       return { path: candidate, version: stdout.trim() };
     } catch (cause) {
-      if (path !== undefined) throw new Error(`bench: ${path} has no PyTorch`, { cause });
+      if (path === undefined) continue;
+      throw new Error(`bench: --python ${path}: ${reasonOf(cause)}`, { cause });
     }
   }
   return null;
+}
+
+function reasonOf(cause: unknown): string {
+  const { code, killed, stderr } = cause as { code?: unknown; killed?: boolean; stderr?: string };
+  if (code === 'ENOENT') return 'there is no such program';
+  if (killed) return `PyTorch was not loaded in ${LOADING} seconds`;
+  const last = stderr?.trim().split('\n').at(-1);
+  return last || `PyTorch cannot be loaded: ${(cause as Error).message}`;
 }
 
 /** `ranks` processes with one thread each that average gradients. */

@@ -1,6 +1,10 @@
 /** Those who take turns: the same work, each on ranks of its own, idle while others measure. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Reply, Request, WorkErrors } from './protocol.js';
+
+/** Seconds that a rank has for one request. */
+export const PATIENCE = 60;
 
 export interface Contestant {
   /** As tables name it, with its version. */
@@ -15,6 +19,8 @@ export interface Contestant {
 /** One rank, wherever it runs. */
 export interface Link {
   ask(request: Request): Promise<Reply>;
+  /** What the rank said last, for the error of one that does not answer; default: nothing. */
+  readonly lastWords?: () => string;
 }
 
 /** A contestant whose ranks are reached by links. */
@@ -22,11 +28,19 @@ export class LinkedContestant implements Contestant {
   readonly name: string;
   readonly #links: readonly Link[];
   readonly #close: () => Promise<void>;
+  readonly #seconds: number;
 
-  constructor(name: string, links: readonly Link[], close: () => Promise<void>) {
+  /** @param seconds for one request */
+  constructor(
+    name: string,
+    links: readonly Link[],
+    close: () => Promise<void>,
+    seconds = PATIENCE,
+  ) {
     this.name = name;
     this.#links = links;
     this.#close = close;
+    this.#seconds = seconds;
   }
 
   async prepare(task: unknown): Promise<WorkErrors> {
@@ -54,12 +68,26 @@ export class LinkedContestant implements Contestant {
     return Promise.all(
       this.#links.map(async (link, rank) => {
         const who = `${this.name}, rank ${rank}`;
-        const reply = await link.ask(request).catch((cause: Error) => {
+        const reply = await this.#inTime(link, request).catch((cause: Error) => {
           throw new Error(`${who}: ${cause.message}`, { cause });
         });
         if ('failure' in reply) throw new Error(`${who}: ${reply.failure}`);
         return reply;
       }),
     );
+  }
+  async #inTime(link: Link, request: Request): Promise<Reply> {
+    const timer = new AbortController();
+    const late = sleep(this.#seconds * 1000, null, { signal: timer.signal }).then(() => {
+      const words = link.lastWords?.();
+      throw new Error(
+        `no reply to '${request.ask}' in ${this.#seconds} seconds${words ? `: ${words}` : ''}`,
+      );
+    });
+    try {
+      return await Promise.race([link.ask(request), late]);
+    } finally {
+      timer.abort();
+    }
   }
 }

@@ -8,13 +8,13 @@ import type { Reply, Request } from './protocol.js';
 export class LineLink implements Link {
   readonly #lines: AsyncIterator<string>;
   readonly #output: Writable;
-  readonly #lastWords: () => string;
+  readonly lastWords: () => string;
 
   /** @param lastWords what an error adds when the process ended without a reply */
   constructor(input: Readable, output: Writable, lastWords: () => string) {
     this.#lines = createInterface({ input })[Symbol.asyncIterator]();
     this.#output = output;
-    this.#lastWords = lastWords;
+    this.lastWords = lastWords;
     // A process that has ended is noticed where its reply is missing.
     output.on('error', () => {});
   }
@@ -27,7 +27,7 @@ export class LineLink implements Link {
   /** The next line that the other side writes. */
   async read<T>(): Promise<T> {
     const line = await this.#lines.next();
-    if (line.done) throw new Error(`a process ended: ${this.#lastWords()}`);
+    if (line.done) throw new Error(`a process ended: ${this.lastWords()}`);
     return JSON.parse(line.value) as T;
   }
 }

@@ -33,6 +33,7 @@ const PAUSE_MILLISECONDS = 10;
 /**
  * Every contestant prepares the task, then measures each of its works in turn.
  * @param seconds for each work of each contestant, warm-up excluded
+ * @param tell hears who is ready, and each round
  * @throws Error where a result is further than `tolerance` from the reference
  */
 export async function play(
@@ -40,6 +41,7 @@ export async function play(
   task: unknown,
   seconds: number,
   tolerance: number,
+  tell: (text: string) => void = () => {},
 ): Promise<Score[]> {
   const entries: Entry[] = [];
   // One after the other: some make gigabytes of references.
@@ -50,6 +52,7 @@ export async function play(
       }
       entries.push({ contestant, work, error, calls: 1, samples: 1, times: [] });
     }
+    tell(`${contestant.name}: right`);
   }
   for (const entry of entries) await warmUp(entry, seconds);
   for (let round = 0; round < ROUNDS; round++) {
@@ -58,6 +61,7 @@ export async function play(
       const { contestant, work, calls, samples } = entry;
       entry.times.push(...(await contestant.turn(work, calls, samples)));
     }
+    tell(`round ${round + 1} of ${ROUNDS}`);
   }
   return entries.map(({ contestant: { name }, work, error, times }) => {
     return { name, work, error, time: spreadOf(times) };
