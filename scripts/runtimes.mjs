@@ -47,7 +47,7 @@ const BRIEF = [...SUITES, 'deno', 'bun'];
 const TESTS = ['test/group', 'test/layers', 'test/launch'];
 const BRIEF_TESTS = [
   ...['thread-contract', 'groups', 'failures', 'world'].map((name) => `test/group/${name}.test.ts`),
-  ...['oracle', 'bitwise', 'passes'].map((name) => `test/layers/${name}.test.ts`),
+  ...['oracle', 'bitwise', 'passes', 'float16-array'].map((name) => `test/layers/${name}.test.ts`),
   ...['launch', 'scripts', 'ending', 'signals'].map((name) => `test/launch/${name}.test.ts`),
 ];
 

@@ -22,6 +22,7 @@ import { portWorld } from './port-world.js';
 import { type RecomputeScript, recompute } from './recompute.js';
 import { type CheckedScript, runChecked } from './run-checked.js';
 import { type DoorScript, runDoor } from './run-door.js';
+import { type Float16Script, runFloat16 } from './run-float16.js';
 import type { Share, StepScript } from './run-jax.js';
 import {
   broadcastLayer,
@@ -62,6 +63,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   collectives: (data: CollectiveScript) => runCollectives(data),
   contract: (sections: string[]) => runContract(sections),
   door: (data: DoorScript) => runDoor(data),
+  float16: (data: Float16Script) => runFloat16(data),
   groups: (data: GroupStep[]) => runGroups(data),
   layer: (data: LayerScript) => (data.awaited ? runAwaited(data) : runLayer(data)),
   layers: (data: LayerScript[]) => runLayers(data),
