@@ -33,7 +33,7 @@ import {
   runNumbered,
 } from './run-layer.js';
 import { runParallel, runSkips, type SkipScript, trainModel } from './run-parallel.js';
-import type { FitScript } from './run-tfjs.js';
+import type { FitScript, MaskedScript } from './run-tfjs.js';
 import type { MemoryScript } from './run-tfjs-memory.js';
 import type { Scenario } from './run-tfjs-scenarios.js';
 
@@ -78,6 +78,7 @@ const TASKS: Record<string, (data: never) => unknown> = {
   'tfjs-scenario': async (data: Scenario) =>
     (await import('./run-tfjs-scenarios.js')).runScenario(data),
   'tfjs-loop': async (data: { split: number[][] }) => (await import('./run-tfjs.js')).runLoop(data),
+  'tfjs-masked': async (data: MaskedScript) => (await import('./run-tfjs.js')).runMasked(data),
   'tfjs-memory': async (data: MemoryScript) =>
     (await import('./run-tfjs-memory.js')).runMemory(data),
   'tfjs-failing': async () => (await import('./run-tfjs-memory.js')).runFailing(),

@@ -9,7 +9,10 @@ import {
   part,
   perceptron,
   type Samples,
+  type SequenceKind,
   samples,
+  sequenceModel,
+  sequences,
   twoInputs,
   weightsOf,
 } from '../tfjs/models.js';
@@ -125,6 +128,31 @@ export async function runPairs(script: {
     ? model.fitDataset(own, args)
     : model.fitDataset(own.repeat(), { ...args, batchesPerEpoch }));
   return { weights: weightsOf(model), history, seen: [], leaked: [0, 0] };
+}
+
+export interface MaskedScript {
+  kind: SequenceKind;
+  /** Sequences of each rank in each step. */
+  split: number[][];
+  epochs: number;
+}
+
+/** Trains a model of sequences, whose masks count other parts of each rank's batches. */
+export async function runMasked({ kind, split, epochs }: MaskedScript): Promise<TrainingReport> {
+  await tf.setBackend('cpu');
+  const all = sequences(kind, split.flat());
+  const model = distribute(sequenceModel(kind, syncBatchNormalization, getRank() * 10));
+  const seen: number[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    let at = 0;
+    for (const step of split) {
+      const from = at + step.slice(0, getRank()).reduce((sum, n) => sum + n, 0);
+      at += step.reduce((sum, n) => sum + n, 0);
+      const { x, y } = part(all, from, step[getRank()]);
+      seen.push((await model.trainOnBatch(x, y)) as number);
+    }
+  }
+  return { weights: weightsOf(model), history: {}, seen, leaked: [0, 0] };
 }
 
 /** A loop of one's own with uneven and empty parts. */

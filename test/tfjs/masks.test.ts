@@ -4,7 +4,10 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { init } from 'syncbn';
 import { syncBatchNormalization } from 'syncbn/tfjs';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { closeSharedWorlds, sharedWorld } from '../harness/world.js';
+import type { MaskedScript, TrainingReport } from '../ranks/run-tfjs.js';
+import { type MakeNorm, part, SEQUENCES, sequenceModel, sequences, weightsOf } from './models.js';
 
 const BACKENDS = ['cpu', 'wasm', 'other'] as const;
 const EPSILON = 1e-3;
@@ -14,6 +17,7 @@ beforeAll(async () => {
   tf.registerBackend('other', tf.findBackendFactory('cpu'));
   tf.copyRegisteredKernels('cpu', 'other');
 });
+afterAll(closeSharedWorlds);
 
 /** The same by TensorFlow.js' operations, whose gradients it finds itself. */
 function reference(x: tf.Tensor, mask: tf.Tensor, others: number[]): tf.Tensor {
@@ -94,5 +98,63 @@ describe.each(BACKENDS)('on %s a mask', (backend) => {
         'or the first axes of it, got (3,)',
     );
     expect(() => run([1])).toThrow(/must be one tensor/);
+  });
+});
+
+/** Weights and losses of one rank on the whole batch of each step. */
+async function alone({ kind, split, epochs }: MaskedScript, norm: MakeNorm) {
+  const model = sequenceModel(kind, norm);
+  const all = sequences(kind, split.flat());
+  const losses: number[] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    let at = 0;
+    for (const step of split) {
+      const count = step.reduce((sum, n) => sum + n, 0);
+      const { x, y } = part(all, at, count);
+      losses.push((await model.trainOnBatch(x, y)) as number);
+      at += count;
+    }
+  }
+  return { weights: weightsOf(model), losses };
+}
+
+function difference(got: readonly number[], want: readonly number[]): number {
+  return worst(tf.tensor1d([...got]), tf.tensor1d([...want]));
+}
+
+describe.each(SEQUENCES)('a model of sequences under a mask by %s', (kind) => {
+  beforeEach(() => tf.setBackend('cpu'));
+
+  // Rank 0 has a sequence without a position in each step, and other ranks have longer ones.
+  it.each<{ ranks: number; split: number[][] }>([
+    {
+      ranks: 2,
+      split: [
+        [7, 5],
+        [3, 9],
+        [1, 11],
+        [6, 6],
+      ],
+    },
+    {
+      ranks: 3,
+      split: [
+        [4, 3, 5],
+        [1, 9, 2],
+        [0, 6, 6],
+      ],
+    },
+  ])('trains on $ranks ranks as on one with their batches', async ({ ranks, split }) => {
+    const script: MaskedScript = { kind, split, epochs: 2 };
+    const reports = await sharedWorld(ranks).results<TrainingReport>('tfjs-masked', () => script);
+    const want = await alone(script, syncBatchNormalization);
+    for (const { weights, seen } of reports) {
+      expect(weights).toEqual(reports[0].weights);
+      expect(difference(weights, want.weights)).toBeLessThan(1e-6);
+      expect(difference(seen, want.losses)).toBeLessThan(1e-6);
+    }
+    // The built-in layer counts every position.
+    const unmasked = await alone(script, tf.layers.batchNormalization);
+    expect(difference(unmasked.weights, want.weights)).toBeGreaterThan(0.01);
   });
 });

@@ -54,11 +54,12 @@ export function samples(count: number, seed = 5): Samples {
 }
 
 /** Samples [from, from + count) of a set. */
-export function part({ x, y }: Samples, from: number, count: number): Samples {
-  return {
-    x: tf.slice(x, [from, 0], [count, x.shape[1]]),
-    y: tf.slice(y, [from, 0], [count, y.shape[1]]),
-  };
+export function part<T extends tf.Tensor>(
+  { x, y }: { x: T; y: T },
+  from: number,
+  count: number,
+): { x: T; y: T } {
+  return { x: tf.slice(x, from, count), y: tf.slice(y, from, count) };
 }
 
 /** All weights, one after the other. */
@@ -105,5 +106,49 @@ export function pairs(
       xs: { a: first, b: b[i] },
       ys: { kind: first[0] > 0 ? [1, 0] : [0, 1], size: [b[i][0]] },
     }));
+  });
+}
+
+/** Sequences of numbers or of words, which a masking layer or an embedding cuts at their ends. */
+export const SEQUENCES = ['masking', 'embedding'] as const;
+export type SequenceKind = (typeof SEQUENCES)[number];
+
+/** Positions of a sequence, numbers of a position, and words. */
+const [POSITIONS, NUMBERS, WORDS] = [5, 4, 9];
+
+/** Two normalisations under one mask; an output for each position. */
+export function sequenceModel(kind: SequenceKind, norm: MakeNorm, seed = 0): tf.Sequential {
+  const { layers } = tf;
+  const dense = (units: number, of: number) =>
+    layers.dense({ units, useBias: false, kernelInitializer: kernel(seed + of) });
+  const first =
+    kind === 'masking'
+      ? layers.masking({ inputShape: [POSITIONS, NUMBERS] })
+      : layers.embedding({
+          ...{ inputDim: WORDS, outputDim: NUMBERS, inputLength: POSITIONS, maskZero: true },
+          embeddingsInitializer: kernel(seed + 4),
+        });
+  const model = tf.sequential({
+    layers: [first, norm({}), dense(6, 1), norm({}), layers.reLU(), dense(2, 2)],
+  });
+  model.compile({ optimizer: tf.train.sgd(0.05), loss: 'meanSquaredError' });
+  return model;
+}
+
+/**
+ * Sequences with zeros at their ends; `counts` of them follow one another. Of each count the first
+ * has no position, and later ones have more.
+ */
+export function sequences(kind: SequenceKind, counts: number[]): { x: tf.Tensor; y: tf.Tensor } {
+  return tf.tidy(() => {
+    const lengths = counts.flatMap((n) => Array.from({ length: n }, (_, i) => i % (POSITIONS + 1)));
+    const count = lengths.length;
+    const positions = tf.reshape(tf.range(0, POSITIONS), [1, POSITIONS]);
+    const there = tf.cast(tf.greater(tf.tensor2d(lengths, [count, 1]), positions), 'float32');
+    const words = () => tf.floor(tf.randomUniform([count, POSITIONS], 1, WORDS, 'float32', 12));
+    const numbers = () => tf.randomNormal([count, POSITIONS, NUMBERS], 1, 2, 'float32', 11);
+    const x =
+      kind === 'masking' ? tf.mul(numbers(), tf.expandDims(there, 2)) : tf.mul(words(), there);
+    return { x, y: tf.randomNormal([count, POSITIONS, 2], 0, 1, 'float32', 13) };
   });
 }
