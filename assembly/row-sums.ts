@@ -4,19 +4,11 @@
  */
 
 import { Call } from './call';
-import {
-  put,
-  putExactMoments,
-  putGradientSums,
-  putTwoGradientSums,
-  putTwoMoments,
-  sound,
-} from './channel';
+import { put, putExactMoments, putGradientSums, putTwoGradientSums, sound } from './channel';
 import {
   differ,
   hasNear,
   load0,
-  loadPair,
   madd,
   Off,
   On,
@@ -27,7 +19,6 @@ import {
   storedBytes,
   sumOf,
   WIDTH,
-  widePair,
 } from './lanes';
 import { putShifts } from './row-shifts';
 import {
@@ -232,7 +223,6 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
 
 /** The shifts of two channels, `bytes` apart, as float64. */
 function shiftsOf(at: usize, bytes: usize): v128 {
-  if (bytes === SIZE) return widePair(loadPair(at + SHIFT));
   const shift = f64x2.splat(<f64>load<T>(at, SHIFT));
   return f64x2.replace_lane(shift, 1, <f64>load<T>(at + bytes, SHIFT));
 }
@@ -247,16 +237,6 @@ function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: 
   const share = 1 / count;
   let good = true;
   for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
-    if (c + 1 < channels) {
-      const sums = v128.load(total);
-      const squares = v128.load(total + 8 * channels);
-      const shifts = shiftsOf(arrays + c * bytes, bytes);
-      if (putTwoMoments(call, first + c, sums, squares, shifts, count, share, MOST)) {
-        c++;
-        total += 8;
-        continue;
-      }
-    }
     const sum = load<f64>(total);
     const squares = load<f64>(total + 8 * channels);
     const shift = load<T>(arrays + c * bytes, SHIFT);

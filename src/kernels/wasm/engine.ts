@@ -107,15 +107,24 @@ function createMemory(maxPages: number): { memory: WebAssembly.Memory; maxPages:
   }
 }
 
-/** The words of assembly/call.ts. */
-const WORD = {
-  ...{ first: 0, second: 1, out: 2, dy: 3, x: 4, mean: 5, invstd: 6, weight: 7, bias: 8 },
-  ...{ meanDy: 9, meanDyXhat: 10, channels: 11, rows: 12, stride: 13, values: 14, total: 15 },
-} as const;
-const WORDS = Object.keys(WORD).length;
-const STAGES = ['Moments', 'Normalize', 'GradientSums', 'InputGradient'] as const;
+/** The words of assembly/call.ts, and one that nothing reads. */
+const CALL = [
+  ...['first', 'second', 'out', 'dy', 'x', 'mean', 'invstd', 'weight', 'bias'],
+  ...['meanDy', 'meanDyXhat', 'channels', 'rows', 'stride', 'values', 'total', 'spare'],
+];
 
-/** Makes a stage that takes its arguments as numbers: they go to the words named in `words`. */
+/** Words that the arguments of each stage go to. */
+const STAGES = {
+  Moments: 'first second x',
+  Normalize: 'out x mean invstd weight bias',
+  GradientSums: 'first second dy x mean invstd',
+  InputGradient: 'out dy x mean invstd weight meanDy meanDyXhat',
+};
+
+/**
+ * Makes a stage that takes its arguments, 12 at most, as numbers: they go to the words named in
+ * `words`. Without a loop over them, since small tensors take microseconds.
+ */
 function stageOf(
   exports: WebAssembly.Exports,
   name: string,
@@ -123,82 +132,40 @@ function stageOf(
   call: Uint32Array,
 ): Stage {
   const run = exports[name] as (call: number) => void;
-  const places = words.split(' ').map((word) => WORD[word as keyof typeof WORD]);
-  return (...args) => {
-    for (let i = 0; i < places.length; i++) call[places[i]] = args[i];
-    run(call.byteOffset);
+  const at = call.byteOffset;
+  const names = words.split(' ');
+  const [p0, p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11] = CALL.map((_, i) =>
+    CALL.indexOf(names[i] ?? 'spare'),
+  );
+  return (a, b, c, d, e, f, g, h = 0, i = 0, j = 0, k = 0, l = 0) => {
+    call[p0] = a;
+    call[p1] = b;
+    call[p2] = c;
+    call[p3] = d;
+    call[p4] = e;
+    call[p5] = f;
+    call[p6] = g;
+    call[p7] = h;
+    call[p8] = i;
+    call[p9] = j;
+    call[p10] = k;
+    call[p11] = l;
+    run(at);
   };
 }
 
-/** The stages of a variant, without a loop over their arguments: small tensors take microseconds. */
 function stagesOf(
   exports: WebAssembly.Exports,
   variant: 'plane' | 'row',
   call: Uint32Array,
 ): Stages {
-  const [moments, normalize, gradientSums, inputGradient] = STAGES.map(
-    (name) => exports[variant + name] as (call: number) => void,
-  );
-  const at = call.byteOffset;
-  const putShape = (channels: number, rows: number, stride: number, values: number) => {
-    call[WORD.channels] = channels;
-    call[WORD.rows] = rows;
-    call[WORD.stride] = stride;
-    call[WORD.values] = values;
-  };
+  const stage = (name: keyof typeof STAGES) =>
+    stageOf(exports, variant + name, `${STAGES[name]} channels rows stride values`, call);
   return {
-    moments(first, second, x, channels, rows, stride, values) {
-      call[WORD.first] = first;
-      call[WORD.second] = second;
-      call[WORD.x] = x;
-      putShape(channels, rows, stride, values);
-      moments(at);
-    },
-    normalize(out, x, mean, invstd, weight, bias, channels, rows, stride, values) {
-      call[WORD.out] = out;
-      call[WORD.x] = x;
-      call[WORD.mean] = mean;
-      call[WORD.invstd] = invstd;
-      call[WORD.weight] = weight;
-      call[WORD.bias] = bias;
-      putShape(channels, rows, stride, values);
-      normalize(at);
-    },
-    gradientSums(first, second, dy, x, mean, invstd, channels, rows, stride, values) {
-      call[WORD.first] = first;
-      call[WORD.second] = second;
-      call[WORD.dy] = dy;
-      call[WORD.x] = x;
-      call[WORD.mean] = mean;
-      call[WORD.invstd] = invstd;
-      putShape(channels, rows, stride, values);
-      gradientSums(at);
-    },
-    inputGradient(
-      out,
-      dy,
-      x,
-      mean,
-      invstd,
-      weight,
-      meanDy,
-      meanDyXhat,
-      channels,
-      rows,
-      stride,
-      values,
-    ) {
-      call[WORD.out] = out;
-      call[WORD.dy] = dy;
-      call[WORD.x] = x;
-      call[WORD.mean] = mean;
-      call[WORD.invstd] = invstd;
-      call[WORD.weight] = weight;
-      call[WORD.meanDy] = meanDy;
-      call[WORD.meanDyXhat] = meanDyXhat;
-      putShape(channels, rows, stride, values);
-      inputGradient(at);
-    },
+    moments: stage('Moments'),
+    normalize: stage('Normalize'),
+    gradientSums: stage('GradientSums'),
+    inputGradient: stage('InputGradient'),
   };
 }
 
@@ -215,7 +182,7 @@ export function createEngine(options: EngineOptions = {}): Engine {
   const common = instantiate(decode(base), {});
   const allocate = common.allocate as (bytes: number) => number;
   const release = common.release as (pointer: number) => void;
-  const call = new Uint32Array(memory.buffer, allocate(4 * WORDS) >>> 0, WORDS);
+  const call = new Uint32Array(memory.buffer, allocate(4 * CALL.length) >>> 0, CALL.length);
   const marked = decode(stages);
   const useRelaxed = options.relaxed ?? WebAssembly.validate(marked);
   const scratch = common.scratch as (bytes: number) => number;
