@@ -33,7 +33,7 @@ const PAUSE_MILLISECONDS = 10;
 /**
  * Every contestant prepares the task, then measures each of its works in turn.
  * @param seconds for each work of each contestant, warm-up excluded
- * @param tell hears who is ready, and each round
+ * @param tell hears who is right, who is warm, and each round
  * @throws Error where a result is further than `tolerance` from the reference
  */
 export async function play(
@@ -54,7 +54,10 @@ export async function play(
     }
     tell(`${contestant.name}: right`);
   }
-  for (const entry of entries) await warmUp(entry, seconds);
+  for (const entry of entries) {
+    await warmUp(entry, seconds);
+    tell(`${entry.contestant.name}, ${entry.work}: warm`);
+  }
   for (let round = 0; round < ROUNDS; round++) {
     for (const entry of entries) {
       await sleep(PAUSE_MILLISECONDS);
