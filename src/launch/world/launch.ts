@@ -75,17 +75,13 @@ export function checkWorldOptions(
     throw new RangeError(`${caller}: workerNum must be ${MOST_WORKERS} or less, got ${workerNum}`);
   }
   for (const [name, seconds] of Object.entries({ grace, timeout, startTimeout })) {
-    if (seconds !== undefined && typeof seconds !== 'number') {
+    if (seconds === undefined) continue;
+    if (typeof seconds !== 'number') {
       throw new TypeError(`${caller}: ${name} must be a number of seconds, got ${show(seconds)}`);
     }
-  }
-  if (grace !== undefined && !(grace >= 0)) {
-    throw new RangeError(`${caller}: grace must be 0 or more seconds, got ${grace}`);
-  }
-  for (const [name, seconds] of Object.entries({ timeout, startTimeout })) {
-    if (seconds !== undefined && !(seconds > 0)) {
-      throw new RangeError(`${caller}: ${name} must be more than 0 seconds, got ${seconds}`);
-    }
+    if (seconds > 0 || (seconds === 0 && name === 'grace')) continue;
+    const rule = name === 'grace' ? '0 or more' : 'more than 0';
+    throw new RangeError(`${caller}: ${name} must be ${rule} seconds, got ${seconds}`);
   }
 }
 
