@@ -1,6 +1,6 @@
 /** Seeded data, the same for a rank wherever it is made, and the check against float64. */
 
-import { allocateFloats, type FloatArray } from '../src/core/dtype.js';
+import { allocate, computeDType, type FloatArray } from '../src/core/dtype.js';
 import { type Layout, layoutOf, sizeOf } from '../src/core/layout.js';
 import { combine, emptyMoments, type Moments } from '../src/core/moments.js';
 import type { GradientSums } from '../src/kernels/kernels.js';
@@ -57,7 +57,7 @@ export function fillData(data: LayerData, task: Task, rank: number): void {
 export function dataOf(task: Task, rank: number): LayerData {
   const shape = shapeNamed(task.shape, task.channelsLast);
   const { channels } = layoutOf(shape, task.channelsLast, task.dtype);
-  const array = (length: number) => allocateFloats(task.dtype, length);
+  const array = (length: number) => allocate(computeDType(task.dtype), length) as FloatArray;
   const [x, dy] = [array(sizeOf(shape)), array(sizeOf(shape))];
   const data = { x, dy, weight: array(channels), bias: array(channels) };
   fillData(data, task, rank);

@@ -54,11 +54,6 @@ export function computeDType(dtype: DType): ComputeDType {
   return dtype === 'float64' ? 'float64' : 'float32';
 }
 
-/** Zeroed storage in the type that `dtype` is computed in. */
-export function allocateFloats(dtype: DType, length: number): FloatArray {
-  return dtype === 'float64' ? new Float64Array(length) : new Float32Array(length);
-}
-
 /** A `Float16Array`, which TypeScript's libraries of ES2024 do not have. */
 type Float16View = ArrayLike<number> & ArrayBufferView;
 
