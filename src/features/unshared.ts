@@ -4,6 +4,6 @@
  */
 
 import { fillUnshared } from '../ops/memory/near.js';
-import { besides } from '../ops/memory/unshared.js';
+import { kernelsOver } from '../ops/memory/unshared.js';
 
-fillUnshared(besides);
+fillUnshared(kernelsOver);

@@ -89,8 +89,8 @@ export interface EngineOptions {
   relaxed?: boolean;
   /** The most memory, in pages of 64 KiB. Default: as much as can be reserved, up to 4 GiB. */
   maxPages?: number;
-  /** A memory of `maxPages` pages, instead of one that grows. */
-  memory?: WebAssembly.Memory;
+  /** A memory with all its pages, instead of one that grows. */
+  memory?: { memory: WebAssembly.Memory; maxPages: number };
   /** Makes a binary of one that imports a shared memory. Default: none. */
   adapt?: (binary: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer>;
 }
@@ -171,14 +171,13 @@ function stagesOf(
 
 /** @throws if the engine lacks WebAssembly SIMD or shared memory */
 export function createEngine(options: EngineOptions = {}): Engine {
-  const { adapt = (binary) => binary } = options;
   const most = Math.min(options.maxPages ?? MAX_PAGES, MAX_PAGES);
-  const { memory, maxPages } = options.memory
-    ? { memory: options.memory, maxPages: most }
-    : createMemory(most);
+  const { memory, maxPages } = options.memory ?? createMemory(most);
   const instantiate = (binary: Uint8Array<ArrayBuffer>, imports: WebAssembly.Imports) =>
-    new WebAssembly.Instance(new WebAssembly.Module(adapt(binary)), { env: { memory }, ...imports })
-      .exports;
+    new WebAssembly.Instance(new WebAssembly.Module(options.adapt?.(binary) ?? binary), {
+      env: { memory },
+      ...imports,
+    }).exports;
   const common = instantiate(decode(base), {});
   const allocate = common.allocate as (bytes: number) => number;
   const release = common.release as (pointer: number) => void;

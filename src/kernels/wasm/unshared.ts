@@ -14,7 +14,7 @@ const SHARED = 'memory\x02\x03';
 /** @throws if the engine does not give the memory */
 export function unsharedEngine(relaxed: boolean): Engine {
   const memory = new WebAssembly.Memory({ initial: PAGES, maximum: PAGES });
-  return createEngine({ relaxed, memory, maxPages: PAGES, adapt: unshared });
+  return createEngine({ relaxed, memory: { memory, maxPages: PAGES }, adapt: unshared });
 }
 
 /** The binary with the limits of a memory that is not shared. */

@@ -15,29 +15,21 @@ const MOST = 4 << 20;
 /** Bytes of a block, which stays in the second-level cache beside two others. */
 const BLOCK = 384 << 10;
 
-/** Least bytes of a tensor for which other kernels are chosen: they must be told of statistics. */
-const LEAST = 64 << 10;
-
-/** Chooses kernels for tensors outside the memory of `kernels`; see unshared.ts. */
-type Choose = (kernels: Kernels, channels: number) => Kernels;
-
-let choose: Choose | undefined;
-
-/** Called by src/features/unshared.ts. */
-export function fillUnshared(filling: Choose): void {
-  choose = filling;
-}
-
-/** The kernels for stages that read and write these tensors and no others. */
-export function kernelsOver(
+/** Chooses the kernels for stages over tensors; see unshared.ts. */
+type Choose = (
   kernels: Kernels,
-  { channels }: Layout,
+  layout: Layout,
   a: TensorData,
   b: TensorData,
-  c = a,
-): Kernels {
-  if (kernels.isNear(a) || kernels.isNear(b) || kernels.isNear(c)) return kernels;
-  return choose && a.byteLength >= LEAST ? choose(kernels, channels) : kernels;
+  c?: TensorData,
+) => Kernels;
+
+/** The kernels for stages that read and write these tensors and no others. */
+export let kernelsOver: Choose = (kernels) => kernels;
+
+/** Called by src/features/unshared.ts. */
+export function fillUnshared(choose: Choose): void {
+  kernelsOver = choose;
 }
 
 /** A tensor where the kernels read and write it: itself, or a copy. */

@@ -3,10 +3,28 @@
  * and from which copies are fast. Part of `syncbn/unshared`.
  */
 
+import type { TensorData } from '../../core/dtype.js';
+import type { Layout } from '../../core/layout.js';
 import { WasmKernels } from '../../kernels/wasm/kernels.js';
 import { unsharedEngine } from '../../kernels/wasm/unshared.js';
 import type { Kernels } from '../kernels.js';
 import { reserve } from './scratch.js';
+
+/** Least bytes of a tensor for which other kernels are chosen: they must be told of statistics. */
+const LEAST = 64 << 10;
+
+/** The kernels for stages that read and write these tensors and no others. */
+export function kernelsOver(
+  kernels: Kernels,
+  { channels }: Layout,
+  a: TensorData,
+  b: TensorData,
+  c = a,
+): Kernels {
+  if (a.byteLength < LEAST) return kernels;
+  if (kernels.isNear(a) || kernels.isNear(b) || kernels.isNear(c)) return kernels;
+  return besides(kernels, channels);
+}
 
 /** By the kernels that they stand beside; those themselves if there is no second memory. */
 const others = new WeakMap<Kernels, Kernels>();
