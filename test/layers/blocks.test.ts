@@ -99,18 +99,26 @@ describe('blocks of channels', () => {
   });
 });
 
-it('blocks give the same bits as all channels at once', async () => {
-  await init();
-  const [x, dy] = [0, 1].map((phase) => Tensor.from(wave(3 * 20 * 90, phase), [3, CHANNELS, 90]));
-  const run = () => {
-    const layer = new SyncBatchNorm(CHANNELS);
-    const y = layer.forward(x).data;
-    return { y, dx: layer.backward(dy).data, ...layer.stateDict() };
-  };
-  const whole = run();
-  const spy = vi.spyOn(defaultKernels(), 'channelsPerBlock').mockReturnValue(3);
-  expect(run()).toEqual(whole);
-  expect(spy).toHaveBeenCalledTimes(1);
-  spy.mockRestore();
-  release();
-});
+it.each([
+  ['as one block', 90, CHANNELS, 3],
+  ['in blocks', 2000, 10, CHANNELS],
+])(
+  'a rank alone takes planes %s, with the same bits as otherwise',
+  async (_, plane, own, other) => {
+    await init();
+    const shape = [3, CHANNELS, plane];
+    expect(channelsPerBlock(layoutOf(shape, false, 'float32'), true)).toBe(own);
+    const [x, dy] = [0, 1].map((phase) => Tensor.from(wave(3 * CHANNELS * plane, phase), shape));
+    const run = () => {
+      const layer = new SyncBatchNorm(CHANNELS);
+      const y = layer.forward(x).data;
+      return { y, dx: layer.backward(dy).data, ...layer.stateDict() };
+    };
+    const usual = run();
+    const spy = vi.spyOn(defaultKernels(), 'channelsPerBlock').mockReturnValue(other);
+    expect(run()).toEqual(usual);
+    expect(spy).toHaveBeenCalledTimes(1);
+    spy.mockRestore();
+    release();
+  },
+);
