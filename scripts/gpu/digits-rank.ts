@@ -6,7 +6,7 @@ import { getGroup, getGroupSize, getRank, init } from 'syncbn';
 import { PIXELS, SIDE } from '../../examples/digits/dataset.js';
 import { type DigitsParameters, descend, digitsNetwork } from '../../examples/digits/model.js';
 import { seededRandom } from '../../examples/digits/random.js';
-import { inTurn, openWebgpu } from '../../test/webgpu/open.js';
+import { openWebgpu } from '../../test/webgpu/open.js';
 
 interface Task {
   device: Device;
@@ -23,10 +23,8 @@ const RATE = 0.02;
 
 export async function main({ device, steps, batches }: Task): Promise<void> {
   await init();
-  await inTurn(async () => {
-    if (device === 'webgpu') await openWebgpu();
-    await initJax(device);
-  });
+  if (device === 'webgpu') await openWebgpu();
+  await initJax(device);
   defaultDevice(device);
   for (const batch of batches) {
     parentPort?.postMessage({ what: 'training step', batch, times: await train(batch, steps) });

@@ -15,7 +15,7 @@ import { liveArrayCounter } from '../jax/live-arrays.js';
 import { models } from '../jax/models.js';
 import { samples } from '../jax/parts.js';
 import { type Failure, failureOf } from './checks.js';
-import { inTurn, openWebgpu } from './open.js';
+import { openWebgpu } from './open.js';
 
 export type ModelName = 'mlp' | 'cnn' | 'sequence' | 'siamese';
 export const STEPS = 3;
@@ -59,10 +59,8 @@ export interface JaxReport {
 /** @param names networks to train */
 export async function main(names: readonly ModelName[]): Promise<JaxReport> {
   await init();
-  await inTurn(async () => {
-    await openWebgpu();
-    await initJax('wasm', 'webgpu');
-  });
+  await openWebgpu();
+  await initJax('wasm', 'webgpu');
   const [webgpu, wasm] = [await trainAll('webgpu', names), await trainAll('wasm', names)];
   const mixed = await train(getRank() === 0 ? 'webgpu' : 'wasm', 'mlp', share('mlp'));
   defaultDevice('webgpu');

@@ -1,6 +1,5 @@
 /** WebGPU in Node: Dawn, from the package `webgpu`, over the machine's Vulkan driver. */
 
-import { getGroup, getGroupSize, getRank } from 'syncbn';
 import { create, globals } from 'webgpu';
 
 /** The adapter that this thread's programs get. */
@@ -38,19 +37,6 @@ export async function openWebgpu(): Promise<Adapter> {
     features: [...adapter.features].sort(),
     limits: limitsOf(adapter.limits),
   };
-}
-
-/**
- * Runs `f` on one rank after the other, each of which calls it. Of two threads that ask for an
- * adapter at the same moment one may get none.
- */
-export async function inTurn<T>(f: () => Promise<T>): Promise<T> {
-  let result: T | undefined;
-  for (let rank = 0; rank < getGroupSize(); rank++) {
-    if (rank === getRank()) result = await f();
-    await getGroup().barrier().done();
-  }
-  return result as T;
 }
 
 /** Limits are accessors of the prototype. */

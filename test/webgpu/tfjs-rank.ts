@@ -2,7 +2,7 @@
 
 import { getRank, init } from 'syncbn';
 import { type Failure, failureOf } from './checks.js';
-import { inTurn, openWebgpu } from './open.js';
+import { openWebgpu } from './open.js';
 
 export interface TfjsReport {
   /** By what was called. */
@@ -14,14 +14,14 @@ export interface TfjsReport {
 
 export async function main(): Promise<TfjsReport> {
   await init();
-  await inTurn(openWebgpu);
+  await openWebgpu();
   // After WebGPU is there.
   const tf = await import('@tensorflow/tfjs');
   await import('@tensorflow/tfjs-backend-webgpu');
   const { averageMetrics, broadcastWeights, distribute, syncBatchNormalization, trainingStep } =
     await import('syncbn/tfjs');
   tf.env().set('WEBGPU_CPU_FORWARD', false);
-  await inTurn(() => tf.setBackend('webgpu'));
+  await tf.setBackend('webgpu');
 
   const batch = () => tf.tensor2d([1, 2, 3, 4, 5, 6], [3, 2]);
   const x = batch();
