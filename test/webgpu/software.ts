@@ -7,6 +7,9 @@ const FOLDER = '/usr/lib/chromium';
 const DRIVER = `${FOLDER}/vk_swiftshader_icd.json`;
 const LOADER = `${FOLDER}/libvulkan.so.1`;
 
+/** Reachable as long as the process lives: koffi unloads a library that is collected. */
+export let loader: ReturnType<typeof koffi.load> | null = null;
+
 /**
  * Lets this process find SwiftShader and no other driver. Runs on the main thread, before WebGPU is
  * opened on any.
@@ -20,5 +23,5 @@ export function useSoftwareVulkan(): void {
   process.env.VK_ICD_FILENAMES = DRIVER;
   process.env.VK_DRIVER_FILES = DRIVER;
   // Dawn asks for libvulkan.so.1 by its name alone, and gets the one that is loaded.
-  koffi.load(LOADER);
+  loader = koffi.load(LOADER);
 }
