@@ -1,10 +1,9 @@
 /**
- * Stages `moments` and `gradient-sums` by rows: see rows.ts for what a row is, plane-loops.ts for
- * the arithmetic. Gradient: `gradient-sums`.
+ * Sums by rows, for row-stages.ts: see rows.ts for what a row is, plane-loops.ts for the arithmetic.
+ * Gradient: `gradient-sums`.
  */
 
 import { Call } from './call';
-import { put, putExactMoments, putGradientSums, putTwoGradientSums, sound } from './channel';
 import {
   differ,
   hasNear,
@@ -20,9 +19,7 @@ import {
   sumOf,
   WIDTH,
 } from './lanes';
-import { putShifts } from './row-shifts';
 import {
-  channelsOfRun,
   foldArrays,
   foldOf,
   foursOf,
@@ -32,18 +29,13 @@ import {
   LINE,
   markKinds,
   NEXT,
-  spread,
 } from './rows';
-import { scratch } from './scratch';
 
 /** Offsets of the arrays of positions, and of the channels' sums after them. */
 const SUMS: usize = 0;
 const PRODUCTS: usize = NEXT;
 export const SHIFT: usize = 2 * NEXT;
 export const TOTALS: usize = 3 * NEXT;
-
-/** Bound of `sound`: chains of 16 turns are off by 3e-7 at worst. */
-const MOST: f64 = 2.25;
 
 /** Adds one vector of four rows, x at p and dy at g, to the sums of its positions. */
 function addVectors<Gradient, Near>(
@@ -198,7 +190,7 @@ export function sumPart<Gradient>(
 }
 
 /** Writes the sums of `channels` channels from `first` on to the totals; their shifts are there. */
-function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usize): void {
+export function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usize): void {
   const rows = call.rows;
   const stride = call.stride;
   const repeat = call.values;
@@ -219,89 +211,4 @@ function sumRun<Gradient>(call: Call, arrays: usize, first: usize, channels: usi
   if (on<Gradient>()) dy += (rows - rest) * stride;
   x += (rows - rest) * stride;
   sumPart<Gradient>(arrays, dy, x, channels, rest, rest >> 2, stride, repeat, 1, near);
-}
-
-/** The shifts of two channels, `bytes` apart, as float64. */
-function shiftsOf(at: usize, bytes: usize): v128 {
-  const shift = f64x2.splat(<f64>load<T>(at, SHIFT));
-  return f64x2.replace_lane(shift, 1, <f64>load<T>(at + bytes, SHIFT));
-}
-
-/**
- * Writes the moments of a run of channels from their totals. If sums lost digits, returns false, or
- * in the `last` try replaces them by float64 sums.
- */
-function putRun(call: Call, arrays: usize, first: usize, channels: usize, last: bool): bool {
-  const bytes = call.values * SIZE;
-  const count = <f64>call.rows * <f64>call.values;
-  const share = 1 / count;
-  let good = true;
-  for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
-    const sum = load<f64>(total);
-    const squares = load<f64>(total + 8 * channels);
-    const shift = load<T>(arrays + c * bytes, SHIFT);
-    if (sound(count, sum, squares, shift, MOST)) {
-      const delta = sum * share;
-      put(call, first + c, <f64>shift + delta, squares - sum * delta);
-    } else if (last) {
-      putExactMoments(call, first + c, call.x + (first + c) * storedBytes(bytes));
-    } else {
-      good = false;
-    }
-  }
-  return good;
-}
-
-/** Writes mean and M2 of each channel. */
-export function rowMoments(call: Call): void {
-  const repeat = call.values;
-  const run = channelsOfRun(call.channels, repeat);
-  const arrays = scratch(TOTALS + 16 * run);
-  const share = 1 / (<f64>call.rows * <f64>repeat);
-  for (let first: usize = 0; first < call.channels; first += run) {
-    const channels = min(run, call.channels - first);
-    putShifts<Off>(call, arrays + SHIFT, first, channels);
-    sumRun<Off>(call, arrays, first, channels);
-    if (putRun(call, arrays, first, channels, false)) continue;
-    // The sampled values misled: once more, from the resulting means.
-    for (let c: usize = 0; c < channels; c++) {
-      const shift = <f64>load<T>(arrays + c * repeat * SIZE, SHIFT);
-      const delta = load<f64>(arrays + c * 8, TOTALS) * share;
-      spread(arrays + SHIFT, c, repeat, <T>(shift + delta));
-    }
-    sumRun<Off>(call, arrays, first, channels);
-    putRun(call, arrays, first, channels, true);
-  }
-}
-
-/** Writes sum(dy) and sum(dy * xhat) of each channel. */
-export function rowGradientSums(call: Call): void {
-  const bytes = call.values * SIZE;
-  const run = channelsOfRun(call.channels, call.values);
-  const arrays = scratch(TOTALS + 16 * run);
-  for (let first: usize = 0; first < call.channels; first += run) {
-    const channels = min(run, call.channels - first);
-    putShifts<On>(call, arrays + SHIFT, first, channels);
-    sumRun<On>(call, arrays, first, channels);
-    for (let c: usize = 0, total = arrays + TOTALS; c < channels; c++, total += 8) {
-      const products = total + 8 * channels;
-      const shift = arrays + c * bytes;
-      if (c + 1 < channels) {
-        const shifts = shiftsOf(shift, bytes);
-        if (putTwoGradientSums(call, first + c, shifts, v128.load(total), v128.load(products))) {
-          c++;
-          total += 8;
-          continue;
-        }
-      }
-      putGradientSums(
-        call,
-        first + c,
-        (first + c) * storedBytes(bytes),
-        load<T>(shift, SHIFT),
-        load<f64>(total),
-        load<f64>(products),
-      );
-    }
-  }
 }

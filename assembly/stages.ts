@@ -3,4 +3,4 @@
 export { planeInputGradient, planeNormalize } from './plane-map';
 export { planeGradientSums, planeMoments } from './plane-sums';
 export { rowInputGradient, rowNormalize } from './row-map';
-export { rowGradientSums, rowMoments } from './row-sums';
+export { rowGradientSums, rowMoments } from './row-stages';

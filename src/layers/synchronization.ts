@@ -173,13 +173,8 @@ export class Synchronization {
 
   /** Makes a backward call a pass, for `startInTurn`. */
   backwardPass(dx: TensorData, dy: TensorData, x: TensorData, saved: Saved): Pass<GradientSums> {
-    const pass = new BackwardPass(
-      dx,
-      dy,
-      x,
-      saved,
-      this.#scope(saved.group ?? soloGroup, NO_OPTIONS),
-    );
+    const scope = this.#scope(saved.group ?? soloGroup, NO_OPTIONS);
+    const pass = new BackwardPass(dx, dy, x, saved, scope);
     return after(pass, (sums) => {
       this.release(saved);
       return sums;
