@@ -98,6 +98,11 @@ export function storePair(p: usize, v: v128): void {
   else v128.store64_lane(p, v, 0);
 }
 
+/** The T at `p` and at `q` as float64. */
+export function wideTwo(p: usize, q: usize): v128 {
+  return f64x2.replace_lane(f64x2.splat(<f64>load<T>(p)), 1, <f64>load<T>(q));
+}
+
 /** Loads one T into all lanes. */
 export function loadSplat(p: usize): v128 {
   return sizeof<T>() === 8 ? v128.load64_splat(p) : v128.load32_splat(p);

@@ -16,7 +16,7 @@ import {
   shiftOf,
   sound,
 } from './channel';
-import { hasNear, Off, On, on, pairSum, pairSums, STORED, WIDTH } from './lanes';
+import { hasNear, Off, On, on, pairSum, pairSums, STORED, WIDTH, wideTwo } from './lanes';
 import { begin, CHAIN, PRODUCTS, planeSums, RECORD, SHIFT, SUM, smallSums } from './plane-loops';
 import { scratch } from './scratch';
 
@@ -90,15 +90,6 @@ function sumPlanes<Gradient>(call: Call): usize {
   return records;
 }
 
-/** The shifts of two records as float64. */
-function shiftsOf(record: usize, other: usize): v128 {
-  return f64x2.replace_lane(
-    f64x2.splat(<f64>load<T>(record, SHIFT)),
-    1,
-    <f64>load<T>(other, SHIFT),
-  );
-}
-
 /** Writes mean and M2 of a channel, whose first plane is at `x`. */
 function putPlane(call: Call, channel: usize, record: usize, x: usize, count: f64): void {
   let sum = pairSum(record + SUM);
@@ -132,7 +123,7 @@ export function planeMoments(call: Call): void {
     if (c + 1 < channels) {
       const sums = pairSums(record + SUM, other + SUM);
       const squares = pairSums(record + PRODUCTS, other + PRODUCTS);
-      const shifts = shiftsOf(record, other);
+      const shifts = wideTwo(record + SHIFT, other + SHIFT);
       if (putTwoMoments(call, c, sums, squares, shifts, count, share, MOST)) continue;
     }
     for (let i = c, own = record; i < min(c + 2, channels); i++, own += RECORD) {
@@ -151,7 +142,8 @@ export function planeGradientSums(call: Call): void {
     if (c + 1 < channels) {
       const sums = pairSums(record + SUM, other + SUM);
       const products = pairSums(record + PRODUCTS, other + PRODUCTS);
-      if (putTwoGradientSums(call, c, shiftsOf(record, other), sums, products)) continue;
+      if (putTwoGradientSums(call, c, wideTwo(record + SHIFT, other + SHIFT), sums, products))
+        continue;
     }
     for (let i = c, own = record; i < min(c + 2, channels); i++, own += RECORD) {
       const products = pairSum(own + PRODUCTS);

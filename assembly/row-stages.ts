@@ -2,7 +2,7 @@
 
 import { Call } from './call';
 import { put, putExactMoments, putGradientSums, putTwoGradientSums, sound } from './channel';
-import { Off, On, SIZE, storedBytes } from './lanes';
+import { Off, On, SIZE, storedBytes, wideTwo } from './lanes';
 import { putShifts } from './row-shifts';
 import { SHIFT, sumRun, TOTALS } from './row-sums';
 import { channelsOfRun, spread } from './rows';
@@ -10,12 +10,6 @@ import { scratch } from './scratch';
 
 /** Bound of `sound`: chains of 16 turns are off by 3e-7 at worst. */
 const MOST: f64 = 2.25;
-
-/** The shifts of two channels, `bytes` apart, as float64. */
-function shiftsOf(at: usize, bytes: usize): v128 {
-  const shift = f64x2.splat(<f64>load<T>(at, SHIFT));
-  return f64x2.replace_lane(shift, 1, <f64>load<T>(at + bytes, SHIFT));
-}
 
 /**
  * Writes the moments of a run of channels from their totals. If sums lost digits, returns false, or
@@ -77,7 +71,7 @@ export function rowGradientSums(call: Call): void {
       const products = total + 8 * channels;
       const shift = arrays + c * bytes;
       if (c + 1 < channels) {
-        const shifts = shiftsOf(shift, bytes);
+        const shifts = wideTwo(shift + SHIFT, shift + bytes + SHIFT);
         if (putTwoGradientSums(call, first + c, shifts, v128.load(total), v128.load(products))) {
           c++;
           total += 8;
