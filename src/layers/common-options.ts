@@ -119,14 +119,16 @@ export function unusualOptions(options: object, usual: object): string {
 
 /** Checks the options that both layers take. */
 export function commonSetup(options: CommonOptions, label: string): CommonSetup {
-  const { eps = 1e-5, channelsLast = false, reproducible = false, onNonFinite = 'skip' } = options;
-  const { groupGradients = false } = options;
+  const usual = COMMON_USUAL;
+  const { eps = usual.eps, channelsLast = usual.channelsLast } = options;
+  const { reproducible = usual.reproducible, onNonFinite = usual.onNonFinite } = options;
+  const { groupGradients = usual.groupGradients } = options;
   checkType(groupGradients, 'boolean', `${label}: groupGradients`);
   if (groupGradients && !reproducible) {
     throw new RangeError(`${label}: groupGradients needs reproducible: true, got ${reproducible}`);
   }
   // 16-bit parameters would lose the optimizer's small steps; float32 or better is the rule.
-  const dtype = computeDType(checkDType(options.dtype ?? 'float32', label));
+  const dtype = computeDType(checkDType(options.dtype ?? usual.dtype, label));
   if (dtype === 'float64') needFeature(dtype, label);
   if (reproducible) needFeature('reproducible', label);
   return {
