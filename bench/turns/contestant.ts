@@ -19,7 +19,7 @@ export interface Contestant {
 /** One rank, wherever it runs. */
 export interface Link {
   ask(request: Request): Promise<Reply>;
-  /** What the rank said last, for the error of one that does not answer; default: nothing. */
+  /** Last words of the rank, for the error of one that does not answer; default: nothing. */
   readonly lastWords?: () => string;
 }
 

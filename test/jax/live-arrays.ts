@@ -1,4 +1,4 @@
-/** How many arrays live on a device of jax-js. */
+/** Counts the arrays that live on a device of jax-js. */
 
 import { type Device, numpy as np } from '@jax-js/jax';
 

@@ -18,7 +18,7 @@ export interface Verdict {
   readonly errors: number;
   /** States that the search went through. */
   readonly states: number;
-  /** Whether all states were looked at: a search ends early at an error, or for want of memory. */
+  /** True if all states were looked at: a search ends early at an error, or for want of memory. */
   readonly isWhole: boolean;
   readonly output: string;
 }

@@ -7,7 +7,7 @@ export interface Float16Script {
   x: number[];
   dy: number[];
   shape: number[];
-  /** Whether tensors wrap arrays of the engine's Float16Array. */
+  /** True if tensors wrap arrays of the engine's Float16Array. */
   wraps: boolean;
 }
 

@@ -26,9 +26,9 @@ const RATE = 0.05;
 /** The results of some training steps. */
 export interface Trained {
   losses: number[];
-  /** Of each step: all gradients, one behind the other. */
+  /** Of each step: all gradients, concatenated. */
   gradients: Float32Array[];
-  /** Of each layer: mean and variance, one behind the other. */
+  /** Of each layer: mean and variance, concatenated. */
   running: Float64Array[];
   /** Of the same samples on all ranks, by the trained parameters. */
   predicted: Float32Array;

@@ -45,7 +45,7 @@ const weights = {
   movingVarianceInitializer: uniform(0.5, 2, 6),
 };
 
-/** What `f` gives on a backend, as arrays. */
+/** Runs `f` on a backend; its results as arrays. */
 async function on(backend: string, f: () => Promise<tf.Tensor[]>): Promise<Float32Array[]> {
   await tf.setBackend(backend);
   const values: Float32Array[] = [];

@@ -1,4 +1,4 @@
-/** What TensorFlow.js' webgpu backend refuses on one of several ranks; see tfjs-checks.ts. */
+/** Calls that TensorFlow.js' webgpu backend refuses on one of several ranks; see tfjs-checks.ts. */
 
 import { getRank, init } from 'syncbn';
 import { type Failure, failureOf } from './checks.js';

@@ -62,7 +62,7 @@ export class MpiFate implements Fate {
     return this.#lobby.blame(this.#group.rank, missing);
   }
 
-  /** What a process says when it leaves has no room for it. */
+  /** Not told: the message of a process that leaves has no room for it. */
   failedFor(): void {}
 
   /** Circles are not looked for: their deadlines end them. */
