@@ -43,7 +43,7 @@ const STRINGS = [
   ...['world', 'float32', 'float64', 'float16', 'bfloat16', 'int32', 'sum', 'max', 'mean'],
   ...['zeros', 'ones', 'normal', 'he_uniform', 'skip', 'throw', 'propagate'],
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'length'],
-  ...['line\nbreak', '\0', '\u001b[2J', '%s%d', '../../etc/passwd', "';--"],
+  ...['line\nbreak', '\0', '\u001b[2J', '%s%d', '../../no/such/file', "';--"],
 ].map(plain);
 
 const OTHERS = [
