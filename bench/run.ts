@@ -28,6 +28,7 @@ import { VARIANT_PARTS } from './variants/variants.js';
 const words = process.argv.slice(2);
 const options = readArguments(words);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+const NO_COMPILER = 'C: no compiler, so what two passes cost at least is not known';
 const notes: string[] = [];
 const results = await measure(options, await pythonFor(options));
 if (options.json) console.log(JSON.stringify(results, null, 2));
@@ -51,8 +52,9 @@ async function measure(
   const comparisons: Comparison[] = [];
   const gradients: GradientScores[] = [];
   const variants: VariantScore[] = [];
-  const floors = parts.includes('floors') ? await floorsOf(rest.shapes) : [];
+  const floors: Floor[] = [];
   for (const ranks of sizes) {
+    if (parts.includes('floors')) floors.push(...(await floorsOf(ranks, rest.shapes)));
     if (parts.includes('layers')) {
       const onMeasurement = ({ task }: Measurement) => tell('layers', ranks, taskText(task));
       const tasks = tasksOf(rest.shapes, rest.dtype, rest.mean);
@@ -118,9 +120,9 @@ async function measureFrameworks(
 }
 
 /** What C needs, where there is a compiler. */
-async function floorsOf(shapes: Arguments['shapes']): Promise<readonly Floor[]> {
-  const floors = await measureFloors(shapes);
-  if (floors === null) notes.push('C: no compiler, so what two passes cost at least is not known');
+async function floorsOf(ranks: number, shapes: Arguments['shapes']): Promise<readonly Floor[]> {
+  const floors = await measureFloors(ranks, shapes);
+  if (floors === null && notes.every((note) => note !== NO_COMPILER)) notes.push(NO_COMPILER);
   return floors ?? [];
 }
 

@@ -1,4 +1,4 @@
-/** What forward and backward cost at least on this processor, in C: what the layers' goals are held against. */
+/** What forward and backward cost at least on this processor, in C: layers are held against it. */
 
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';
@@ -6,8 +6,10 @@ import { promisify } from 'node:util';
 import { SHAPE_NAMES, type ShapeName, shapeNamed } from '../shapes.js';
 import { makeFolder } from '../turns/folders.js';
 
-/** Least microseconds of one shape, of float32 and one rank. */
+/** Least microseconds of one shape, of float32. */
 export interface Floor {
+  /** Processes that compute at once. */
+  readonly ranks: number;
   readonly shape: ShapeName;
   /** Bytes of a vector. */
   readonly width: number;
@@ -30,8 +32,14 @@ const COMPILERS = ['gcc', 'clang', 'cc'];
 /** No fused multiplications, which WebAssembly does not have either without relaxed SIMD. */
 const OPTIONS = ['-O3', '-march=native', '-ffp-contract=off'];
 
-/** Null where there is no C compiler. */
-export async function measureFloors(shapes: readonly ShapeName[]): Promise<Floor[] | null> {
+/**
+ * Times of the slowest of `ranks` processes that compute at once, since cores may share what they
+ * compute with. Null where there is no C compiler.
+ */
+export async function measureFloors(
+  ranks: number,
+  shapes: readonly ShapeName[],
+): Promise<Floor[] | null> {
   const compiler = await findCompiler();
   if (compiler === null) return null;
   const known = SHAPE_NAMES.filter((shape) => shapes.includes(shape));
@@ -45,12 +53,15 @@ export async function measureFloors(shapes: readonly ShapeName[]): Promise<Floor
     const program = join(folder, `floors-${width}`);
     const source = resolve('bench/floors/floors.c');
     await run(compiler, [...OPTIONS, `-DWIDTH=${width}`, source, '-o', program]);
-    const lines = (await run(program, sizes)).trim().split('\n');
+    const outputs = await Promise.all(Array.from({ length: ranks }, () => run(program, sizes)));
+    const tables = outputs.map((text) => text.trim().split('\n'));
     known.forEach((shape, i) => {
-      const [copy, triad, forward, backward, ...others] = lines[i].split(' ').map(Number);
-      const [forwardFused, backwardFused, forwardRows, backwardRows] = others;
+      const [first, ...others] = tables.map((lines) => lines[i].split(' ').map(Number));
+      const times = first.map((time, k) => Math.max(time, ...others.map((each) => each[k])));
+      const [copy, triad, forward, backward, ...rest] = times;
+      const [forwardFused, backwardFused, forwardRows, backwardRows] = rest;
       const passes = { forward, backward, forwardFused, backwardFused, forwardRows, backwardRows };
-      floors.push({ shape, width, copy, triad, ...passes });
+      floors.push({ ranks, shape, width, copy, triad, ...passes });
     });
   }
   return floors;

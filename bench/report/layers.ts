@@ -1,11 +1,11 @@
 /** Tables of forward and backward against copy and triad. */
 
 import type { Measured, Measurement } from '../rank.js';
-import { GOALS, shapeNamed } from '../shapes.js';
+import { LIMIT_GOALS, shapeNamed } from '../shapes.js';
 import { digits, grouped, type Rows, ranksText, spreadText, verdict } from './table.js';
 
 /** A pass, what limits it, and how many times the bytes of x the limit moves. */
-export const PASSES: readonly { name: Measured; limit: Measured; moved: number }[] = [
+export const PASSES: readonly { name: Measured; limit: 'copy' | 'triad'; moved: number }[] = [
   { name: 'forward', limit: 'copy', moved: 2 },
   { name: 'backward', limit: 'triad', moved: 3 },
 ];
@@ -48,8 +48,8 @@ function rowsOf(m: Measurement): string[][] {
 /** The goal of a pass: a ratio, or microseconds where the unit says so; null for none. */
 export function goalOf(m: Measurement, name: Measured): { most: number; unit: string } | null {
   const { shape, channelsLast, dtype } = m.task;
-  const goals = GOALS[shape][channelsLast ? 'last' : 'first'];
-  if (goals === null || m.ranks < 2 || dtype !== 'float32') return null;
+  const goals = LIMIT_GOALS[shape]?.[channelsLast ? 'last' : 'first'];
+  if (goals === undefined || m.ranks < 2 || dtype !== 'float32') return null;
   return { most: goals[name === 'forward' ? 0 : 1], unit: shape === 'L' ? ' µs' : '' };
 }
 

@@ -4,6 +4,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Results } from '../results.js';
 import { TITLES, VARIANT_PARTS } from '../variants/variants.js';
+import { overCPicture } from './floors.js';
 import { gradientPicture } from './gradients.js';
 import { comparisonPicture, layerPicture } from './pictures.js';
 import { toMarkdown } from './table.js';
@@ -15,6 +16,11 @@ export function savePage(results: Results, folder: string): void {
   mkdirSync(folder, { recursive: true });
   const pictures = [
     { file: 'layers.svg', text: 'Layers over their limits', svg: layerPicture(results.layers) },
+    {
+      file: 'over-c.svg',
+      text: 'Layers over C’s loops',
+      svg: overCPicture(results.layers, results.floors),
+    },
     {
       file: 'gradients.svg',
       text: 'Averages of gradients over copies',

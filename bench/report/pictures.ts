@@ -48,12 +48,14 @@ export function comparisonPicture(comparisons: readonly Comparison[]): string | 
   });
 }
 
-function largest<T extends { readonly ranks: number }>(items: readonly T[]): T[] {
+/** Those of the largest number of ranks. */
+export function largest<T extends { readonly ranks: number }>(items: readonly T[]): T[] {
   const most = Math.max(...items.map(({ ranks }) => ranks));
   return items.filter(({ ranks }) => ranks === most);
 }
 
-function categoryOf({ shape, channelsLast }: Measurement['task']): string {
+/** "B first" */
+export function categoryOf({ shape, channelsLast }: Measurement['task']): string {
   return `${shape} ${channelsLast ? 'last' : 'first'}`;
 }
 

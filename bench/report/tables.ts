@@ -2,7 +2,7 @@
 
 import type { Results } from '../results.js';
 import { comparisonTables } from './comparisons.js';
-import { floorTables } from './floors.js';
+import { floorTables, overCTables } from './floors.js';
 import { layerRaceTables, scalingTables, stepRaceTables } from './frameworks.js';
 import { gradientTables } from './gradients.js';
 import { latencyTables } from './latencies.js';
@@ -14,6 +14,7 @@ export function tablesOf(results: Results): Rows[] {
   const { layers, floors, latencies, comparisons } = results;
   return [
     ...layerTables(layers),
+    ...overCTables(layers, floors),
     ...floorTables(floors),
     ...latencyTables(latencies),
     ...gradientTables(results.gradients),
