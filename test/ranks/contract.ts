@@ -23,12 +23,14 @@ import { type Data, dataOf, everyone, KINDS, same, sumOf } from './mpi-ranks.js'
 export type Report = Record<string, string[]>;
 
 /**
- * Around the lengths where the ways change: loops and WebAssembly (48), kept views (64), one round
- * and two (2 KiB, 8 KiB), frames of 16 KiB to 1 MiB, and several pieces.
+ * Around the lengths where the ways change: loops and WebAssembly (48), kept views (64), sums aside
+ * (640 bytes to 8 KiB, of the last block too), one round and two (2 KiB, 8 KiB), frames of 16 KiB to
+ * 1 MiB, and several pieces.
  */
 const LENGTHS = [
-  ...[0, 1, 3, 47, 48, 49, 64, 65, 129, 191, 192, 193, 255, 256, 257, 1025, 2047, 2048, 2049],
-  ...[4095, 4096, 4097, 8191, 8192, 8193, 16_385, 32_767, 32_768, 32_769, 65_537],
+  ...[0, 1, 3, 47, 48, 49, 64, 65, 79, 80, 129, 159, 160, 191, 192, 193, 255, 256, 257],
+  ...[1023, 1024, 1025, 2047, 2048, 2049, 4095, 4096, 4097, 4197, 8191, 8192, 8193, 12_389],
+  ...[16_385, 32_767, 32_768, 32_769, 65_537],
   ...[131_071, 131_072, 131_073, 300_001],
 ];
 const OPS: readonly ReduceOp[] = ['sum', 'max', 'min', 'mean', 'product'];

@@ -9,7 +9,7 @@
 
 import type { Reducer } from '../reducer.js';
 import type { CopiedArray } from '../transport.js';
-import { Contributions } from './contributions.js';
+import { ASIDE_BYTES, Contributions } from './contributions.js';
 import { ByKind, type Constructor } from './kinds.js';
 import { HEADER_BYTES, slotBytes } from './sizes.js';
 
@@ -63,7 +63,7 @@ export class Frames {
         // Once a round has arrived, nobody reads this member's frame of the round before; in a
         // rank's own memory all frames are its own by then.
         const room = slots === 1 ? views[0] : this.#viewsOf(kind, elementBytes, round + 1)[member];
-        return new Contributions(views, room, memory.reduce);
+        return new Contributions(views, room, slots === 1 ? room : asideOf(room), memory.reduce);
       });
     this.#even = kinds(0);
     this.#odd = slots === 1 ? this.#even : kinds(1);
@@ -133,4 +133,12 @@ export class Frames {
       return new kind(buffer, at, length);
     });
   }
+}
+
+/**
+ * The end of the own next frame. Its beginning lies in lines of the cache that other ranks still
+ * hold, and look at: a sum of 129 float64 written there takes 4 % longer, one of 257 8 %.
+ */
+function asideOf(room: CopiedArray): CopiedArray {
+  return room.subarray(Math.max(0, room.length - ASIDE_BYTES / room.BYTES_PER_ELEMENT));
 }
