@@ -8,25 +8,48 @@ export function isHalf(): bool {
   return sizeof<E>() === 2;
 }
 
-/** Widens four bit patterns, in 32 bits each, to float32. */
-export function widened(bits: v128): v128 {
-  if (!isSigned<E>()) return i32x4.shl(bits, 16);
-  // Exponent and fraction in place: too small by 2^112, subnormals included. Infinity and NaN,
-  // which have the largest exponent, get float32's largest exponent instead.
-  const magnitude = v128.and(bits, i32x4.splat(0x7fff));
-  const scaled = f32x4.mul(i32x4.shl(magnitude, 13), f32x4.splat(reinterpret<f32>(0x77800000)));
-  const special = v128.and(i32x4.gt_s(magnitude, i32x4.splat(0x7bff)), i32x4.splat(0x7f800000));
-  const sign = i32x4.shl(v128.xor(bits, magnitude), 16);
-  return v128.or(v128.or(scaled, special), sign);
+/** Widens the first four of eight elements to float32. */
+export function firstOf(elements: v128): v128 {
+  const lower = lowerHalves(elements);
+  return scaled(v128.shuffle<i16>(lower, upperHalves(elements), 0, 8, 1, 9, 2, 10, 3, 11));
+}
+
+/** Widens the last four of eight elements. */
+export function lastOf(elements: v128): v128 {
+  const lower = lowerHalves(elements);
+  return scaled(v128.shuffle<i16>(lower, upperHalves(elements), 4, 12, 5, 13, 6, 14, 7, 15));
+}
+
+/** Sign, exponent and the fraction's upper bits of float32, of eight elements. */
+function upperHalves(elements: v128): v128 {
+  if (!isSigned<E>()) return elements;
+  // The exponent of float16 in its place; float32's largest exponent for float16's largest, which
+  // infinity and NaN have.
+  const moved = v128.and(i16x8.shr_s(elements, 3), i16x8.splat(-0x7001));
+  const magnitude = v128.and(elements, i16x8.splat(0x7fff));
+  const isSpecial = i16x8.gt_s(magnitude, i16x8.splat(0x7bff));
+  return v128.or(moved, v128.and(isSpecial, i16x8.splat(0x7000)));
+}
+
+/** The fraction's lower bits. */
+function lowerHalves(elements: v128): v128 {
+  return isSigned<E>() ? i16x8.shl(elements, 13) : i64x2.splat(0);
+}
+
+/** Makes up for exponents of float16, which are 112 less; this makes numbers of subnormals, too. */
+function scaled(v: v128): v128 {
+  return isSigned<E>() ? f32x4.mul(v, f32x4.splat(reinterpret<f32>(0x77800000))) : v;
 }
 
 /**
- * Narrows two vectors of float32 to eight bit patterns. NaN keeps its upper bits: arithmetic on
- * elements makes no other NaN (see narrowPair in lanes.ts).
+ * Narrows two vectors of float32 to eight elements. NaN of bfloat16 keeps its upper bits:
+ * arithmetic on elements makes no other NaN (see narrowPair in lanes.ts).
  */
 export function narrowed(a: v128, b: v128): v128 {
-  if (isSigned<E>()) return i16x8.narrow_i32x4_u(toHalf(a), toHalf(b));
-  return i16x8.narrow_i32x4_u(upper(a), upper(b));
+  if (!isSigned<E>()) return i16x8.narrow_i32x4_u(upper(a), upper(b));
+  // Saturated, so that NaN is 0x7fff, and numbers with a sign are -0x8000.
+  const magnitude = i16x8.narrow_i32x4_s(toHalf(a), toHalf(b));
+  return v128.or(magnitude, v128.and(i16x8.narrow_i32x4_s(a, b), i16x8.splat(-0x8000)));
 }
 
 /** Returns the upper halves, rounded. */
@@ -35,30 +58,35 @@ function upper(v: v128): v128 {
   return i32x4.shr_u(i32x4.add(i32x4.add(v, i32x4.splat(0x7fff)), last), 16);
 }
 
-/** Converts four float32 to float16 patterns, in 32 bits each. */
+/**
+ * Converts four magnitudes to float16 in 32 bits each; NaN to more than 0x7fff. A power of two that
+ * is 2^13 times as large, but 2^-1 at least, is added: this rounds to float16's last bit, and the
+ * sum holds the fraction with its leading 1, if it has one, in its last 12 bits.
+ */
 function toHalf(v: v128): v128 {
-  const magnitude = v128.and(v, i32x4.splat(0x7fffffff));
-  // Subnormals: the fraction's last bit is 2^-24, as the last bit of 0.5 is in float32.
-  const magic = i32x4.splat(0x3f000000);
-  const small = i32x4.sub(f32x4.add(magnitude, magic), magic);
-  // Normal numbers: another exponent, rounded on the way; too large numbers become infinity.
-  const last = v128.and(i32x4.shr_u(magnitude, 13), i32x4.splat(1));
-  const moved = i32x4.add(i32x4.add(magnitude, i32x4.splat(0xc8000fff)), last);
-  const large = i32x4.min_s(i32x4.shr_s(moved, 13), i32x4.splat(0x7c00));
-  const finite = v128.bitselect(small, large, i32x4.lt_s(magnitude, i32x4.splat(0x38800000)));
-  const nan = v128.and(f32x4.ne(v, v), i32x4.splat(0x7e00));
-  const sign = i32x4.shl(i32x4.shr_u(v, 31), 15);
-  return v128.or(v128.or(finite, nan), sign);
+  // Larger numbers become infinity; NaN stays.
+  const magnitude = v128.pmin<f32>(f32x4.abs(v), f32x4.splat(65536));
+  const power = v128.and(magnitude, i32x4.splat(0x7f800000));
+  const magic = i32x4.add(i32x4.max_s(power, i32x4.splat(0x38800000)), i32x4.splat(0x06800000));
+  const sum = f32x4.add(magnitude, magic);
+  // The exponent is in the upper half from bit 7 on, and goes to bit 10.
+  const both = i32x4.dot_i16x8_s(sum, i32x4.splat(0x80001));
+  return i32x4.sub(both, i32x4.splat(126 << 10));
+}
+
+/** Loads one element, and zeros. */
+export function oneElement(p: usize): v128 {
+  return i32x4(<i32>load<u16>(p), 0, 0, 0);
 }
 
 /** Widens `count` elements to float32, from `source` to `target`. */
 export function widen(target: usize, source: usize, count: usize): void {
   const end = source + 2 * (count & ~3);
   for (; source < end; source += 8, target += 16) {
-    v128.store(target, widened(v128.load_ext<u16>(source)));
+    v128.store(target, firstOf(v128.load64_zero(source)));
   }
   for (let i = count & 3; i > 0; i--, source += 2, target += 4) {
-    v128.store32_lane(target, widened(i32x4(<i32>load<u16>(source), 0, 0, 0)), 0);
+    v128.store32_lane(target, firstOf(oneElement(source)), 0);
   }
 }
 

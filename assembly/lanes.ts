@@ -5,7 +5,7 @@
  * TypeScript that formatters can read.
  */
 
-import { isHalf, narrowed, widened } from './half';
+import { firstOf, isHalf, lastOf, narrowed, oneElement } from './half';
 
 /** Bytes of a number. */
 export const SIZE: usize = sizeof<T>();
@@ -132,27 +132,27 @@ export function storedBytes(bytes: usize): usize {
 
 /** Loads vector 0 of a turn at `p`, as numbers. */
 export function load0(p: usize): v128 {
-  return isHalf() ? widened(v128.load_ext<u16>(p)) : v128.load(p);
+  return isHalf() ? firstOf(v128.load(p)) : v128.load(p);
 }
 
 /** Loads vector 1. */
 export function load1(p: usize): v128 {
-  return isHalf() ? widened(v128.load_ext<u16>(p, 8)) : v128.load(p, 16);
+  return isHalf() ? lastOf(v128.load(p)) : v128.load(p, 16);
 }
 
 /** Loads vector 2. */
 export function load2(p: usize): v128 {
-  return isHalf() ? widened(v128.load_ext<u16>(p, 16)) : v128.load(p, 32);
+  return isHalf() ? firstOf(v128.load(p, 16)) : v128.load(p, 32);
 }
 
 /** Loads vector 3. */
 export function load3(p: usize): v128 {
-  return isHalf() ? widened(v128.load_ext<u16>(p, 24)) : v128.load(p, 48);
+  return isHalf() ? lastOf(v128.load(p, 16)) : v128.load(p, 48);
 }
 
 /** Loads one element into lane 0, and zeros into the other lanes. */
 export function loadOne(p: usize): v128 {
-  if (isHalf()) return widened(i32x4(<i32>load<u16>(p), 0, 0, 0));
+  if (isHalf()) return firstOf(oneElement(p));
   return sizeof<T>() === 8 ? v128.load64_zero(p) : v128.load32_zero(p);
 }
 

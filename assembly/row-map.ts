@@ -7,6 +7,9 @@ import { Call } from './call';
 import {
   hasNear,
   load0,
+  load1,
+  load2,
+  load3,
   loadOne,
   madd,
   Off,
@@ -15,9 +18,10 @@ import {
   SIZE,
   STORED,
   store0,
+  store01,
+  store23,
   storedBytes,
   storeOne,
-  WIDTH,
 } from './lanes';
 import {
   channelsOfRun,
@@ -49,22 +53,13 @@ function mapped<Gradient>(dy: v128, d: v128, s: v128, o: v128, k: v128): v128 {
   return on<Gradient>() ? madd(d, k, madd(dy, s, o)) : madd(d, s, o);
 }
 
-/** Maps one vector: to q, from dy at g and x at p. */
-function mapVector<Gradient, Near>(
-  at: usize,
-  q: usize,
-  g: usize,
-  p: usize,
-  s: v128,
-  o: v128,
-  k: v128,
-): void {
-  const x = load0(p);
+/** Maps one vector, `x`, and `dy` if there is one. */
+function mapVector<Gradient, Near>(at: usize, dy: v128, x: v128, s: v128, o: v128, k: v128): v128 {
   const d = on<Near>() ? x : v128.sub<T>(x, v128.load(at, CENTER));
-  store0(q, mapped<Gradient>(on<Gradient>() ? load0(g) : x, d, s, o, k));
+  return mapped<Gradient>(on<Gradient>() ? dy : x, d, s, o, k);
 }
 
-/** Maps a line of one row. */
+/** Maps a line of one row: to q, from dy at g and x at p. */
 function mapLine<Gradient, Near>(
   at: usize,
   q: usize,
@@ -83,10 +78,15 @@ function mapLine<Gradient, Near>(
   o3: v128,
   k3: v128,
 ): void {
-  mapVector<Gradient, Near>(at, q, g, p, s0, o0, k0);
-  mapVector<Gradient, Near>(at + 16, q + WIDTH, g + WIDTH, p + WIDTH, s1, o1, k1);
-  mapVector<Gradient, Near>(at + 32, q + 2 * WIDTH, g + 2 * WIDTH, p + 2 * WIDTH, s2, o2, k2);
-  mapVector<Gradient, Near>(at + 48, q + 3 * WIDTH, g + 3 * WIDTH, p + 3 * WIDTH, s3, o3, k3);
+  const none = i64x2.splat(0);
+  const g0 = on<Gradient>() ? load0(g) : none;
+  const g1 = on<Gradient>() ? load1(g) : none;
+  const y0 = mapVector<Gradient, Near>(at, g0, load0(p), s0, o0, k0);
+  store01(q, y0, mapVector<Gradient, Near>(at + 16, g1, load1(p), s1, o1, k1));
+  const g2 = on<Gradient>() ? load2(g) : none;
+  const g3 = on<Gradient>() ? load3(g) : none;
+  const y2 = mapVector<Gradient, Near>(at + 32, g2, load2(p), s2, o2, k2);
+  store23(q, y2, mapVector<Gradient, Near>(at + 48, g3, load3(p), s3, o3, k3));
 }
 
 /** Maps the lines from `from` to `to` of four rows, `gap` bytes apart. */
@@ -168,7 +168,8 @@ function mapRest<Gradient>(
     const o = v128.load(c, OFFSET);
     const k = slopesAt<Gradient>(c);
     for (let r: usize = 0, at = storedBytes(p); r < rows; r++, at += stride) {
-      mapVector<Gradient, Off>(c, out + at, dy + at, x + at, s, o, k);
+      const g = on<Gradient>() ? load0(dy + at) : s;
+      store0(out + at, mapVector<Gradient, Off>(c, g, load0(x + at), s, o, k));
     }
   }
   for (; p < width; p += SIZE) {

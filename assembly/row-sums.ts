@@ -4,10 +4,12 @@
  */
 
 import { Call } from './call';
+import { isHalf } from './half';
 import {
   differ,
   hasNear,
   load0,
+  load1,
   madd,
   Off,
   On,
@@ -63,6 +65,37 @@ function addVectors<Gradient, Near>(
   v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), products), PRODUCTS);
 }
 
+/**
+ * Adds two vectors of four rows, `gap` bytes apart, which one load brings if elements have 16 bits.
+ * Row by row: conversions need the registers.
+ */
+function addHalves<Gradient, Near>(at: usize, dy: usize, x: usize, gap: usize): void {
+  const zero = i64x2.splat(0);
+  const shift0 = on<Near>() ? zero : v128.load(at, SHIFT);
+  const shift1 = on<Near>() ? zero : v128.load(at + 16, SHIFT);
+  let s0 = zero;
+  let s1 = zero;
+  let q0 = zero;
+  let q1 = zero;
+  for (let left = 4; left > 0; left--) {
+    const d0 = differ<Near>(load0(x), shift0);
+    const d1 = differ<Near>(load1(x), shift1);
+    const g0 = on<Gradient>() ? load0(dy) : d0;
+    const g1 = on<Gradient>() ? load1(dy) : d1;
+    s0 = v128.add<T>(s0, g0);
+    s1 = v128.add<T>(s1, g1);
+    q0 = madd(d0, g0, q0);
+    q1 = madd(d1, g1, q1);
+    x += gap;
+    if (on<Gradient>()) dy += gap;
+  }
+  v128.store(at, v128.add<T>(v128.load(at, SUMS), s0), SUMS);
+  v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), q0), PRODUCTS);
+  at += 16;
+  v128.store(at, v128.add<T>(v128.load(at, SUMS), s1), SUMS);
+  v128.store(at, v128.add<T>(v128.load(at, PRODUCTS), q1), PRODUCTS);
+}
+
 /** Adds the lines from `from` to `to` of four rows, `gap` bytes apart. */
 function addLines<Gradient, Near>(
   arrays: usize,
@@ -72,6 +105,13 @@ function addLines<Gradient, Near>(
   from: usize,
   to: usize,
 ): void {
+  if (isHalf()) {
+    for (let p = from; p < to; p += LINE / 2) {
+      const q = storedBytes(p);
+      addHalves<Gradient, Near>(arrays + p, dy + q, x + q, gap);
+    }
+    return;
+  }
   const x1 = x + gap;
   const x2 = x1 + gap;
   const x3 = x2 + gap;
