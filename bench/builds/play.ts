@@ -1,4 +1,4 @@
-/** One process of run.ts: two threads, in which all builds take turns. */
+/** One process of run.ts: a thread for each rank, in which all builds take turns. */
 
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -6,49 +6,54 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type * as Package from '../../src/index.js';
 
-/** Microseconds of an all-reduce by each build: the slower rank's, a low tenth of all turns. */
+/** Microseconds of one call by each build: the slower rank's, a low tenth of all turns. */
 export interface Turns {
-  readonly length: number;
+  readonly work: string;
   readonly times: readonly number[];
 }
 
 /** Milliseconds of a turn. */
 const TURN_MS = 4;
-const TRIAL_CALLS = 3000;
+/** Microseconds between two looks at the clock, about. */
+const LOOK = 25;
 const WARM_UP = 4;
 
-const { order, lengths, turns } = JSON.parse(process.argv[2]) as {
+const { order, ranks, works, turns } = JSON.parse(process.argv[2]) as {
   order: readonly string[];
-  lengths: readonly number[];
+  ranks: number;
+  works: readonly string[];
   turns: number;
 };
 const entries = order.map((dist) => pathToFileURL(join(dist, 'index.js')).href);
 const worlds: unknown[][] = [];
 for (const entry of entries) {
-  worlds.push(((await import(entry)) as typeof Package).createThreadWorld(2));
+  worlds.push(((await import(entry)) as typeof Package).createThreadWorld(ranks));
 }
-const workers = [0, 1].map(
-  (rank) =>
+const workers = Array.from(
+  { length: ranks },
+  (_, rank) =>
     new Worker(new URL('./rank.js', import.meta.url), {
       workerData: { entries, worlds: worlds.map((world) => world[rank]) },
     }),
 );
 await Promise.all(workers.map((worker) => once(worker, 'message')));
 const played: Turns[] = [];
-for (const length of lengths) played.push({ length, times: await timesOf(length) });
+for (const work of works) played.push({ work, times: await timesOf(work) });
 await Promise.all(workers.map((worker) => worker.terminate()));
 console.log(JSON.stringify(played));
 
-async function timesOf(length: number): Promise<number[]> {
-  const calls = entries.map(() => TRIAL_CALLS);
+async function timesOf(work: string): Promise<number[]> {
+  const plans = entries.map(() => ({ looks: 100, stride: 1 }));
   const times: number[][] = entries.map(() => []);
   for (let round = -WARM_UP; round < turns; round++) {
     const builds = [...entries.keys()];
     if (round % 2 !== 0) builds.reverse();
     for (const build of builds) {
-      const time = await turn({ build, length, calls: calls[build] });
-      if (round < 0) calls[build] = Math.max(200, Math.round((TURN_MS * 1000) / time));
-      else times[build].push(time);
+      const time = await turn({ build, work, ...plans[build] });
+      if (round >= 0) times[build].push(time);
+      const stride = Math.max(1, Math.round(LOOK / time));
+      const looks = Math.max(10, Math.round((TURN_MS * 1000) / time / stride));
+      if (round < 0) plans[build] = { looks, stride };
     }
   }
   return times.map((list) => list.sort((a, b) => a - b)[Math.floor(list.length / 10)]);

@@ -1,11 +1,12 @@
 /**
- * All-reduces of two threads by other builds of the package, over those of this one:
+ * Short all-reduces and layers by other builds of the package, over those of this one:
  *
  *     npm run build && npx tsc -p tsconfig.bench.json
- *     node build/bench/bench/builds/run.js --lengths 65,129 OTHER/dist
+ *     node build/bench/bench/builds/run.js --works "sum 129,forward B,training B" OTHER/dist
+ *     node build/bench/bench/builds/run.js --ranks 1 --works "forward L" OTHER/dist
  *     node build/bench/bench/builds/run.js            # a copy whose flight recorder does nothing
  *
- * All builds run in the same two threads, in short turns, in several processes one after the other:
+ * All builds run in the same threads, in short turns, in several processes one after the other:
  * where a process's memory lies moves a ratio by 5 %, and two pairs of threads differ by 50 %.
  */
 
@@ -15,7 +16,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { toText } from '../report/table.js';
+import { ranksText, toText } from '../report/table.js';
 import type { Turns } from './play.js';
 
 const DIST = fileURLToPath(new URL('../../../../dist', import.meta.url));
@@ -29,12 +30,14 @@ const NO_RECORDER = `
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    lengths: { type: 'string', default: '65,129,257,513' },
+    ranks: { type: 'string', default: '2' },
+    works: { type: 'string', default: 'sum 65,sum 129,sum 257,sum 513' },
     processes: { type: 'string', default: '9' },
     turns: { type: 'string', default: '20' },
   },
 });
-const lengths = values.lengths.split(',').map(Number);
+const works = values.works.split(',');
+const [ranks, processes, turns] = [values.ranks, values.processes, values.turns].map(Number);
 const folder = mkdtempSync(join(tmpdir(), 'syncbn-builds-'));
 try {
   const others = positionals.map((path) => resolve(path));
@@ -42,34 +45,36 @@ try {
   const builds = [DIST, ...others];
   const ratios = new Map<string, number[]>();
   const micros = new Map<string, number[]>();
-  for (let i = 0; i < Number(values.processes); i++) {
+  for (let i = 0; i < processes; i++) {
     const order = shuffled(builds);
-    for (const { length, times } of await play({ order, lengths, turns: Number(values.turns) })) {
+    for (const { work, times } of await play({ order, ranks, works, turns })) {
       const own = times[order.indexOf(DIST)];
       order.forEach((build, k) => {
-        const key = `${length} ${builds.indexOf(build)}`;
+        const key = `${work} ${builds.indexOf(build)}`;
         ratios.set(key, [...(ratios.get(key) ?? []), times[k] / own]);
         micros.set(key, [...(micros.get(key) ?? []), times[k]]);
       });
     }
   }
   const names = ['this build', ...(positionals.length > 0 ? positionals : ['without recorder'])];
-  const rows = lengths.flatMap((length) =>
+  const rows = works.flatMap((work) =>
     names.map((name, k) => {
-      const sorted = ratios.get(`${length} ${k}`)!.toSorted((a, b) => a - b);
+      const sorted = ratios.get(`${work} ${k}`)!.toSorted((a, b) => a - b);
       const [median, low, high] = [0.5, 0, 1].map((share) => at(sorted, share).toFixed(3));
       const time = at(
-        micros.get(`${length} ${k}`)!.toSorted((a, b) => a - b),
+        micros.get(`${work} ${k}`)!.toSorted((a, b) => a - b),
         0.5,
       ).toFixed(2);
-      return [String(length), name, time, median, low, high];
+      return [work, name, time, median, low, high];
     }),
   );
   console.log(
     toText({
-      title: 'All-reduces of float64, 2 threads, over this build’s',
-      legend: `Medians of ${values.processes} processes, with the least and the largest ratio.`,
-      head: ['float64', 'build', 'µs', 'ratio', 'least', 'largest'],
+      title: `Builds over this one, ${ranksText(ranks)}`,
+      legend:
+        `Medians of ${processes} processes, with the least and the largest ratio. Sums are of ` +
+        'float64; training is forward and backward.',
+      head: ['work', 'build', 'µs', 'ratio', 'least', 'largest'],
       rows,
     }),
   );
