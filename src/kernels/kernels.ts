@@ -128,9 +128,8 @@ export interface Kernels {
   /**
    * Channels that a backward call should handle at a time: as many as stay in the cache between the
    * two passes over them, or all if blocks gain nothing. At least 1.
-   * @param alone true if the rank meets no other ranks between two blocks
    */
-  channelsPerBlock(layout: Layout, alone: boolean): number;
+  channelsPerBlock(layout: Layout): number;
 
   /**
    * Writes the mean and M2 of each channel's values; both 0 when there are no values.

@@ -50,7 +50,7 @@ export function batchStatistics(
     statistics.count = input.kernels.moments(mean, m2, x, layout, block);
   }
   if (scope.eps < LEAST_EPS) sumTinyAgain(statistics, x, layout);
-  const own = kernels.channelsPerBlock(layout, group.size === 1);
+  const own = kernels.channelsPerBlock(layout);
   statistics.channelsPerBlock = own;
   if (group.size === 1) return finished(statistics);
   const least = Math.ceil(channels / group.mostBlocks);

@@ -1,5 +1,6 @@
 /** A world whose ranks are threads of one process and share a segment. */
 
+import { coreCount } from '../../core/platform.js';
 import { recorder } from '../rounds/recorder.js';
 import { RoundsTransport } from '../rounds/transport.js';
 import { Waiting } from '../rounds/waiting.js';
@@ -51,7 +52,8 @@ export class ThreadWorld implements World {
     return new RoundsTransport({
       ...{ name, ranks, rank: this.rank, waiting: this.#waiting },
       rounds: new ThreadRounds(area, ranks.indexOf(this.rank), this.#session),
-      mostBlocks: Number.POSITIVE_INFINITY,
+      // Each block is a meeting, and ranks that share cores take turns in it.
+      mostBlocks: this.size > coreCount() ? 1 : Number.POSITIVE_INFINITY,
     });
   }
 

@@ -77,8 +77,8 @@ export class WasmKernels extends ChannelStatistics implements Kernels {
     this.#staging.reserve(channels);
   }
 
-  channelsPerBlock(layout: Layout, alone: boolean): number {
-    return channelsPerBlock(layout, alone);
+  channelsPerBlock(layout: Layout): number {
+    return channelsPerBlock(layout);
   }
 
   moments(

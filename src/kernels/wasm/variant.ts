@@ -48,10 +48,9 @@ export function byRows(rows: number, values: number, bytes: number): boolean {
 /** Bytes of x in a block that stays, with dy and dx, in the second-level cache. */
 const BLOCK_BYTES = 128 << 10;
 /**
- * Bytes of x up to which the last-level cache holds all, with dy and dx. Then ranks that meet take
- * one block, since a meeting may cost more than a block saves; a rank alone takes larger blocks. A
- * forward call always takes all channels, since prefetching over whole arrays gains more than blocks
- * save: docs/kernels.md has the figures.
+ * Bytes of x up to which the last-level cache holds all, with dy and dx. Then blocks are larger,
+ * since each of them is a meeting of the ranks. A forward call always takes all channels, since
+ * prefetching over whole arrays gains more than blocks save: docs/kernels.md has the figures.
  */
 const CACHED_BYTES = 2 << 20;
 const CACHED_BLOCK_BYTES = 416 << 10;
@@ -60,18 +59,15 @@ const RUN_BYTES = 48 << 10;
 /** ... even at the price of blocks that only the last-level cache holds, up to this size. */
 const LARGEST_BLOCK_BYTES = 1640 << 10;
 
-/**
- * Channels of one block of a backward call; all channels if a row has one value of each.
- * @param alone true if blocks are no meetings of ranks
- */
-export function channelsPerBlock(layout: Layout, alone = false): number {
+/** Channels of one block of a backward call; all channels if a row has one value of each. */
+export function channelsPerBlock(layout: Layout): number {
   const { channels, samples, plane } = layout;
   const bytes = BYTES[layout.dtype];
   if (layout.channelsLast || plane <= 1) return Math.max(1, channels);
   const channelBytes = Math.max(1, samples * plane * bytes);
   const arrayBytes = channels * channelBytes;
   if (arrayBytes <= CACHED_BYTES) {
-    return inBlocks(channels, alone ? arrayBytes / CACHED_BLOCK_BYTES : 1);
+    return inBlocks(channels, arrayBytes / CACHED_BLOCK_BYTES);
   }
   let fit = Math.max(1, Math.floor(BLOCK_BYTES / channelBytes));
   if (!byRows(samples, plane, numberBytes(layout.dtype))) {
