@@ -1,33 +1,33 @@
 /** Targets as the lists that collectives take: those that travel as float32, and float64 ones. */
 
 import { type FloatArray, narrow, widen } from '../core/dtype.js';
+import { copyPart } from '../group/rounds/contributions.js';
 import type { ArrayList } from '../group/transport.js';
 import type { Target } from './targets.js';
 
 /** Bytes that each array begins at a multiple of. */
 const ALIGNMENT = 16;
-/** Most elements for which a loop is faster than `set`. */
-const SHORT = 64;
 
 export class TargetList implements ArrayList {
   readonly count: number;
   readonly length: number;
   /** An array of the kind that travels. */
   readonly like: FloatArray;
-  readonly #targets: readonly Target[];
-  /** First element of each target. */
-  readonly #starts: Float64Array;
+  readonly sources: readonly Target[];
+  readonly results: readonly Target[];
+  readonly starts: Float64Array;
   /** The target of the previous call: the next one begins near it. */
   #last = 0;
 
   constructor(targets: readonly Target[], like: FloatArray) {
     const unit = ALIGNMENT / like.BYTES_PER_ELEMENT;
     this.like = like;
-    this.#targets = targets;
-    this.#starts = new Float64Array(targets.length);
+    this.sources = targets;
+    this.results = targets;
+    this.starts = new Float64Array(targets.length);
     let [at, count] = [0, 0];
     targets.forEach(({ length }, i) => {
-      this.#starts[i] = at;
+      this.starts[i] = at;
       count += length;
       at += Math.ceil(length / unit) * unit;
     });
@@ -37,52 +37,40 @@ export class TargetList implements ArrayList {
 
   read(target: FloatArray, from: number): void {
     const to = from + target.length;
-    for (let i = this.#at(from); i < this.#targets.length && this.#starts[i] < to; i++) {
-      const start = this.#starts[i];
-      const { data, dtype, length } = this.#targets[i];
+    for (let i = this.#at(from); i < this.sources.length && this.starts[i] < to; i++) {
+      const start = this.starts[i];
+      const { data, dtype, length } = this.sources[i];
       const [first, last] = [Math.max(from - start, 0), Math.min(to - start, length)];
       if (first >= last) continue;
       const place = start + first - from;
       if (data === null) target.fill(0, place, place + last - first);
       else if (data instanceof Uint16Array) {
         target.set(widen(data.subarray(first, last), dtype), place);
-      } else copy(target, place, data, first, last);
+      } else copyPart(target, place, data, first, last - first);
     }
   }
 
   write(source: FloatArray, from: number): void {
     const to = from + source.length;
-    for (let i = this.#at(from); i < this.#targets.length && this.#starts[i] < to; i++) {
-      const start = this.#starts[i];
-      const { data, dtype, length } = this.#targets[i];
+    for (let i = this.#at(from); i < this.sources.length && this.starts[i] < to; i++) {
+      const start = this.starts[i];
+      const { data, dtype, length } = this.sources[i];
       const [first, last] = [Math.max(from - start, 0), Math.min(to - start, length)];
       if (first >= last || data === null) continue;
       const place = start + first - from;
       if (data instanceof Uint16Array) {
         narrow(source.subarray(place, place + last - first), data.subarray(first, last), dtype);
-      } else copy(data, first, source, place, place + last - first);
+      } else copyPart(data, first, source, place, last - first);
     }
   }
 
   /** The last target that begins at or before element `from`. */
   #at(from: number): number {
     let i = this.#last;
-    while (i > 0 && this.#starts[i] > from) i--;
-    while (i + 1 < this.#starts.length && this.#starts[i + 1] <= from) i++;
+    while (i > 0 && this.starts[i] > from) i--;
+    while (i + 1 < this.starts.length && this.starts[i + 1] <= from) i++;
     this.#last = i;
     return i;
-  }
-}
-
-/** target[at...] = source[from, to) */
-function copy(target: FloatArray, at: number, source: FloatArray, from: number, to: number): void {
-  const size = target.BYTES_PER_ELEMENT;
-  const distance = target.byteOffset + at * size - source.byteOffset - from * size;
-  // V8 copies to and from shared arrays byte by byte unless words of 8 bytes match.
-  if (to - from <= SHORT || (distance & 7) !== 0) {
-    for (let i = from; i < to; i++) target[at + i - from] = source[i];
-  } else {
-    target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at);
   }
 }
 

@@ -30,6 +30,25 @@ export const SCRIPTS: readonly AverageScript[] = [
       { dtype: 'float64', length: 2700, missing: [0, 1, 2, 3, 4, 5, 6] },
     ],
   },
+  // Threads read these where they lie.
+  {
+    entries: [
+      { dtype: 'float32', length: 200_003, allocated: true },
+      { dtype: 'float32', length: 0, allocated: true },
+      { dtype: 'float32', length: 3, offset: 3, allocated: true },
+      { dtype: 'float32', length: 150_001, offset: 1, allocated: true },
+      { dtype: 'float64', length: 140_001, offset: 1, allocated: true },
+    ],
+    counts: [3, 0, 5, 1, 2, 7, 4],
+    spoilt: 1,
+  },
+  // All but one lie in memory that others see: they go the way of all other lists.
+  {
+    entries: [
+      { dtype: 'float32', length: 200_003, allocated: true },
+      { dtype: 'float32', length: 100_003 },
+    ],
+  },
 ];
 
 /** Numbers as `dtype` has them; 16-bit types travel as float32. */

@@ -2,6 +2,7 @@
 
 import {
   type AverageOptions,
+  allocateTensor,
   averageGradients,
   broadcastParameters,
   type DType,
@@ -18,6 +19,8 @@ export interface Entry {
   length: number;
   /** Elements that lie before it in its buffer. */
   offset?: number;
+  /** If true, it lies in the kernels' memory, which grows before the next entry is made. */
+  allocated?: boolean;
   /** Ranks whose parameter has no gradient; the entry is a parameter then. */
   missing?: number[];
 }
@@ -39,10 +42,17 @@ export function elementOf(rank: number, entry: number, i: number): number {
   return wave * 10 ** (((i * 7 + rank) % 9) - 4);
 }
 
-function arrayOf({ dtype, length, offset = 0 }: Entry, rank: number, entry: number): Tensor {
-  const values = Float64Array.from({ length }, (_, i) => elementOf(rank, entry, i));
+function arrayOf(entry: Entry, rank: number, e: number): Tensor {
+  const { dtype, length, offset = 0, allocated } = entry;
+  const values = Float64Array.from({ length }, (_, i) => elementOf(rank, e, i));
   const tensor = Tensor.from(values, [length], dtype).clone();
   const { data } = tensor;
+  if (allocated) {
+    const { data: room } = allocateTensor([offset + length], dtype);
+    allocateTensor([1 << 20]).dispose();
+    room.set(data, offset);
+    return new Tensor(room.subarray(offset), [length], dtype);
+  }
   const room = new (data.constructor as Float32ArrayConstructor)(offset + length);
   const moved = room.subarray(offset);
   moved.set(data);

@@ -143,6 +143,33 @@ const SECTIONS: Record<string, Section> = {
       }
     }
   },
+
+  'long arrays may begin at any element, in memory that has grown since': async (all) => {
+    const memory = new WebAssembly.Memory({ initial: 40, maximum: 80, shared: true });
+    for (const buffer of [memory.buffer, new ArrayBuffer(40 << 16)]) {
+      for (const place of [0, 1, 2]) {
+        const count = 200_001 * (place + 1);
+        const data = new Float32Array(buffer, 4 * (place + 1), count);
+        data.set(dataOf(Float32Array, own(all), count));
+        memory.grow(1);
+        await over(all, all.allReduce(data));
+        same(data.slice(), sumOf(Float32Array, all.ranks, count), `${count} from ${place + 1} on`);
+      }
+    }
+  },
+
+  'a long result that overlaps its input is that of the input as it was': async (all) => {
+    const length = 300_001;
+    for (const distance of [-100_000, -1, 1, 4096, 250_000]) {
+      const at = Math.max(0, -distance);
+      const room = new Float32Array(length + Math.abs(distance));
+      const data = room.subarray(at, at + length);
+      const out = room.subarray(at + distance, at + distance + length);
+      data.set(dataOf(Float32Array, own(all), length));
+      await over(all, all.allReduce(data, { out }));
+      same(out.slice(), sumOf(Float32Array, all.ranks, length), `out ${distance} elements further`);
+    }
+  },
 };
 
 const END_SECTIONS: Record<string, Section> = {

@@ -1,5 +1,6 @@
 /** Ranks that are processes, over MPI. */
 
+import { useNodeCopies } from '../rounds/node-copies.js';
 import { DEFAULT_TIMEOUT } from '../timeout.js';
 import { launchFromEnvironment } from './environment.js';
 import { loadKoffi } from './library/koffi.js';
@@ -27,6 +28,7 @@ export async function mpiWorldFromEnvironment(
   const env = (globalThis as { process?: NodeJS.Process }).process?.env;
   const launch = env === undefined ? null : launchFromEnvironment(env);
   if (launch === null) return null;
+  useNodeCopies();
   const mpi = loadMpi(await loadKoffi(), launch);
   return new MpiWorld(mpi, launch, options.timeout ?? DEFAULT_TIMEOUT);
 }

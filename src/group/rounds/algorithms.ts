@@ -9,6 +9,7 @@
  * | pieces | after a round of headers alone, piece by piece in one of these ways |
  */
 
+import { bufferOf } from '../../core/typed-arrays.js';
 import type { Collective, CollectiveArray, CopiedArray } from '../transport.js';
 import { copy } from './contributions.js';
 import { kindOf } from './kinds.js';
@@ -87,6 +88,21 @@ export class Exchange {
   end(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
+}
+
+/**
+ * Makes a call whose input no result goes over before it was sent: with a copy of the input, if the
+ * output overlaps it in such a way. Pieces go from the first to the last.
+ */
+export function withInputApart(call: Collective, member: number): Collective {
+  const { kind, input, output } = call;
+  const distance = output.byteOffset - input.byteOffset;
+  const isSafe = kind === 'allGather' ? distance === -member * input.byteLength : distance <= 0;
+  const isApart = distance >= input.byteLength || -distance >= output.byteLength;
+  if (isSafe || isApart || bufferOf(input) !== bufferOf(output)) return call;
+  const copied = new (kindOf(input))(input.length);
+  copied.set(input);
+  return { ...call, input: copied };
 }
 
 /** Sends all of `input`, or of a piece of it. */

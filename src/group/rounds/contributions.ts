@@ -1,8 +1,10 @@
 /** The arrays that the members of a group have sent for one collective, in rank order. */
 
+import { bufferOf } from '../../core/typed-arrays.js';
 import { reduceRanks } from '../reduce.js';
 import { opCode, type Reduce, type Reducer, reduceFor } from '../reducer.js';
 import type { CollectiveArray, CopiedArray, ReduceOp } from '../transport.js';
+import { type Constructor, kindOf } from './kinds.js';
 
 /** Least elements for which WebAssembly and a copy are faster than a loop. */
 const WASM_FROM = 48;
@@ -13,6 +15,8 @@ const ASIDE_FROM = 640;
 export const ASIDE_BYTES = 8192;
 /** Most elements that a loop copies faster than a call of `set`. */
 const SHORT = 64;
+/** Least elements for which a call out of the engine is worth its price. */
+const LONG = 2048;
 /** Views that are kept: models have few widths, programs that make them up have many. */
 const MOST_VIEWS = 1024;
 
@@ -125,10 +129,47 @@ export class Contributions {
   }
 }
 
+/** target = source, of as many bytes. */
+type LongCopy = (target: CopiedArray, source: CopiedArray) => void;
+
+let longCopy: LongCopy | null = null;
+
+/** Called once by a runtime that copies shared memory faster than `set` does. */
+export function setLongCopy(copy: LongCopy): void {
+  longCopy = copy;
+}
+
 /** target[at..] = source */
 export function copy(target: CopiedArray, at: number, source: CopiedArray): void {
-  if (source.length > SHORT) target.set(source, at);
-  else for (let i = 0; i < source.length; i++) target[at + i] = source[i];
+  const { length } = source;
+  if (length <= SHORT) for (let i = 0; i < length; i++) target[at + i] = source[i];
+  else if (length < LONG) target.set(source, at);
+  else copyPart(target, at, source, 0, length);
+}
+
+/** target[at..] = source[from, from + count), of one kind and in different places */
+export function copyPart(
+  target: CopiedArray,
+  at: number,
+  source: CopiedArray,
+  from: number,
+  count: number,
+): void {
+  const size = target.BYTES_PER_ELEMENT;
+  const [to, start] = [target.byteOffset + at * size, source.byteOffset + from * size];
+  const view = (kind: Constructor, array: CopiedArray, place: number, length: number) =>
+    // Not by `subarray`: the kernels' arrays have one of their own, which takes microseconds.
+    new kind(bufferOf(array), place, length);
+  if (count >= LONG && longCopy !== null) {
+    const bytes = count * size;
+    longCopy(view(Uint8Array, target, to, bytes), view(Uint8Array, source, start, bytes));
+  } else if (count <= SHORT || ((to - start) & 7) !== 0) {
+    // V8 copies to and from shared arrays byte by byte unless words of 8 bytes match.
+    for (let i = 0; i < count; i++) target[at + i] = source[from + i];
+  } else {
+    const isAll = count === source.length;
+    target.set(isAll ? source : view(kindOf(source), source, start, count), at);
+  }
 }
 
 function divide(out: CollectiveArray, by: number, count: number): void {

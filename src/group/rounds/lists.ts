@@ -1,13 +1,14 @@
 /**
- * Collectives of many arrays that are taken for one. The elements of a piece are read from their
- * arrays and written back to them, and no array is copied together with others. docs/algorithms.md
- * has the costs.
+ * Collectives of many arrays that are taken for one, and in shared memory long all-reduces as well.
+ * The elements of a piece are read from their arrays and written back to them, and no array is
+ * copied together with others. docs/algorithms.md has the costs.
  */
 
 import type { FloatArray } from '../../core/dtype.js';
 import { averageRanks } from '../average.js';
-import type { ArrayList, Weights } from '../transport.js';
+import type { ArrayList, Collective } from '../transport.js';
 import type { Exchange } from './algorithms.js';
+import { Contributions, copyPart } from './contributions.js';
 import { partLength, partOf } from './parts.js';
 import { SharedRounds } from './shared-rounds.js';
 
@@ -21,12 +22,22 @@ const MARGIN = 64;
 /** Elements that pieces are multiples of, so that all parts begin where WebAssembly may. */
 const STEP = 16;
 
+/** A way that needs arrays in memory which all members can see. @returns false if these do not */
+export type Direct = (exchange: Exchange) => Generator<void, boolean>;
+
+let direct: Direct | null = null;
+
+/** Called once where threads can see one another's memory; see direct.ts. */
+export function setDirect(way: Direct): void {
+  direct = way;
+}
+
 /** The further rounds of a collective with a list. */
 export function exchangeList(exchange: Exchange): Generator<void> {
   const { call, rounds } = exchange;
   if (call.kind === 'broadcast') return broadcastList(exchange);
   const { members } = rounds.frames;
-  if (rounds instanceof SharedRounds) return averageShared(exchange);
+  if (rounds instanceof SharedRounds) return combineShared(exchange);
   return rounds.parts === null || members === 2 ? averageWhole(exchange) : averageParts(exchange);
 }
 
@@ -40,7 +51,7 @@ class Pieces {
   /** @param most elements of a piece that a frame has room for */
   constructor(exchange: Exchange, most: number) {
     const { call } = exchange;
-    this.list = call.list as ArrayList;
+    this.list = call.list ?? listOf(call);
     this.length = Math.max(STEP, Math.floor(most / STEP) * STEP);
     this.#exchange = exchange;
     this.#like = call.input as FloatArray;
@@ -69,37 +80,68 @@ class Pieces {
     return all.subarray(at, at + count);
   }
 
-  /** Averages the members' elements from `at` on into `out`, which lies in the next frame. */
-  average(out: FloatArray, at: number): void {
-    if (out.length === 0) return;
-    const { frames } = this.#exchange.rounds;
-    const { views, reduce } = frames.contributions(this.#like);
+  /** Combines the members' elements from `at` on into `out`, which lies in the next frame. */
+  combine(out: FloatArray, at: number): void {
+    const { views } = this.#exchange.rounds.frames.contributions(this.#like);
     const slots = (views as readonly FloatArray[]).map((view) => view.subarray(at));
-    const { weights, divisor } = this.#exchange.call.by as Weights;
-    if (reduce === null) {
-      averageRanks(out, slots, weights, divisor);
-      return;
-    }
-    // The weights go to the end of the own frame, into WebAssembly's memory.
-    const place = frames.ownPayload(frames.capacity & ~7);
-    const end = place.byteOffset + place.byteLength - weights.byteLength;
-    const here = new Float64Array(place.buffer, end, weights.length);
-    here.set(weights);
-    reduce.average(out, slots, here, divisor);
+    combineSlots(this.#exchange, out, slots);
   }
 }
 
+/** Combines `slots`, one of each member and in rank order, into `out`: all of them lie in frames. */
+export function combineSlots(
+  { rounds: { frames }, call: { input, op, by } }: Exchange,
+  out: FloatArray,
+  slots: readonly FloatArray[],
+): void {
+  if (out.length === 0) return;
+  const { reduce } = frames.contributions(input);
+  if (by == null) {
+    new Contributions(slots, out, reduce).combine(out, op, out.length, true);
+    return;
+  }
+  const { weights, divisor } = by;
+  if (reduce === null) {
+    averageRanks(out, slots, weights, divisor);
+    return;
+  }
+  // The weights go to the end of the own frame, into WebAssembly's memory.
+  const place = frames.ownPayload(frames.capacity & ~7);
+  const end = place.byteOffset + place.byteLength - weights.byteLength;
+  const here = new Float64Array(place.buffer, end, weights.length);
+  here.set(weights);
+  reduce.average(out, slots, here, divisor);
+}
+
+/** The arrays of an all-reduce, as a list of one. */
+export function listOf({ input, output }: Collective): ArrayList {
+  const { length } = input;
+  return {
+    count: length,
+    length,
+    read: (target, from) => copyPart(target, 0, input, from, target.length),
+    write: (source, from) => copyPart(output, from, source, 0, source.length),
+    starts: [0],
+    sources: [{ data: input, length }],
+    results: [{ data: output, length }],
+  };
+}
+
 /** Elements that a frame has room for beside the weights, in at most `most` bytes. */
-function roomOf({ rounds: { frames }, call }: Exchange, most = Number.POSITIVE_INFINITY): number {
+export function roomOf(
+  { rounds: { frames }, call }: Exchange,
+  most = Number.POSITIVE_INFINITY,
+): number {
   const bytes = frames.capacity - MARGIN - 8 * frames.members - 8;
   return Math.min(bytes, most) / call.input.BYTES_PER_ELEMENT;
 }
 
 /**
  * In shared memory, one round a piece: a frame holds this member's piece k and, after it, the
- * averages of its part of piece k - 1. So nobody waits for a round that only gathers.
+ * results of its part of piece k - 1. So nobody waits for a round that only gathers.
  */
-function* averageShared(exchange: Exchange): Generator<void> {
+export function* combineShared(exchange: Exchange): Generator<void> {
+  if (direct !== null && (yield* direct(exchange))) return;
   const { members, member } = exchange.rounds.frames;
   const room = roomOf(exchange) - STEP;
   const most = Math.min(room / (1 + 1 / members), roomOf(exchange, PIECE_BYTES));
@@ -109,7 +151,7 @@ function* averageShared(exchange: Exchange): Generator<void> {
     yield* exchange.round(() => {
       if (k > 0) {
         const part = partOf(pieces.span(k - 1).count, members, member);
-        pieces.average(pieces.own(length, part.to - part.from), part.from);
+        pieces.combine(pieces.own(length, part.to - part.from), part.from);
       }
       if (k < count) {
         const piece = pieces.span(k);
@@ -144,7 +186,7 @@ function* averageWhole(exchange: Exchange): Generator<void> {
     });
     exchange.take(() => {
       const out = pieces.own(0, count);
-      pieces.average(out, 0);
+      pieces.combine(out, 0);
       pieces.list.write(out, from);
     });
   }
@@ -168,7 +210,7 @@ function* averageParts(exchange: Exchange): Generator<void> {
     yield* exchange.round(() => {
       const part = partOf(count, members, member);
       const out = pieces.own(0, part.to - part.from);
-      pieces.average(out, 0);
+      pieces.combine(out, 0);
       rounds.send(out.byteLength, partLength(count, members) * out.BYTES_PER_ELEMENT);
     });
     exchange.take(() => writeParts(pieces, k, members, 0));

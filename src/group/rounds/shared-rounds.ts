@@ -21,6 +21,7 @@ export class SharedRounds implements Rounds {
   readonly frames: Frames;
   readonly parts: PartRounds;
   readonly fate: Fate | null = null;
+  onClose: (() => void) | null = null;
   readonly #words: Int32Array<ArrayBufferLike>;
   readonly #free: () => void;
   /** Members whose frame of this round has been seen, in rank order. */
@@ -71,6 +72,7 @@ export class SharedRounds implements Rounds {
   }
 
   close(): void {
+    this.onClose?.();
     this.#free();
   }
 

@@ -6,14 +6,23 @@
 
 import { CollectiveError } from '../../core/errors.js';
 import type { Collective, Transport } from '../transport.js';
-import { Exchange, gatherAll, gatherSum, inPieces, routeOf, takeWhole } from './algorithms.js';
+import {
+  Exchange,
+  gatherAll,
+  gatherSum,
+  inPieces,
+  routeOf,
+  takeWhole,
+  withInputApart,
+} from './algorithms.js';
 import { disagree, type Membership } from './disagreement.js';
 import { deadlineError, isFatal } from './endings.js';
 import { findOdd, lengthsOf } from './header.js';
-import { exchangeList } from './lists.js';
+import { combineShared, exchangeList } from './lists.js';
 import { recorder } from './recorder.js';
 import type { Connection, Described, Fate, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
+import { SharedRounds } from './shared-rounds.js';
 import type { Waiting } from './waiting.js';
 import { type Host, RoundsWork } from './work.js';
 
@@ -180,7 +189,8 @@ export class RoundsTransport implements Transport, Host {
     recorder.arrive(work.recorded);
     const rounds = this.#rounds;
     const { parts } = rounds;
-    const { call, count } = work;
+    const { count } = work;
+    const call = withInputApart(work.call, rounds.frames.member);
     const exchange = new Exchange(rounds, call, count, (send) => this.#round(work, send));
     if (call.list != null) {
       yield* exchangeList(exchange);
@@ -188,6 +198,8 @@ export class RoundsTransport implements Transport, Host {
       yield* gatherAll(exchange, lengthsOf(rounds.frames));
     } else if (work.route === 'parts' && parts !== null) {
       yield* gatherSum(exchange, parts, { from: 0, to: count });
+    } else if (call.kind === 'allReduce' && rounds instanceof SharedRounds) {
+      yield* combineShared(exchange);
     } else {
       yield* inPieces(exchange);
     }

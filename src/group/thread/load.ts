@@ -8,6 +8,12 @@ import type { ThreadWorldHandle } from './world.js';
 
 /** @throws TypeError and RangeError for anything but the handle of a world */
 export async function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
-  const { joinThreadWorld: join } = await import('./thread-world.js');
+  const [{ joinThreadWorld: join }, { useNodeCopies }, { useDirect }] = await Promise.all([
+    import('./thread-world.js'),
+    import('../rounds/node-copies.js'),
+    import('../rounds/direct.js'),
+  ]);
+  useNodeCopies();
+  useDirect();
   return join(handle);
 }
