@@ -37,7 +37,7 @@ export interface Rest {
   arm(): void;
   /**
    * Blocks until something may have come, or it is time to look.
-   * @param waited milliseconds since the wait began
+   * @param waited milliseconds since the wait began, or since what is awaited has moved
    * @param left milliseconds until the deadline
    */
   block(waited: number, left: number): void;
@@ -78,6 +78,8 @@ export class Waiting {
     if (!this.mayBlock) throw mustAwait();
     if (this.#look(own, awaited, this.#rest.looks)) return;
     const start = performance.now();
+    let { steps: known } = awaited;
+    let moved = 0;
     awaited.block(true);
     try {
       let looks: number;
@@ -86,7 +88,13 @@ export class Waiting {
         this.#rest.arm();
         const waited = this.#lastLook(awaited, start);
         const hasMoved = awaited.steps !== steps;
-        if (waited >= 0 && !hasMoved) this.#rest.block(waited, awaited.timeout - waited);
+        if (awaited.steps !== known) {
+          known = awaited.steps;
+          moved = waited;
+        }
+        if (waited >= 0 && !hasMoved) {
+          this.#rest.block(waited - moved, awaited.timeout - waited);
+        }
         this.#rest.disarm();
         looks = hasMoved ? this.#rest.looks : this.#rest.looksBetween;
       } while (!this.#look(own, awaited, looks));
