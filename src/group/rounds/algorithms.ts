@@ -22,6 +22,8 @@ export type Route = 'none' | 'whole' | 'parts' | 'pieces';
 const ALWAYS_WHOLE_BYTES = 2048;
 /** Further bytes that a rank sends if that saves a second round. */
 const ROUND_BYTES = 8192;
+/** Of two ranks each sends as much in either way, but adds up only half in parts: worth a round. */
+const MOST_WHOLE_BYTES = 3 << 15;
 
 export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Route {
   const bytes = input.byteLength;
@@ -42,7 +44,8 @@ function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boo
   // Every member sends everything to all; or a part to each, and the sum of its own part to all.
   const whole = bytes * (members - 1);
   const inParts = (2 * whole) / members;
-  return parts === null || bytes <= ALWAYS_WHOLE_BYTES || whole - inParts <= ROUND_BYTES;
+  if (parts === null || bytes <= ALWAYS_WHOLE_BYTES) return true;
+  return whole - inParts <= ROUND_BYTES && bytes <= MOST_WHOLE_BYTES;
 }
 
 /** The further rounds of a collective. */

@@ -13,6 +13,9 @@ import { RANK, type Segment, WORD_ALARMS, WORD_FREE, WORD_LOCK } from './segment
 
 /** A group takes this part of the free memory, if that is more than its least need. */
 const SHARE = 1 / 64;
+/** If a group would take more than this part, its frames hold no more than so many bytes. */
+const MOST_SHARE = 1 / 4;
+const MODEST_BYTES = 1 << 17;
 /** Fewest words that make an area of their own. */
 const CRUMB_WORDS = 1024;
 /** Milliseconds between looks for memory that other ranks give back. */
@@ -67,6 +70,7 @@ function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
   // The group of all ranks comes first and matters most.
   const share = left * (isWorld ? 1 : SHARE);
   let capacity = capacityFor(LIMITS, ranks.length);
+  if (wordsFor(capacity) > left * MOST_SHARE) capacity = Math.min(capacity, MODEST_BYTES);
   while (capacity > LIMITS.least && wordsFor(capacity) > share) {
     capacity = Math.max(LIMITS.least, Math.floor(capacity / 128) * 64);
   }
