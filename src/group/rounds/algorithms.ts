@@ -13,8 +13,8 @@ import { bufferOf } from '../../core/typed-arrays.js';
 import type { Collective, CollectiveArray, CopiedArray } from '../transport.js';
 import { copy } from './contributions.js';
 import { kindOf } from './kinds.js';
-import { partLength, partOf, type Span } from './parts.js';
-import type { PartRounds, Rounds } from './rounds.js';
+import type { Span } from './parts.js';
+import type { Exchange, Rounds } from './rounds.js';
 
 export type Route = 'none' | 'whole' | 'parts' | 'pieces';
 
@@ -40,7 +40,7 @@ export function routeOf(rounds: Rounds, { kind, input, list }: Collective): Rout
 }
 
 /** True if a sum of `bytes` that a frame holds takes one round. */
-function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boolean {
+export function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boolean {
   // Every member sends everything to all; or a part to each, and the sum of its own part to all.
   const whole = bytes * (members - 1);
   const inParts = (2 * whole) / members;
@@ -48,11 +48,9 @@ function isBestWhole({ parts, frames: { members } }: Rounds, bytes: number): boo
   return whole - inParts <= ROUND_BYTES && bytes <= MOST_WHOLE_BYTES;
 }
 
-/** The further rounds of a collective. */
-export class Exchange {
+export class CollectiveExchange implements Exchange {
   readonly rounds: Rounds;
   readonly call: Collective;
-  /** Elements that each rank gives. */
   readonly count: number;
   readonly #round: (send: () => void) => Generator<void>;
   #failure: { readonly error: unknown } | null = null;
@@ -70,7 +68,6 @@ export class Exchange {
     this.#round = round;
   }
 
-  /** Sends this member's frame by `send`, and ends when all have come and none has failed. */
   round(send: () => void): Generator<void> {
     return this.#round(() => {
       this.end();
@@ -78,7 +75,6 @@ export class Exchange {
     });
   }
 
-  /** Runs `take`; if it fails, so does the next round on all members. */
   take(take: () => void): void {
     try {
       take();
@@ -137,50 +133,14 @@ export function takeWhole(rounds: Rounds, call: Collective, { from, to }: Span):
   }
 }
 
-/** After every member has its parts of [from, to): combines them, and gathers the results. */
-export function* gatherSum(
-  exchange: Exchange,
-  parts: PartRounds,
-  { from, to }: Span,
-): Generator<void> {
-  const { rounds, call } = exchange;
-  const { frames } = rounds;
-  const { op, output } = call;
-  const own = partOf(to - from, frames.members, frames.member);
-  const longest = partLength(to - from, frames.members) * output.BYTES_PER_ELEMENT;
-  yield* exchange.round(() => {
-    const sum = frames.ownArray(output, own.to - own.from) as CollectiveArray;
-    parts.contributions(output, to - from).combine(sum, op, sum.length, true);
-    rounds.send(sum.byteLength, longest);
-  });
-  exchange.take(() => {
-    const all = frames.contributions(output);
-    for (let m = 0; m < frames.members; m++) {
-      const part = partOf(to - from, frames.members, m);
-      copy(output, from + part.from, all.head(m, part.to - part.from));
-    }
-  });
-}
-
-/** Long arrays, piece by piece. */
+/** Long arrays, piece by piece, in one round each. */
 export function* inPieces(exchange: Exchange): Generator<void> {
   const { rounds, call, count } = exchange;
-  const { frames, parts } = rounds;
-  const size = call.input.BYTES_PER_ELEMENT;
-  const isParted =
-    call.kind === 'allReduce' && parts !== null && !isBestWhole(rounds, frames.capacity);
-  const capacity = isParted ? parts.capacity : frames.capacity;
-  const step = Math.floor(capacity / size);
+  const step = Math.floor(rounds.frames.capacity / call.input.BYTES_PER_ELEMENT);
   for (let from = 0; from < count; from += step) {
     const span = { from, to: Math.min(from + step, count) };
-    const input = () => piece(call.input, span);
-    if (isParted) {
-      yield* exchange.round(() => parts.send(input()));
-      yield* gatherSum(exchange, parts, span);
-    } else {
-      yield* exchange.round(() => sendWhole(rounds, call, input()));
-      exchange.take(() => takeWhole(rounds, call, span));
-    }
+    yield* exchange.round(() => sendWhole(rounds, call, piece(call.input, span)));
+    exchange.take(() => takeWhole(rounds, call, span));
   }
 }
 
@@ -204,6 +164,6 @@ export function* gatherAll(exchange: Exchange, lengths: readonly number[]): Gene
   }
 }
 
-function piece(array: CopiedArray, { from, to }: Span): CopiedArray {
+export function piece(array: CopiedArray, { from, to }: Span): CopiedArray {
   return to - from === array.length ? array : array.subarray(from, to);
 }

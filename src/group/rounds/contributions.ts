@@ -60,12 +60,6 @@ export class Contributions {
     if (views.length > 1) this.#stride /= views.length - 1;
   }
 
-  /** Returns the contributions without the first `elements` of each. */
-  from(elements: number): Contributions {
-    const views = this.views.map((view) => view.subarray(elements));
-    return new Contributions(views, this.#room, this.#aside, this.reduce);
-  }
-
   /** Returns the first `length` elements that `member` sent. */
   head(member: number, length: number): CopiedArray {
     return this.#head(this.views[member], member, length);

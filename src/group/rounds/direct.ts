@@ -11,11 +11,11 @@
 
 import type { FloatArray } from '../../core/dtype.js';
 import type { ArrayList } from '../transport.js';
-import type { Exchange } from './algorithms.js';
 import { copyPart } from './contributions.js';
 import { combineSlots, listOf, roomOf, setDirect } from './lists.js';
 import { Neighbours, type Seen, threadsSeeMemory } from './neighbours.js';
 import { partOf, type Span } from './parts.js';
+import type { Exchange } from './rounds.js';
 import { SharedRounds } from './shared-rounds.js';
 
 /** Least bytes of a list: two or three rounds come before its numbers. */

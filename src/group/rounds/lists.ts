@@ -7,10 +7,9 @@
 import type { FloatArray } from '../../core/dtype.js';
 import { averageRanks } from '../average.js';
 import type { ArrayList, Collective } from '../transport.js';
-import type { Exchange } from './algorithms.js';
 import { Contributions, copyPart } from './contributions.js';
-import { partLength, partOf } from './parts.js';
-import { SharedRounds } from './shared-rounds.js';
+import { partOf } from './parts.js';
+import type { Exchange } from './rounds.js';
 
 /**
  * Bytes of a piece in shared memory: the slots of all members and the arrays' own lines stay in the
@@ -20,7 +19,7 @@ const PIECE_BYTES = 1 << 17;
 /** Bytes that WebAssembly may write past the end. */
 const MARGIN = 64;
 /** Elements that pieces are multiples of, so that all parts begin where WebAssembly may. */
-const STEP = 16;
+export const STEP = 16;
 
 /** A way that needs arrays in memory which all members can see. @returns false if these do not */
 export type Direct = (exchange: Exchange) => Generator<void, boolean>;
@@ -32,17 +31,13 @@ export function setDirect(way: Direct): void {
   direct = way;
 }
 
-/** The further rounds of a collective with a list. */
+/** The further rounds of a collective with a list, where all of it goes to all. */
 export function exchangeList(exchange: Exchange): Generator<void> {
-  const { call, rounds } = exchange;
-  if (call.kind === 'broadcast') return broadcastList(exchange);
-  const { members } = rounds.frames;
-  if (rounds instanceof SharedRounds) return combineShared(exchange);
-  return rounds.parts === null || members === 2 ? averageWhole(exchange) : averageParts(exchange);
+  return exchange.call.kind === 'broadcast' ? broadcastList(exchange) : averageWhole(exchange);
 }
 
 /** The pieces that a list moves through, and the places of their numbers in frames. */
-class Pieces {
+export class Pieces {
   readonly list: ArrayList;
   readonly length: number;
   readonly #exchange: Exchange;
@@ -136,35 +131,46 @@ export function roomOf(
   return Math.min(bytes, most) / call.input.BYTES_PER_ELEMENT;
 }
 
+/** A long all-reduce, or that of a list, in shared memory. */
+export function* combineLong(exchange: Exchange): Generator<void> {
+  if (direct !== null && (yield* direct(exchange))) return;
+  const { members } = exchange.rounds.frames;
+  const room = roomOf(exchange) - STEP;
+  const most = Math.min(room / (1 + 1 / members), roomOf(exchange, PIECE_BYTES)) - STEP;
+  yield* combineShared(exchange, most);
+}
+
 /**
  * In shared memory, one round a piece: a frame holds this member's piece k and, after it, the
  * results of its part of piece k - 1. So nobody waits for a round that only gathers.
+ * @param most elements of a piece
+ * @param isSent true if the first piece was sent in the round before
  */
-export function* combineShared(exchange: Exchange): Generator<void> {
-  if (direct !== null && (yield* direct(exchange))) return;
-  const { members, member } = exchange.rounds.frames;
-  const room = roomOf(exchange) - STEP;
-  const most = Math.min(room / (1 + 1 / members), roomOf(exchange, PIECE_BYTES));
-  const pieces = new Pieces(exchange, most - STEP);
+export function* combineShared(exchange: Exchange, most: number, isSent = false): Generator<void> {
+  const { rounds } = exchange;
+  const { members, member } = rounds.frames;
+  const pieces = new Pieces(exchange, most);
   const { list, count, length } = pieces;
-  for (let k = 0; k <= count; k++) {
+  for (let k = isSent ? 1 : 0; k <= count; k++) {
+    // After the last piece the room of pieces is free.
+    const at = k < count ? length : 0;
     yield* exchange.round(() => {
       if (k > 0) {
         const part = partOf(pieces.span(k - 1).count, members, member);
-        pieces.combine(pieces.own(length, part.to - part.from), part.from);
+        pieces.combine(pieces.own(at, part.to - part.from), part.from);
       }
       if (k < count) {
         const piece = pieces.span(k);
         list.read(pieces.own(0, piece.count), piece.from);
       }
-      exchange.rounds.send(0, 0);
+      rounds.send(0, 0);
     });
-    if (k > 0) exchange.take(() => writeParts(pieces, k - 1, members, length));
+    if (k > 0) exchange.take(() => writeParts(pieces, k - 1, members, at));
   }
 }
 
-/** Writes the averages of piece `k`, each member's part from `at` on, to the list. */
-function writeParts(pieces: Pieces, k: number, members: number, at: number): void {
+/** Writes the results of piece `k`, each member's part from `at` on, to the list. */
+export function writeParts(pieces: Pieces, k: number, members: number, at: number): void {
   const { from, count } = pieces.span(k);
   for (let m = 0; m < members; m++) {
     const part = partOf(count, members, m);
@@ -174,7 +180,7 @@ function writeParts(pieces: Pieces, k: number, members: number, at: number): voi
 }
 
 /** One round a piece: every member sends it to all, and averages all of it. */
-function* averageWhole(exchange: Exchange): Generator<void> {
+export function* averageWhole(exchange: Exchange): Generator<void> {
   const { rounds } = exchange;
   const pieces = new Pieces(exchange, roomOf(exchange));
   for (let k = 0; k < pieces.count; k++) {
@@ -189,31 +195,6 @@ function* averageWhole(exchange: Exchange): Generator<void> {
       pieces.combine(out, 0);
       pieces.list.write(out, from);
     });
-  }
-}
-
-/** Two rounds a piece: every member averages its part of it, and sends the part to all. */
-function* averageParts(exchange: Exchange): Generator<void> {
-  const { rounds, call } = exchange;
-  const { members, member } = rounds.frames;
-  const pieces = new Pieces(exchange, members * (roomOf(exchange) - STEP));
-  const { list } = pieces;
-  const kind = call.input.constructor as new (length: number) => FloatArray;
-  const room = new kind(Math.min(pieces.length, list.length));
-  for (let k = 0; k < pieces.count; k++) {
-    const { from, count } = pieces.span(k);
-    yield* exchange.round(() => {
-      const own = room.subarray(0, count);
-      list.read(own, from);
-      rounds.parts?.send(own);
-    });
-    yield* exchange.round(() => {
-      const part = partOf(count, members, member);
-      const out = pieces.own(0, part.to - part.from);
-      pieces.combine(out, 0);
-      rounds.send(out.byteLength, partLength(count, members) * out.BYTES_PER_ELEMENT);
-    });
-    exchange.take(() => writeParts(pieces, k, members, 0));
   }
 }
 

@@ -6,8 +6,8 @@
 import { builtin } from '../../core/platform.js';
 import { bufferOf } from '../../core/typed-arrays.js';
 import type { ArrayList, CopiedArray, ListedArray } from '../transport.js';
-import type { Exchange } from './algorithms.js';
 import { type Constructor, kindOf } from './kinds.js';
+import type { Exchange } from './rounds.js';
 import type { SharedRounds } from './shared-rounds.js';
 
 type Threads = typeof import('node:worker_threads');

@@ -8,8 +8,7 @@
  * written as soon as the round before it has arrived.
  */
 
-import type { CopiedArray } from '../transport.js';
-import type { Contributions } from './contributions.js';
+import type { Collective, CopiedArray } from '../transport.js';
 import type { Frames } from './frames.js';
 
 export interface Rounds {
@@ -43,14 +42,28 @@ export interface Connection {
   close(): void;
 }
 
-/** Rounds that divide arrays: member m is sent the m-th part (see parts.ts). */
+/** A collective's further rounds, after the first. */
+export interface Exchange {
+  readonly rounds: Rounds;
+  readonly call: Collective;
+  /** Elements that each rank gives. */
+  readonly count: number;
+  /** Sends this member's frame by `send`, and ends when all have come and none has failed. */
+  round(send: () => void): Generator<void>;
+  /** Runs `take`; if it fails, so does the next round on all members. */
+  take(take: () => void): void;
+}
+
+/** Sums and averages that divide arrays: member m combines the m-th part (see parts.ts). */
 export interface PartRounds {
-  /** Bytes of the longest array. */
+  /** Bytes of the longest array that {@link send} takes. */
   readonly capacity: number;
-  /** Sends member m the m-th part of `input`, and all members the same header. */
+  /** Sends each member its part of `input`, and all members the same header. */
   send(input: CopiedArray): void;
-  /** Once they have arrived: all members' elements, like `like`, of this member's part. */
-  contributions(like: CopiedArray, count: number): Contributions;
+  /** The further rounds of an all-reduce whose first round was sent by {@link send}. */
+  finish(exchange: Exchange): Generator<void>;
+  /** The further rounds of a longer all-reduce, or of that of a list. */
+  combine(exchange: Exchange): Generator<void>;
 }
 
 /** A collective, as errors describe it. */

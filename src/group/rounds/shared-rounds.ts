@@ -4,10 +4,9 @@
  * data that it announces, so that a short frame is in the same cache lines.
  */
 
-import type { CopiedArray } from '../transport.js';
-import { type Contributions, copy } from './contributions.js';
+import { copy } from './contributions.js';
 import { type FrameMemory, Frames, CARRIER_WORD as ROUND } from './frames.js';
-import { partOf } from './parts.js';
+import { combineLong, combineShared, STEP } from './lists.js';
 import type { Fate, PartRounds, Rounds } from './rounds.js';
 
 export interface SharedOptions {
@@ -39,12 +38,14 @@ export class SharedRounds implements Rounds {
     this.#seen = members;
     this.parts = {
       capacity,
-      // Sends all of `input` to all members: each reads only its own part.
+      // All of `input` goes to all members: each reads only its own part.
       send: (input) => {
         copy(this.frames.ownArray(input, input.length), 0, input);
         this.send();
       },
-      contributions: (like, count) => this.#partsOf(like, count),
+      // One piece: all of the array.
+      finish: (exchange) => combineShared(exchange, exchange.count + STEP, true),
+      combine: combineLong,
     };
   }
 
@@ -80,10 +81,5 @@ export class SharedRounds implements Rounds {
   hasCome(member: number): boolean {
     const { frames } = this;
     return Atomics.load(this.#words, frames.headerWord(member) + ROUND) === frames.round;
-  }
-
-  #partsOf(like: CopiedArray, count: number): Contributions {
-    const { members, member } = this.frames;
-    return this.frames.contributions(like).from(partOf(count, members, member).from);
   }
 }

@@ -7,9 +7,8 @@
 import { CollectiveError } from '../../core/errors.js';
 import type { Collective, Transport } from '../transport.js';
 import {
-  Exchange,
+  CollectiveExchange,
   gatherAll,
-  gatherSum,
   inPieces,
   routeOf,
   takeWhole,
@@ -18,11 +17,10 @@ import {
 import { disagree, type Membership } from './disagreement.js';
 import { deadlineError, isFatal } from './endings.js';
 import { findOdd, lengthsOf } from './header.js';
-import { combineShared, exchangeList } from './lists.js';
+import { exchangeList } from './lists.js';
 import { recorder } from './recorder.js';
 import type { Connection, Described, Fate, Rounds } from './rounds.js';
 import { sendFirst, sendNext } from './sending.js';
-import { SharedRounds } from './shared-rounds.js';
 import type { Waiting } from './waiting.js';
 import { type Host, RoundsWork } from './work.js';
 
@@ -191,15 +189,15 @@ export class RoundsTransport implements Transport, Host {
     const { parts } = rounds;
     const { count } = work;
     const call = withInputApart(work.call, rounds.frames.member);
-    const exchange = new Exchange(rounds, call, count, (send) => this.#round(work, send));
-    if (call.list != null) {
+    const exchange = new CollectiveExchange(rounds, call, count, (send) => this.#round(work, send));
+    if (parts !== null && work.route === 'parts') {
+      yield* parts.finish(exchange);
+    } else if (parts !== null && call.kind === 'allReduce') {
+      yield* parts.combine(exchange);
+    } else if (call.list != null) {
       yield* exchangeList(exchange);
     } else if (call.kind === 'gatherAll') {
       yield* gatherAll(exchange, lengthsOf(rounds.frames));
-    } else if (work.route === 'parts' && parts !== null) {
-      yield* gatherSum(exchange, parts, { from: 0, to: count });
-    } else if (call.kind === 'allReduce' && rounds instanceof SharedRounds) {
-      yield* combineShared(exchange);
     } else {
       yield* inPieces(exchange);
     }

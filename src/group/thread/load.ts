@@ -8,12 +8,6 @@ import type { ThreadWorldHandle } from './world.js';
 
 /** @throws TypeError and RangeError for anything but the handle of a world */
 export async function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
-  const [{ joinThreadWorld: join }, { useNodeCopies }, { useDirect }] = await Promise.all([
-    import('./thread-world.js'),
-    import('../rounds/node-copies.js'),
-    import('../rounds/direct.js'),
-  ]);
-  useNodeCopies();
-  useDirect();
+  const { joinThreadWorld: join } = await import('./node-world.js');
   return join(handle);
 }

@@ -14,6 +14,7 @@ import type { CopiedArray } from '../../transport.js';
 import { createFrameMemory, type NativeFrameMemory } from '../frame-memory.js';
 import { check, type Mpi } from '../library/library.js';
 import { alignUp, NativeMemory } from '../library/memory.js';
+import { combineInPieces, gatherParts } from './in-parts.js';
 import { PersistentRequests, type Route } from './persistent.js';
 import { Requests } from './requests.js';
 
@@ -48,7 +49,8 @@ export class MessageRounds implements Rounds {
     this.parts = {
       capacity: capacity * members,
       send: (input) => this.#sendParts(input),
-      contributions: (like) => this.frames.contributions(like),
+      finish: (exchange) => gatherParts(exchange, { from: 0, to: exchange.count }),
+      combine: combineInPieces,
     };
     this.#peers = Array.from({ length: members }, (_, m) => m).filter((m) => m !== member);
     this.#requests = new Requests(mpi);
