@@ -45,6 +45,27 @@ describe('a rank that fails', () => {
     ['destroy', /^rank 1 left before barrier #2 of SyncBatchNorm 'bn3'/],
   ];
 
+  it.each([false, true])(
+    'in the middle of a long sum fails the others, arrays of the kernels: %s',
+    async (allocated) => {
+      const world = new TestWorld(3);
+      try {
+        const outcomes = await world.run('misbehave', (rank) => ({
+          how: rank === 1 ? 'exit-in-sum' : 'wait-in-sum',
+          allocated,
+        }));
+        for (const rank of [0, 2]) {
+          expect(outcomes[rank].error?.name).toBe('RankFailedError');
+          expect(outcomes[rank].error?.message).toMatch(
+            /^rank 1 exited with code 3 before allReduce #1 of gradients with 8000000 float32/,
+          );
+        }
+      } finally {
+        await world.close();
+      }
+    },
+  );
+
   it.each(cases)('by %s fails every other rank by name, within a second', async (how, message) => {
     const world = new TestWorld(3);
     try {

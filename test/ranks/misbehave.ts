@@ -1,6 +1,6 @@
 /** Ways in which a rank fails its peers. */
 
-import { createGroup, getProcessGroupRanks, release } from 'syncbn';
+import { allocateTensor, createGroup, getProcessGroupRanks, release } from 'syncbn';
 
 export type Misdeed =
   | 'throw'
@@ -9,13 +9,27 @@ export type Misdeed =
   | 'exit-clean'
   | 'release'
   | 'destroy'
+  | 'exit-in-sum'
+  | 'wait-in-sum'
   | 'wait-in-barrier';
 
-export function misbehave({ how }: { how: Misdeed }): void {
+/** @param allocated of sums: true if the ranks' arrays lie in the kernels' memory */
+export function misbehave({ how, allocated }: { how: Misdeed; allocated?: boolean }): void {
+  const length = 8_000_000;
+  const numbers = () =>
+    allocated ? (allocateTensor([length]).data as Float32Array) : new Float32Array(length);
   const everyone = createGroup('everyone', getProcessGroupRanks());
   switch (how) {
     case 'wait-in-barrier':
       everyone.barrier({ label: "SyncBatchNorm 'bn3'" }).wait();
+      return;
+    case 'wait-in-sum':
+      everyone.allReduce(numbers(), { label: 'gradients' }).wait();
+      return;
+    case 'exit-in-sum':
+      everyone.allReduce(numbers(), { label: 'gradients' }).done();
+      // A few of its many rounds later.
+      setImmediate(() => process.exit(3));
       return;
     case 'throw':
       setImmediate(() => {
