@@ -42,17 +42,6 @@ export interface ArrayList {
   read(target: FloatArray, from: number): void;
   /** Copies `source` to elements [from, from + source.length). */
   write(source: FloatArray, from: number): void;
-  /** Place of each array's first element. */
-  readonly starts: ArrayLike<number>;
-  /** The arrays that elements are read from, and the arrays that they are written to. */
-  readonly sources: readonly ListedArray[];
-  readonly results: readonly ListedArray[];
-}
-
-/** An array of a list, if there is one in this place; then it has `length` elements. */
-export interface ListedArray {
-  readonly data: ArrayBufferView | null;
-  readonly length: number;
 }
 
 /** Weights of an average of the ranks' numbers, the same on all ranks; see `averageRanks`. */

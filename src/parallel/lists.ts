@@ -13,21 +13,20 @@ export class TargetList implements ArrayList {
   readonly length: number;
   /** An array of the kind that travels. */
   readonly like: FloatArray;
-  readonly sources: readonly Target[];
-  readonly results: readonly Target[];
-  readonly starts: Float64Array;
+  readonly #targets: readonly Target[];
+  /** First element of each target. */
+  readonly #starts: Float64Array;
   /** The target of the previous call: the next one begins near it. */
   #last = 0;
 
   constructor(targets: readonly Target[], like: FloatArray) {
     const unit = ALIGNMENT / like.BYTES_PER_ELEMENT;
     this.like = like;
-    this.sources = targets;
-    this.results = targets;
-    this.starts = new Float64Array(targets.length);
+    this.#targets = targets;
+    this.#starts = new Float64Array(targets.length);
     let [at, count] = [0, 0];
     targets.forEach(({ length }, i) => {
-      this.starts[i] = at;
+      this.#starts[i] = at;
       count += length;
       at += Math.ceil(length / unit) * unit;
     });
@@ -37,9 +36,9 @@ export class TargetList implements ArrayList {
 
   read(target: FloatArray, from: number): void {
     const to = from + target.length;
-    for (let i = this.#at(from); i < this.sources.length && this.starts[i] < to; i++) {
-      const start = this.starts[i];
-      const { data, dtype, length } = this.sources[i];
+    for (let i = this.#at(from); i < this.#targets.length && this.#starts[i] < to; i++) {
+      const start = this.#starts[i];
+      const { data, dtype, length } = this.#targets[i];
       const [first, last] = [Math.max(from - start, 0), Math.min(to - start, length)];
       if (first >= last) continue;
       const place = start + first - from;
@@ -52,9 +51,9 @@ export class TargetList implements ArrayList {
 
   write(source: FloatArray, from: number): void {
     const to = from + source.length;
-    for (let i = this.#at(from); i < this.sources.length && this.starts[i] < to; i++) {
-      const start = this.starts[i];
-      const { data, dtype, length } = this.sources[i];
+    for (let i = this.#at(from); i < this.#targets.length && this.#starts[i] < to; i++) {
+      const start = this.#starts[i];
+      const { data, dtype, length } = this.#targets[i];
       const [first, last] = [Math.max(from - start, 0), Math.min(to - start, length)];
       if (first >= last || data === null) continue;
       const place = start + first - from;
@@ -67,8 +66,8 @@ export class TargetList implements ArrayList {
   /** The last target that begins at or before element `from`. */
   #at(from: number): number {
     let i = this.#last;
-    while (i > 0 && this.starts[i] > from) i--;
-    while (i + 1 < this.starts.length && this.starts[i + 1] <= from) i++;
+    while (i > 0 && this.#starts[i] > from) i--;
+    while (i + 1 < this.#starts.length && this.#starts[i + 1] <= from) i++;
     this.#last = i;
     return i;
   }

@@ -30,7 +30,7 @@ export const SCRIPTS: readonly AverageScript[] = [
       { dtype: 'float64', length: 2700, missing: [0, 1, 2, 3, 4, 5, 6] },
     ],
   },
-  // Threads read these where they lie.
+  // In the kernels' memory, which grows in between.
   {
     entries: [
       { dtype: 'float32', length: 200_003, allocated: true },
@@ -42,7 +42,7 @@ export const SCRIPTS: readonly AverageScript[] = [
     counts: [3, 0, 5, 1, 2, 7, 4],
     spoilt: 1,
   },
-  // All but one lie in memory that others see: they go the way of all other lists.
+  // Of both memories.
   {
     entries: [
       { dtype: 'float32', length: 200_003, allocated: true },

@@ -21,16 +21,6 @@ const MARGIN = 64;
 /** Elements that pieces are multiples of, so that all parts begin where WebAssembly may. */
 export const STEP = 16;
 
-/** A way that needs arrays in memory which all members can see. @returns false if these do not */
-export type Direct = (exchange: Exchange) => Generator<void, boolean>;
-
-let direct: Direct | null = null;
-
-/** Called once where threads can see one another's memory; see direct.ts. */
-export function setDirect(way: Direct): void {
-  direct = way;
-}
-
 /** The further rounds of a collective with a list, where all of it goes to all. */
 export function exchangeList(exchange: Exchange): Generator<void> {
   return exchange.call.kind === 'broadcast' ? broadcastList(exchange) : averageWhole(exchange);
@@ -77,48 +67,37 @@ export class Pieces {
 
   /** Combines the members' elements from `at` on into `out`, which lies in the next frame. */
   combine(out: FloatArray, at: number): void {
-    const { views } = this.#exchange.rounds.frames.contributions(this.#like);
+    if (out.length === 0) return;
+    const { rounds, call } = this.#exchange;
+    const { frames } = rounds;
+    const { views, reduce } = frames.contributions(this.#like);
     const slots = (views as readonly FloatArray[]).map((view) => view.subarray(at));
-    combineSlots(this.#exchange, out, slots);
+    if (call.by == null) {
+      new Contributions(slots, out, out, reduce).combine(out, call.op, out.length, true);
+      return;
+    }
+    const { weights, divisor } = call.by;
+    if (reduce === null) {
+      averageRanks(out, slots, weights, divisor);
+      return;
+    }
+    // The weights go to the end of the own frame, into WebAssembly's memory.
+    const place = frames.ownPayload(frames.capacity & ~7);
+    const end = place.byteOffset + place.byteLength - weights.byteLength;
+    const here = new Float64Array(place.buffer, end, weights.length);
+    here.set(weights);
+    reduce.average(out, slots, here, divisor);
   }
-}
-
-/** Combines `slots`, one of each member and in rank order, into `out`: all of them lie in frames. */
-export function combineSlots(
-  { rounds: { frames }, call: { input, op, by } }: Exchange,
-  out: FloatArray,
-  slots: readonly FloatArray[],
-): void {
-  if (out.length === 0) return;
-  const { reduce } = frames.contributions(input);
-  if (by == null) {
-    new Contributions(slots, out, reduce).combine(out, op, out.length, true);
-    return;
-  }
-  const { weights, divisor } = by;
-  if (reduce === null) {
-    averageRanks(out, slots, weights, divisor);
-    return;
-  }
-  // The weights go to the end of the own frame, into WebAssembly's memory.
-  const place = frames.ownPayload(frames.capacity & ~7);
-  const end = place.byteOffset + place.byteLength - weights.byteLength;
-  const here = new Float64Array(place.buffer, end, weights.length);
-  here.set(weights);
-  reduce.average(out, slots, here, divisor);
 }
 
 /** The arrays of an all-reduce, as a list of one. */
-export function listOf({ input, output }: Collective): ArrayList {
+function listOf({ input, output }: Collective): ArrayList {
   const { length } = input;
   return {
     count: length,
     length,
     read: (target, from) => copyPart(target, 0, input, from, target.length),
     write: (source, from) => copyPart(output, from, source, 0, source.length),
-    starts: [0],
-    sources: [{ data: input, length }],
-    results: [{ data: output, length }],
   };
 }
 
@@ -133,7 +112,6 @@ export function roomOf(
 
 /** A long all-reduce, or that of a list, in shared memory. */
 export function* combineLong(exchange: Exchange): Generator<void> {
-  if (direct !== null && (yield* direct(exchange))) return;
   const { members } = exchange.rounds.frames;
   const room = roomOf(exchange) - STEP;
   const most = Math.min(room / (1 + 1 / members), roomOf(exchange, PIECE_BYTES)) - STEP;

@@ -20,7 +20,6 @@ export class SharedRounds implements Rounds {
   readonly frames: Frames;
   readonly parts: PartRounds;
   readonly fate: Fate | null = null;
-  onClose: (() => void) | null = null;
   readonly #words: Int32Array<ArrayBufferLike>;
   readonly #free: () => void;
   /** Members whose frame of this round has been seen, in rank order. */
@@ -73,7 +72,6 @@ export class SharedRounds implements Rounds {
   }
 
   close(): void {
-    this.onClose?.();
     this.#free();
   }
 

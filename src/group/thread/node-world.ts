@@ -1,6 +1,5 @@
 /** Worlds of threads on Node, which has faster copies than V8's own; see load.ts. */
 
-import { useDirect } from '../rounds/direct.js';
 import { useNodeCopies } from '../rounds/node-copies.js';
 import type { World } from '../transport.js';
 import { joinThreadWorld as join } from './thread-world.js';
@@ -9,6 +8,5 @@ import type { ThreadWorldHandle } from './world.js';
 /** @throws TypeError and RangeError for anything but the handle of a world */
 export function joinThreadWorld(handle: ThreadWorldHandle): Promise<World> {
   useNodeCopies();
-  useDirect();
   return join(handle);
 }
