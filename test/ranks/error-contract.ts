@@ -78,12 +78,20 @@ export const ERROR_SECTIONS: Record<string, Section> = {
   ) => {
     if (all.size === 1) return;
     const signal = groups.find(({ name }) => name === 'reversed') as ProcessGroup;
-    for (const length of [9, 5000, 200_000]) {
-      // The last is under way in pieces by then, the others stand behind a barrier.
-      const isBehind = length < 200_000;
+    const cases = [
+      { length: 9, isBehind: true },
+      { length: 5000, isBehind: true },
+      // The others are under way by then: in two rounds, or in pieces.
+      { length: 16_000, isBehind: false },
+      { length: 200_000, isBehind: false },
+      { length: 200_000, isBehind: false, distance: 3 },
+    ];
+    for (const { length, isBehind, distance = 0 } of cases) {
       const start = () => {
-        const data = new Float64Array(length);
-        const works = [...(isBehind ? [all.barrier()] : []), all.allReduce(data)];
+        const room = new Float64Array(length + distance);
+        const data = room.subarray(0, length);
+        const out = room.subarray(distance);
+        const works = [...(isBehind ? [all.barrier()] : []), all.allReduce(data, { out })];
         return { data, works };
       };
       const ahead = all.rank === 1 ? start() : null;

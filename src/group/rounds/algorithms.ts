@@ -50,7 +50,7 @@ export function isBestWhole({ parts, frames: { members } }: Rounds, bytes: numbe
 
 export class CollectiveExchange implements Exchange {
   readonly rounds: Rounds;
-  readonly call: Collective;
+  call: Collective;
   readonly count: number;
   readonly #round: (send: () => void) => Generator<void>;
   #failure: { readonly error: unknown } | null = null;
@@ -83,25 +83,28 @@ export class CollectiveExchange implements Exchange {
     }
   }
 
+  /**
+   * Copies the input, unless no result goes over it before it was sent: outputs may overlap inputs,
+   * and pieces go from the first to the last.
+   */
+  keepInput(): void {
+    const { kind, input, output } = this.call;
+    const { member } = this.rounds.frames;
+    const distance = output.byteOffset - input.byteOffset;
+    const isSafe = kind === 'allGather' ? distance === -member * input.byteLength : distance <= 0;
+    const isApart = distance >= input.byteLength || -distance >= output.byteLength;
+    if (isSafe || isApart || bufferOf(input) !== bufferOf(output)) return;
+    this.take(() => {
+      const copied = new (kindOf(input))(input.length);
+      copied.set(input);
+      this.call = { ...this.call, input: copied };
+    });
+  }
+
   /** Throws the error that a `take` has thrown. */
   end(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
-}
-
-/**
- * Makes a call whose input no result goes over before it was sent: with a copy of the input, if the
- * output overlaps it in such a way. Pieces go from the first to the last.
- */
-export function withInputApart(call: Collective, member: number): Collective {
-  const { kind, input, output } = call;
-  const distance = output.byteOffset - input.byteOffset;
-  const isSafe = kind === 'allGather' ? distance === -member * input.byteLength : distance <= 0;
-  const isApart = distance >= input.byteLength || -distance >= output.byteLength;
-  if (isSafe || isApart || bufferOf(input) !== bufferOf(output)) return call;
-  const copied = new (kindOf(input))(input.length);
-  copied.set(input);
-  return { ...call, input: copied };
 }
 
 /** Sends all of `input`, or of a piece of it. */

@@ -36,7 +36,7 @@ export class Pieces {
   /** @param most elements of a piece that a frame has room for */
   constructor(exchange: Exchange, most: number) {
     const { call } = exchange;
-    this.list = call.list ?? listOf(call);
+    this.list = call.list ?? listOf(call, exchange.count);
     this.length = Math.max(STEP, Math.floor(most / STEP) * STEP);
     this.#exchange = exchange;
     this.#like = call.input as FloatArray;
@@ -90,9 +90,8 @@ export class Pieces {
   }
 }
 
-/** The arrays of an all-reduce, as a list of one. */
-function listOf({ input, output }: Collective): ArrayList {
-  const { length } = input;
+/** The arrays of an all-reduce, as a list of one. They may be detached by now. */
+function listOf({ input, output }: Collective, length: number): ArrayList {
   return {
     count: length,
     length,

@@ -6,14 +6,7 @@
 
 import { CollectiveError } from '../../core/errors.js';
 import type { Collective, Transport } from '../transport.js';
-import {
-  CollectiveExchange,
-  gatherAll,
-  inPieces,
-  routeOf,
-  takeWhole,
-  withInputApart,
-} from './algorithms.js';
+import { CollectiveExchange, gatherAll, inPieces, routeOf, takeWhole } from './algorithms.js';
 import { disagree, type Membership } from './disagreement.js';
 import { deadlineError, isFatal } from './endings.js';
 import { findOdd, lengthsOf } from './header.js';
@@ -187,9 +180,9 @@ export class RoundsTransport implements Transport, Host {
     recorder.arrive(work.recorded);
     const rounds = this.#rounds;
     const { parts } = rounds;
-    const { count } = work;
-    const call = withInputApart(work.call, rounds.frames.member);
+    const { call, count } = work;
     const exchange = new CollectiveExchange(rounds, call, count, (send) => this.#round(work, send));
+    if (work.route === 'pieces') exchange.keepInput();
     if (parts !== null && work.route === 'parts') {
       yield* parts.finish(exchange);
     } else if (parts !== null && call.kind === 'allReduce') {
