@@ -46,23 +46,31 @@ function larger(most: v128, v: v128): v128 {
   return v128.bitselect(a, most, i64x2.gt_s(a, most));
 }
 
-/** Raises the bounds of a vector of positions by PART rows (Whole) or by one; x at p, dy at g. */
-function boundVector<Gradient, Whole>(array: usize, p: usize, g: usize, stride: usize): void {
-  const shift = v128.load(array);
-  const d0 = v128.sub<T>(v128.load(p), shift);
+/** x - shift at `p`, or x. */
+function vectorAt<Near>(p: usize, shift: v128): v128 {
+  return on<Near>() ? v128.load(p) : v128.sub<T>(v128.load(p), shift);
+}
+
+/**
+ * Raises the bounds of a vector of positions by PART rows (Whole) or by one; x at p, dy at g. Near:
+ * all shifts are 0.
+ */
+function boundVector<Gradient, Near, Whole>(array: usize, p: usize, g: usize, stride: usize): void {
+  const shift = on<Near>() ? i64x2.splat(0) : v128.load(array);
+  const d0 = vectorAt<Near>(p, shift);
   const e0 = on<Gradient>() ? v128.load(g) : d0;
   let most = larger(v128.load(array, MAGIC), e0);
   let products = on<Gradient>()
     ? larger(v128.load(array, PRODUCT_MAGIC), v128.mul<T>(d0, e0))
     : shift;
   if (on<Whole>()) {
-    const d1 = v128.sub<T>(v128.load(p + stride), shift);
+    const d1 = vectorAt<Near>(p + stride, shift);
     const e1 = on<Gradient>() ? v128.load(g + stride) : d1;
     p += 2 * stride;
     g += 2 * stride;
-    const d2 = v128.sub<T>(v128.load(p), shift);
+    const d2 = vectorAt<Near>(p, shift);
     const e2 = on<Gradient>() ? v128.load(g) : d2;
-    const d3 = v128.sub<T>(v128.load(p + stride), shift);
+    const d3 = vectorAt<Near>(p + stride, shift);
     const e3 = on<Gradient>() ? v128.load(g + stride) : d3;
     most = larger(larger(larger(most, e1), e2), e3);
     if (on<Gradient>()) {
@@ -75,7 +83,7 @@ function boundVector<Gradient, Whole>(array: usize, p: usize, g: usize, stride: 
 }
 
 /** Raises the bounds by `rows` rows of `width` bytes. */
-function boundRows<Gradient>(
+function boundRows<Gradient, Near>(
   arrays: usize,
   x: usize,
   dy: usize,
@@ -85,12 +93,12 @@ function boundRows<Gradient>(
 ): void {
   for (; rows >= PART; rows -= PART, x += PART * stride, dy += PART * stride) {
     for (let p: usize = 0; p < width; p += 16) {
-      boundVector<Gradient, On>(arrays + p, x + p, dy + p, stride);
+      boundVector<Gradient, Near, On>(arrays + p, x + p, dy + p, stride);
     }
   }
   for (; rows > 0; rows--, x += stride, dy += stride) {
     for (let p: usize = 0; p < width; p += 16) {
-      boundVector<Gradient, Off>(arrays + p, x + p, dy + p, stride);
+      boundVector<Gradient, Off, Off>(arrays + p, x + p, dy + p, stride);
     }
   }
 }
@@ -118,11 +126,12 @@ function bounds<Gradient>(call: Call): void {
   for (let first: usize = 0; first < channels; first += RUN) {
     const k = min(RUN, channels - first);
     memory.fill(arrays + MAGIC, 0, 2 * NEXT);
-    if (reach === 0) putShifts(call, arrays, first, k);
-    else memory.fill(arrays, 0, k * SIZE);
+    const isShifted = reach === 0 && putShifts(call, arrays, first, k);
+    if (reach !== 0) memory.fill(arrays, 0, k * SIZE);
     const x = values + first * SIZE;
     const dy = call.dy + first * SIZE;
-    boundRows<Gradient>(arrays, x, dy, k * SIZE, call.rows, stride);
+    if (isShifted) boundRows<Gradient, Off>(arrays, x, dy, k * SIZE, call.rows, stride);
+    else boundRows<Gradient, On>(arrays, x, dy, k * SIZE, call.rows, stride);
     for (let c: usize = 0, target = call.first + first * 8; c < k; c += 2, target += 16) {
       const most = pairAt(arrays + MAGIC, c);
       // Float64 products of float32 neither overflow nor underflow.
