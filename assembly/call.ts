@@ -12,7 +12,7 @@ export class Call {
   /** Results: mean and M2, or sum(dy) and sum(dy * xhat), float64. */
   first: usize;
   second: usize;
-  /** Result: y, or dx. May be an input. */
+  /** Result: y, or dx; may be an input. Of `valueBounds`: numbers for `valueWords`. */
   out: usize;
   dy: usize;
   x: usize;

@@ -5,4 +5,5 @@
 
 export { planeAtoms, rowAtoms } from './atoms';
 export { addAtoms, boundAtoms, putValues } from './exact';
-export { valueBounds, valueWords } from './values';
+export { valueBounds } from './value-bounds';
+export { valueWords } from './values';

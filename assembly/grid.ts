@@ -20,7 +20,7 @@ export function ends(most: v128): v128 {
 }
 
 /** The powers of two of the bounds at `p`; 0 for subnormal bounds. */
-function powers(p: usize): v128 {
+export function powers(p: usize): v128 {
   return v128.and(v128.load(p), i64x2.splat(0x7ff0000000000000));
 }
 

@@ -189,6 +189,37 @@ describe('exact sums', () => {
     },
   );
 
+  test('have the bits of the plain kernels if terms are just large enough to need no rounding', () => {
+    const random = seeded(81);
+    const dtype = 'float32' as const;
+    for (let power = 20; power <= 28; power++) {
+      for (const samples of [4, 9, 70]) {
+        const layout = { samples, channels: 5, plane: 1, channelsLast: false, dtype };
+        const small = () => (1 + random()) * 2 ** -power;
+        // Zeros, powers of two, and numbers with all digits; the largest are between 1 and 2.
+        const fill = () =>
+          new Float32Array(5 * samples).map((_, i) => {
+            const sign = random() < 0.5 ? 1 : -1;
+            if (random() < 0.1) return 0;
+            if (i < 5 || random() < 0.6) return sign * (1 + random());
+            return sign * (random() < 0.1 ? 2 ** -power : small());
+          });
+        const [x, dy] = [fill(), fill()];
+        for (const given of [null, dy]) {
+          for (const shift of [null, new Float64Array(5).fill(0.25)]) {
+            const reach = shift === null || given === null ? null : shift.map(() => 9);
+            const whole = { layout, x, dy: given, shift, reach, precise: false };
+            const want = bitsOf(sumOver(whole, [every(layout)], () => IMPLEMENTATIONS[0]));
+            for (const implementation of IMPLEMENTATIONS.slice(1)) {
+              const got = bitsOf(sumOver(whole, [every(layout)], () => implementation));
+              expect(got, `2^-${power}, ${samples} samples`).toEqual(want);
+            }
+          }
+        }
+      }
+    }
+  });
+
   test('have no terms where nothing counts', () => {
     const random = seeded(80);
     for (const [plane, channelsLast] of [

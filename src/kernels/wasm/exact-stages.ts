@@ -18,7 +18,7 @@ export interface ExactStages {
   putValues(values: number, words: number, bounds: number, columns: number): void;
 }
 
-const WORDS = 'first second dy x mean invstd channels rows stride values total';
+const WORDS = 'first second dy x mean invstd channels rows stride values total out';
 const TEXTS = { 4: exact32, 8: exact64 };
 
 /** Instantiates the stages for elements of 4 or 8 bytes. */

@@ -41,6 +41,8 @@ interface Room {
   readonly words: Float64Array;
   readonly shifts: Float64Array;
   readonly reaches: Float64Array;
+  /** Pointer to as many numbers more. */
+  readonly least: number;
   /** Pointer to a matrix of atoms, and the number of atoms that it has room for. */
   readonly atoms: number;
   readonly most: number;
@@ -107,9 +109,11 @@ export class Exact {
     const [first, second] = [bounds.byteOffset, words.byteOffset];
     const shift = this.#perPosition(room.shifts, terms.shift, repeat);
     const reach = this.#perPosition(room.reaches, terms.reach ?? null, repeat);
+    // Only if all rows go at once.
+    const least = this.#isDirect(terms, layout) ? room.least : 0;
     const each = (stage: Stage) => {
       this.#eachRows(terms, layout, positions, (x, dy, _, rows, stride) => {
-        stage(first, second, dy, x, shift, reach, positions, rows, stride, 1, positions);
+        stage(first, second, dy, x, shift, reach, positions, rows, stride, 1, positions, least);
       });
     };
     bounds.fill(0);
@@ -157,7 +161,7 @@ export class Exact {
       if (spare.most >= atoms) return spare;
     }
     const end = 3 * columns + 1;
-    const length = end + 2 * shifts;
+    const length = end + 3 * shifts;
     let memory = spare?.memory ?? null;
     if (memory === null || memory.length < length + atoms) {
       if (memory !== null) this.#heap.release(memory);
@@ -168,7 +172,8 @@ export class Exact {
       bounds: memory.subarray(0, columns),
       words: memory.subarray(columns, end),
       shifts: memory.subarray(end, end + shifts),
-      reaches: memory.subarray(end + shifts, length),
+      reaches: memory.subarray(end + shifts, end + 2 * shifts),
+      least: memory.byteOffset + 8 * (end + 2 * shifts),
       atoms: memory.byteOffset + 8 * length,
       most: memory.length - length,
     };
