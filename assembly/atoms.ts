@@ -10,8 +10,8 @@
 import { Call } from './call';
 import { addTo, hasNear, lastLanes, Off, On, on, SIZE, WIDTH } from './lanes';
 import { begin, planeSums, RECORD, SHIFT } from './plane-loops';
-import { SHIFT as SHIFTS, sumPart, TOTALS } from './row-sums';
-import { markKinds, RUN } from './rows';
+import { PRODUCTS, SHIFT as SHIFTS, SUMS, sumChain, TOTALS } from './row-sums';
+import { foursOfChain, gatherRow, markKinds, RUN } from './rows';
 import { scratch } from './scratch';
 
 /** The shift of a channel, as T. */
@@ -192,6 +192,35 @@ export function planeAtoms(call: Call): void {
   else atomsOfPlanes<On>(call);
 }
 
+/** Writes the atoms of one sample of `rows` rows, `next` bytes apart, of `k` channels. */
+function putSample<Gradient>(
+  arrays: usize,
+  dy: usize,
+  x: usize,
+  k: usize,
+  rows: usize,
+  stride: usize,
+  atoms: usize,
+  next: usize,
+): void {
+  const gap = (rows >> 2) * stride;
+  for (let fours = rows >> 2, isFirst = true; isFirst || fours > 0; isFirst = false) {
+    const part = min(foursOfChain(false), fours);
+    fours -= part;
+    const rest = fours === 0 ? rows & 3 : 0;
+    sumChain<Gradient>(arrays, dy, x, k * SIZE, gap, part, rest, stride);
+    dy += part * stride;
+    x += part * stride;
+    if (isFirst) {
+      gatherRow<On>(atoms, arrays + SUMS, k);
+      gatherRow<On>(atoms + next, arrays + PRODUCTS, k);
+    } else {
+      gatherRow<Off>(atoms, arrays + SUMS, k);
+      gatherRow<Off>(atoms + next, arrays + PRODUCTS, k);
+    }
+  }
+}
+
 /** Writes the atoms of planes of `values` rows, `stride` bytes apart. */
 function atomsOfRows<Gradient>(call: Call): void {
   const channels = call.channels;
@@ -201,7 +230,7 @@ function atomsOfRows<Gradient>(call: Call): void {
   const next = 8 * call.total;
   const run = min(channels, RUN / SIZE);
   const quarter = samples >> 2;
-  const arrays = scratch(TOTALS + 16 * run);
+  const arrays = scratch(TOTALS);
   for (let first: usize = 0; first < channels; first += run) {
     const k = min(run, channels - first);
     for (let c: usize = 0; c < k; c++) {
@@ -215,10 +244,7 @@ function atomsOfRows<Gradient>(call: Call): void {
       const dy = on<Gradient>() ? call.dy + at : 0;
       const x = call.x + at;
       const atoms = call.second + first * 8 + 2 * n * next;
-      memory.fill(arrays + TOTALS, 0, 16 * k);
-      sumPart<Gradient>(arrays, dy, x, k, planes, planes >> 2, stride, 1, 1, false);
-      memory.copy(atoms, arrays + TOTALS, 8 * k);
-      memory.copy(atoms + next, arrays + TOTALS + 8 * k, 8 * k);
+      putSample<Gradient>(arrays, dy, x, k, planes, stride, atoms, next);
     }
   }
 }

@@ -34,8 +34,8 @@ import {
 } from './rows';
 
 /** Offsets of the arrays of positions, and of the channels' sums after them. */
-const SUMS: usize = 0;
-const PRODUCTS: usize = NEXT;
+export const SUMS: usize = 0;
+export const PRODUCTS: usize = NEXT;
 export const SHIFT: usize = 2 * NEXT;
 export const TOTALS: usize = 3 * NEXT;
 
@@ -193,8 +193,32 @@ function addOne<Gradient>(arrays: usize, dy: usize, x: usize, width: usize): voi
   }
 }
 
+/**
+ * Writes the sums of a chain of `part` fours of rows to all positions, and those of `rest` rows
+ * after the four quarters.
+ */
+export function sumChain<Gradient>(
+  arrays: usize,
+  dy: usize,
+  x: usize,
+  width: usize,
+  gap: usize,
+  part: usize,
+  rest: usize,
+  stride: usize,
+): void {
+  memory.fill(arrays + SUMS, 0, width);
+  memory.fill(arrays + PRODUCTS, 0, width);
+  for (let i: usize = 0; i < part; i++, dy += stride, x += stride) {
+    addFour<Gradient>(arrays, dy, x, gap, width);
+  }
+  for (let r: usize = 0, at = 3 * gap; r < rest; r++, at += stride) {
+    addOne<Gradient>(arrays, dy + at, x + at, width);
+  }
+}
+
 /** Adds the sums of `rows` rows, `fours` fours of them, to the totals; `fold` rows are one. */
-export function sumPart<Gradient>(
+function sumPart<Gradient>(
   arrays: usize,
   dy: usize,
   x: usize,
@@ -211,19 +235,11 @@ export function sumPart<Gradient>(
   const gap = fours * stride;
   const rest = rows - 4 * fours;
   do {
-    memory.fill(arrays + SUMS, 0, width);
-    memory.fill(arrays + PRODUCTS, 0, width);
     const part = min(chain, fours);
     fours -= part;
-    for (let i: usize = 0; i < part; i++, dy += stride, x += stride) {
-      addFour<Gradient>(arrays, dy, x, gap, width);
-    }
-    if (fours === 0) {
-      // The rows after the four quarters.
-      for (let r: usize = 0, at = 3 * gap; r < rest; r++, at += stride) {
-        addOne<Gradient>(arrays, dy + at, x + at, width);
-      }
-    }
+    sumChain<Gradient>(arrays, dy, x, width, gap, part, fours === 0 ? rest : 0, stride);
+    dy += part * stride;
+    x += part * stride;
     gather(arrays + TOTALS, arrays + SUMS, channels, repeat, fold);
     gather(arrays + TOTALS + 8 * channels, arrays + PRODUCTS, channels, repeat, fold);
   } while (fours > 0);

@@ -10,7 +10,7 @@
 
 import { Call } from './call';
 import { putCoefficients } from './channel';
-import { addTo, on, promote, SIZE, storedBytes } from './lanes';
+import { addTo, Off, on, promote, SIZE, storedBytes } from './lanes';
 import { scratch } from './scratch';
 
 /** Most bytes of the positions that are handled at a time. */
@@ -161,7 +161,7 @@ export function gather(
   fold: usize,
 ): void {
   if (repeat === 1) {
-    for (; fold > 0; fold--, sums += channels * SIZE) gatherRow(target, sums, channels);
+    for (; fold > 0; fold--, sums += channels * SIZE) gatherRow<Off>(target, sums, channels);
     return;
   }
   const bytes = repeat * SIZE;
@@ -184,20 +184,26 @@ export function gather(
   }
 }
 
-/** Adds the sums of a row whose positions are channels. */
-function gatherRow(target: usize, sums: usize, channels: usize): void {
+/** Adds two float64 to those at `p`, or writes them. */
+function putTo<New>(p: usize, v: v128): void {
+  if (on<New>()) v128.store(p, v);
+  else addTo(p, v);
+}
+
+/** Adds the sums of a row whose positions are channels, or writes them (New). */
+export function gatherRow<New>(target: usize, sums: usize, channels: usize): void {
   const perVector = 16 / SIZE;
   const end = sums + (channels & ~(perVector - 1)) * SIZE;
   for (; sums < end; sums += 16) {
     const v = v128.load(sums);
-    addTo(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
+    putTo<New>(target, sizeof<T>() === 8 ? v : f64x2.promote_low_f32x4(v));
     if (sizeof<T>() === 4) {
-      addTo(target + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)));
+      putTo<New>(target + 16, f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 0)));
     }
     target += perVector * 8;
   }
   for (let c = channels & (perVector - 1); c > 0; c--) {
-    store<f64>(target, load<f64>(target) + <f64>load<T>(sums));
+    store<f64>(target, (on<New>() ? 0 : load<f64>(target)) + <f64>load<T>(sums));
     target += 8;
     sums += SIZE;
   }
