@@ -12,8 +12,9 @@ export interface Turns {
   readonly times: readonly number[];
 }
 
-/** Milliseconds of a turn. */
+/** Milliseconds of a turn, and its fewest looks: a build's first calls find nothing in the caches. */
 const TURN_MS = 4;
+const LEAST_LOOKS = 150;
 /** Microseconds between two looks at the clock, about. */
 const LOOK = 25;
 const WARM_UP = 4;
@@ -52,7 +53,7 @@ async function timesOf(work: string): Promise<number[]> {
       const time = await turn({ build, work, ...plans[build] });
       if (round >= 0) times[build].push(time);
       const stride = Math.max(1, Math.round(LOOK / time));
-      const looks = Math.max(10, Math.round((TURN_MS * 1000) / time / stride));
+      const looks = Math.max(LEAST_LOOKS, Math.round((TURN_MS * 1000) / time / stride));
       if (round < 0) plans[build] = { looks, stride };
     }
   }

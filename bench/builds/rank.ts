@@ -20,14 +20,15 @@ for (const [build, entry] of entries.entries()) {
 const made = new Map<string, () => void>();
 const compiled = new Set<typeof Package>();
 
-/** @param work "sum LENGTH", "forward SHAPE" or "training SHAPE" */
+/** @param work "sum LENGTH", "gather LENGTH", "forward SHAPE" or "training SHAPE" */
 function make(syncbn: typeof Package, work: string): () => void {
   const [kind, what] = work.split(' ');
-  if (kind === 'sum') {
+  if (kind === 'sum' || kind === 'gather') {
     const group = syncbn.getGroup?.() ?? syncbn.createGroup('all', [0, 1]);
     const data = new Float64Array(Number(what)).fill(0.5);
-    const out = data.slice();
-    return () => void group.allReduce(data, { out }).wait();
+    const out = new Float64Array(kind === 'sum' ? data.length : data.length * group.size);
+    if (kind === 'sum') return () => void group.allReduce(data, { out }).wait();
+    return () => void group.allGather(data, { out }).wait();
   }
   if (!compiled.has(syncbn)) {
     compiled.add(syncbn);

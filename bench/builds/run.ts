@@ -2,7 +2,7 @@
  * Short all-reduces and layers by other builds of the package, over those of this one:
  *
  *     npm run build && npx tsc -p tsconfig.bench.json
- *     node build/bench/bench/builds/run.js --works "sum 129,forward B,training B" OTHER/dist
+ *     node build/bench/bench/builds/run.js --works "sum 129,gather 131,forward B,training B" OTHER/dist
  *     node build/bench/bench/builds/run.js --ranks 1 --works "forward L" OTHER/dist
  *     node build/bench/bench/builds/run.js            # a copy whose flight recorder does nothing
  *
