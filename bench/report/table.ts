@@ -35,7 +35,8 @@ function isNumeric(rows: readonly (readonly string[])[], column: number): boolea
 /** Three digits that count, as far as a time on a shared machine has them. */
 export function digits(value: number): string {
   if (value >= 100) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
+  if (value >= 10) return value.toFixed(1);
+  return value >= 0.1 ? value.toFixed(2) : value.toFixed(3);
 }
 
 /** "12.3 [11.9-13.0]": a median within its 10th and 90th percentile. */
