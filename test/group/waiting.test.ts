@@ -9,17 +9,14 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Something awaited that has not come. */
-const pending = () => ({
-  ...{ settled: false, steps: 0, timeout: 1000 },
-  check: () => {},
-  block: () => {},
-  expect: () => {},
-});
-
 it('tells a rest how long nothing has moved, and how long is left since the wait began', () => {
   const rests: [number, number][] = [];
-  const awaited = pending();
+  const awaited = {
+    ...{ settled: false, steps: 0, timeout: 1000 },
+    check: () => {},
+    block: () => {},
+    expect: () => {},
+  };
   const rest: Rest = {
     ...{ mayBlock: true, looks: 1, looksBetween: 0 },
     arm: () => {},
@@ -42,30 +39,4 @@ it('tells a rest how long nothing has moved, and how long is left since the wait
   waiting.block(progress, awaited satisfies Awaited);
   const since = [0, 30, 60];
   expect(rests).toEqual([...since, ...since, ...since].map((waited, i) => [waited, 1000 - 30 * i]));
-});
-
-it.each([
-  ['before the first rest, if it comes within 200 looks', 200, 0],
-  ['after rests, if it comes later', 1000, 1],
-])('sees what it awaits %s', async (_, needed, rested) => {
-  let looks = 0;
-  let rests = 0;
-  const awaited = pending();
-  const rest: Rest = {
-    ...{ mayBlock: false, looks: 200, looksBetween: 0 },
-    arm: () => {},
-    disarm: () => {},
-    block: () => {},
-    pause: async () => {
-      rests++;
-    },
-  };
-  const waiting = new Waiting(rest);
-  const advance = () => {
-    looks++;
-    awaited.settled = looks >= needed;
-  };
-  waiting.add({ advance });
-  await waiting.settle(awaited satisfies Awaited);
-  expect(Math.min(rests, 1)).toBe(rested);
 });

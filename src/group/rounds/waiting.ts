@@ -48,8 +48,6 @@ export interface Rest {
 
 /** Looks at what is awaited between looks at everything else. */
 const STRIDE = 32;
-/** Most looks before the first rest of a rank that does not block: some 20 microseconds. */
-const LOOKS_AWAITED = 400;
 
 export class Waiting {
   readonly #rest: Rest;
@@ -107,11 +105,6 @@ export class Waiting {
 
   /** Waits without blocking until `awaited` has settled. */
   async settle(awaited: Awaited): Promise<void> {
-    // Ranks at the same work are microseconds apart, and a rest takes tens of them. Not `#look`,
-    // which would not end before a long array has come.
-    for (let n = Math.min(this.#rest.looks, LOOKS_AWAITED); n > 0 && !awaited.settled; n--) {
-      this.advance();
-    }
     const start = performance.now();
     while (!awaited.settled) {
       awaited.expect(true);
