@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import type * as Package from '../../src/index.js';
+import { spreadOf } from '../statistics.js';
 
 /** Microseconds of one call by each build: the slower rank's, a low tenth of all turns. */
 export interface Turns {
@@ -57,7 +58,7 @@ async function timesOf(work: string): Promise<number[]> {
       if (round < 0) plans[build] = { looks, stride };
     }
   }
-  return times.map((list) => list.sort((a, b) => a - b)[Math.floor(list.length / 10)]);
+  return times.map((list) => spreadOf(list).low);
 }
 
 async function turn(task: object): Promise<number> {

@@ -10,13 +10,14 @@
  * where a process's memory lies moves a ratio by 5 %, and two pairs of threads differ by 50 %.
  */
 
-import { spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
-import { ranksText, toText } from '../report/table.js';
+import { parseArgs, promisify } from 'node:util';
+import { digits, ranksText, toText } from '../report/table.js';
+import { spreadOf } from '../statistics.js';
 import type { Turns } from './play.js';
 
 const DIST = fileURLToPath(new URL('../../../../dist', import.meta.url));
@@ -27,6 +28,7 @@ const NO_RECORDER = `
   };
 `;
 
+const run = promisify(execFile);
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
@@ -43,29 +45,23 @@ try {
   const others = positionals.map((path) => resolve(path));
   if (others.length === 0) others.push(withoutRecorder());
   const builds = [DIST, ...others];
-  const ratios = new Map<string, number[]>();
-  const micros = new Map<string, number[]>();
+  // Microseconds by work, process and build.
+  const times = works.map((): number[][] => []);
   for (let i = 0; i < processes; i++) {
     const order = shuffled(builds);
-    for (const { work, times } of await play({ order, ranks, works, turns })) {
-      const own = times[order.indexOf(DIST)];
-      order.forEach((build, k) => {
-        const key = `${work} ${builds.indexOf(build)}`;
-        ratios.set(key, [...(ratios.get(key) ?? []), times[k] / own]);
-        micros.set(key, [...(micros.get(key) ?? []), times[k]]);
-      });
-    }
+    const played = await play({ order, ranks, works, turns });
+    played.forEach((own, w) => {
+      times[w].push(builds.map((build) => own.times[order.indexOf(build)]));
+    });
   }
   const names = ['this build', ...(positionals.length > 0 ? positionals : ['without recorder'])];
-  const rows = works.flatMap((work) =>
+  const rows = works.flatMap((work, w) =>
     names.map((name, k) => {
-      const sorted = ratios.get(`${work} ${k}`)!.toSorted((a, b) => a - b);
-      const [median, low, high] = [0.5, 0, 1].map((share) => at(sorted, share).toFixed(3));
-      const time = at(
-        micros.get(`${work} ${k}`)!.toSorted((a, b) => a - b),
-        0.5,
-      ).toFixed(2);
-      return [work, name, time, median, low, high];
+      const ratios = times[w].map((own) => own[k] / own[0]).sort((a, b) => a - b);
+      const { median, runs } = spreadOf(ratios);
+      const micros = spreadOf(times[w].map((own) => own[k])).median;
+      const shown = [median, ratios[0], ratios[runs - 1]].map((ratio) => ratio.toFixed(3));
+      return [work, name, digits(micros), ...shown];
     }),
   );
   console.log(
@@ -93,16 +89,8 @@ function withoutRecorder(): string {
 /** The turns of one new process. */
 async function play(task: object): Promise<Turns[]> {
   const script = fileURLToPath(new URL('./play.js', import.meta.url));
-  const child = spawn(process.execPath, [script, JSON.stringify(task)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let text = '';
-  child.stdout.on('data', (part) => {
-    text += part;
-  });
-  const code = await new Promise((settle) => child.on('close', settle));
-  if (code !== 0) throw new Error(`play.js ended with ${code}`);
-  return JSON.parse(text);
+  const { stdout } = await run(process.execPath, [script, JSON.stringify(task)]);
+  return JSON.parse(stdout);
 }
 
 function shuffled<T>(list: readonly T[]): T[] {
@@ -110,8 +98,4 @@ function shuffled<T>(list: readonly T[]): T[] {
     .map((each) => ({ each, key: Math.random() }))
     .sort((a, b) => a.key - b.key)
     .map(({ each }) => each);
-}
-
-function at(sorted: readonly number[], share: number): number {
-  return sorted[Math.floor(share * (sorted.length - 1))];
 }

@@ -1,4 +1,4 @@
-/** What forward and backward cost at least on this processor, in C: layers are held against it. */
+/** The least costs of forward and backward on this processor, in C: layers are held against them. */
 
 import { execFile } from 'node:child_process';
 import { join, resolve } from 'node:path';

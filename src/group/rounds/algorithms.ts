@@ -50,6 +50,7 @@ export function isBestWhole({ parts, frames: { members } }: Rounds, bytes: numbe
 
 export class CollectiveExchange implements Exchange {
   readonly rounds: Rounds;
+  /** Its input may become a copy, see {@link keepInput}. */
   call: Collective;
   readonly count: number;
   readonly #round: (send: () => void) => Generator<void>;
