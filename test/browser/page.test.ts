@@ -39,14 +39,29 @@ afterAll(() => {
 const textOf = (page: Page, selector: string) =>
   page.$eval(selector, (element) => (element as HTMLElement).innerText);
 
-/** Waits until the status line says so. @returns what it says */
+/** Seconds that the page may say nothing new: beside other tests a training takes minutes. */
+const SILENCE = 90;
+/** Milliseconds that a test which trains may take: the page is held to words, not to an end. */
+const TRAINING = 480_000;
+
+/**
+ * Waits until the status line says so.
+ * @returns what it says
+ * @throws Error with what was said last, when nothing new comes for a while
+ */
 async function statusOf(page: Page, pattern: RegExp): Promise<string> {
-  await page.waitForFunction(
-    (source) => new RegExp(source).test(document.querySelector('#status')!.textContent!),
-    { polling: 100, timeout: 90_000 },
-    pattern.source,
-  );
-  return textOf(page, '#status');
+  const now = () => page.$eval('#status', ({ textContent }) => textContent);
+  let text = await now();
+  let saidAt = Date.now();
+  while (!pattern.test(text)) {
+    if (Date.now() - saidAt > SILENCE * 1000) {
+      throw new Error(`the page says '${text}' for ${SILENCE} s, and not ${pattern}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const next = await now();
+    if (next !== text) [text, saidAt] = [next, Date.now()];
+  }
+  return text;
 }
 
 /** Waits until the chart is as wide as its place, however that has changed. */
@@ -162,7 +177,7 @@ function clickThrough(name: BrowserName): void {
       expect(problems).toEqual([]);
       await page.close();
     },
-    120_000,
+    TRAINING,
   );
 
   it('is drawn upon by keyboard, shows examples, and is stopped', async () => {
@@ -202,26 +217,36 @@ function clickThrough(name: BrowserName): void {
     await page.close();
   }, 60_000);
 
-  it('trains without isolation over messages, to the same numbers', async () => {
-    const { page, problems } = await open(plain.url, '?workers=2&steps=25', 1200);
-    await page.click('#start');
-    expect(await statusOf(page, /^(Done|Failed)/)).toMatch(/^Done\. Digits read right: one worker/);
-    expect(shared).toHaveLength(3);
-    expect(await resultsOf(page)).toEqual(shared);
-    expect(await textOf(page, '#means-text')).toMatch(/synchronized: the same, bit for bit/);
-    await page.screenshot({ path: join(pictures, `${name}-plain.png`), fullPage: true });
-    expect(problems).toEqual([]);
-    await page.close();
-  }, 120_000);
+  it(
+    'trains without isolation over messages, to the same numbers',
+    async () => {
+      const { page, problems } = await open(plain.url, '?workers=2&steps=25', 1200);
+      await page.click('#start');
+      expect(await statusOf(page, /^(Done|Failed)/)).toMatch(
+        /^Done\. Digits read right: one worker/,
+      );
+      expect(shared).toHaveLength(3);
+      expect(await resultsOf(page)).toEqual(shared);
+      expect(await textOf(page, '#means-text')).toMatch(/synchronized: the same, bit for bit/);
+      await page.screenshot({ path: join(pictures, `${name}-plain.png`), fullPage: true });
+      expect(problems).toEqual([]);
+      await page.close();
+    },
+    TRAINING,
+  );
 
-  it('trains with TensorFlow.js without isolation, with one worker', async () => {
-    const { page, problems } = await open(plain.url, '?framework=tfjs&workers=4&steps=10', 1200);
-    expect(await textOf(page, '#workers-shown')).toBe('1');
-    await page.click('#start');
-    expect(await statusOf(page, /^(Done|Failed)/)).toMatch(/^Done\. .*: one worker \d+ %\.$/);
-    expect(problems).toEqual([]);
-    await page.close();
-  }, 120_000);
+  it(
+    'trains with TensorFlow.js without isolation, with one worker',
+    async () => {
+      const { page, problems } = await open(plain.url, '?framework=tfjs&workers=4&steps=10', 1200);
+      expect(await textOf(page, '#workers-shown')).toBe('1');
+      await page.click('#start');
+      expect(await statusOf(page, /^(Done|Failed)/)).toMatch(/^Done\. .*: one worker \d+ %\.$/);
+      expect(problems).toEqual([]);
+      await page.close();
+    },
+    TRAINING,
+  );
 
   it('is stopped without isolation, too', async () => {
     const { page } = await open(plain.url, '?workers=2&steps=5000', 390);
