@@ -40,3 +40,31 @@ it('tells a rest how long nothing has moved, and how long is left since the wait
   const since = [0, 30, 60];
   expect(rests).toEqual([...since, ...since, ...since].map((waited, i) => [waited, 1000 - 30 * i]));
 });
+
+it('marks that a rank awaits something until it awaits nothing', async () => {
+  const marks: string[] = [];
+  const wake: (() => void)[] = [];
+  const waiting = new Waiting({
+    ...{ mayBlock: true, looks: 1, looksBetween: 0 },
+    arm: () => {},
+    disarm: () => {},
+    block: () => {},
+    pause: () => new Promise((resolve) => wake.push(resolve)),
+  });
+  const awaitedAs = (name: string) => ({
+    ...{ settled: false, steps: 0, timeout: 1000 },
+    check: () => {},
+    block: () => {},
+    expect: (isAwaited: boolean) => marks.push(isAwaited ? name : 'nothing'),
+  });
+  const [first, second] = [awaitedAs('first'), awaitedAs('second')];
+  const ends = [first, second].map((awaited) => waiting.settle(awaited));
+  second.settled = true;
+  wake[1]();
+  await ends[1];
+  expect(marks).toEqual(['first', 'second', 'first']);
+  first.settled = true;
+  wake[0]();
+  await ends[0];
+  expect(marks).toEqual(['first', 'second', 'first', 'nothing']);
+});

@@ -22,7 +22,7 @@ export interface Awaited {
   check(waited: number): void;
   /** Told when the rank begins to block for longer than some looks, and when it goes on. */
   block(isBlocked: boolean): void;
-  /** Told repeatedly that the rank awaits it without blocking, and once when it no longer does. */
+  /** Told repeatedly that the rank awaits it without blocking, and once when it awaits nothing. */
   expect(isAwaited: boolean): void;
 }
 
@@ -53,6 +53,8 @@ export class Waiting {
   readonly #rest: Rest;
   /** Transports of this rank's groups; one without a collective under way has nothing to do. */
   readonly #active: Progress[] = [];
+  /** What this rank awaits without blocking. */
+  readonly #settling: Awaited[] = [];
 
   constructor(rest: Rest) {
     this.#rest = rest;
@@ -106,6 +108,7 @@ export class Waiting {
   /** Waits without blocking until `awaited` has settled. */
   async settle(awaited: Awaited): Promise<void> {
     const start = performance.now();
+    this.#settling.push(awaited);
     while (!awaited.settled) {
       awaited.expect(true);
       this.#rest.arm();
@@ -113,7 +116,10 @@ export class Waiting {
       if (waited >= 0) await this.#rest.pause(waited, awaited.timeout - waited);
       this.#rest.disarm();
     }
-    awaited.expect(false);
+    this.#settling.splice(this.#settling.indexOf(awaited), 1);
+    // A rank has one mark for all that it awaits.
+    const other = this.#settling.at(-1);
+    (other ?? awaited).expect(other !== undefined);
   }
 
   /** Blocks until `ended` says so or `milliseconds` have passed. @returns true if it ended */
