@@ -40,9 +40,9 @@ const textOf = (page: Page, selector: string) =>
   page.$eval(selector, (element) => (element as HTMLElement).innerText);
 
 /** Seconds that the page may say nothing new: beside other tests a training takes minutes. */
-const SILENCE = 90;
+const SILENCE = 180;
 /** Milliseconds that a test which trains may take: the page is held to words, not to an end. */
-const TRAINING = 480_000;
+const TRAINING = 600_000;
 
 /**
  * Waits until the status line says so.
