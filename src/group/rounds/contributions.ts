@@ -12,7 +12,9 @@ const WASM_FROM = 48;
 const BLOCK = 4096;
 /** Bytes of combinations that are faster in a place of their own, see frames.ts. */
 const ASIDE_FROM = 640;
-export const ASIDE_BYTES = 8192;
+const ASIDE_TO = 40960;
+/** Bytes that are combined there at a time. */
+export const ASIDE_BYTES = 16384;
 /** Most elements that a loop copies faster than a call of `set`. */
 const SHORT = 64;
 /** Least elements for which a call out of the engine is worth its price. */
@@ -33,7 +35,7 @@ export class Contributions {
   readonly #aside: CopiedArray;
   readonly #asideAt: number;
   readonly #elementBytes: number;
-  /** The beginnings of {@link views}, by member and length: making one takes as long as 8 KiB. */
+  /** The beginnings of {@link views} and rooms, by length: making one takes as long as 8 KiB. */
   readonly #heads = new Map<number, CopiedArray>();
 
   /**
@@ -94,13 +96,15 @@ export class Contributions {
 
   /** Combines block by block: a block is still in the first-level cache when it is copied. */
   #combineAside(reduce: Reduce, out: CollectiveArray, op: ReduceOp, count: number): void {
-    for (let from = 0; from < count; from += BLOCK) {
-      const length = Math.min(BLOCK, count - from);
-      const bytes = length * this.#elementBytes;
-      const isAside = bytes >= ASIDE_FROM && bytes <= ASIDE_BYTES;
+    const bytes = count * this.#elementBytes;
+    const isAside = bytes >= ASIDE_FROM && bytes <= ASIDE_TO;
+    const room = isAside ? this.#aside : this.#room;
+    const place = this.views.length + Number(isAside);
+    const step = isAside ? ASIDE_BYTES / this.#elementBytes : BLOCK;
+    for (let from = 0; from < count; from += step) {
+      const length = Math.min(step, count - from);
       this.#reduceTo(reduce, isAside ? this.#asideAt : this.#roomAt, op, from, length);
-      const room = isAside ? this.#aside : this.#room;
-      copy(out, from, this.#head(room, this.views.length, length));
+      copy(out, from, this.#head(room, place, length));
     }
   }
 
@@ -112,7 +116,7 @@ export class Contributions {
 
   #head(view: CopiedArray, place: number, length: number): CopiedArray {
     if (view.length === length) return view;
-    const key = length * (this.views.length + 1) + place;
+    const key = length * (this.views.length + 2) + place;
     let head = this.#heads.get(key);
     if (head === undefined) {
       if (this.#heads.size >= MOST_VIEWS) this.#heads.clear();
