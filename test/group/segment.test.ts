@@ -5,8 +5,9 @@ import {
   RankFailedError,
   type ThreadWorldHandle,
 } from 'syncbn';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import type { ProcessGroup } from '../../src/group/process-group.js';
+import { AREA, GroupArea } from '../../src/group/thread/area.js';
 import { Segment, WORD_LOCK } from '../../src/group/thread/segment.js';
 import { ThreadWorld } from '../../src/group/thread/thread-world.js';
 import { markExited } from '../../src/group/thread/world.js';
@@ -141,6 +142,35 @@ describe('memory for groups', () => {
     expect(error.message).toMatch(/; rank 0 waited 0.05 s for rank 1 to leave groups$/);
     groups[1].close();
     expect(await sumOver(groupOf(worlds, 'second'))).toEqual([3, 3]);
+  });
+
+  it('is taken when the others leave their groups while a rank looks who is behind', () => {
+    const worlds = worldsOf(2, { areaBytes: PAIR_BYTES });
+    const groups = groupOf(worlds, 'first');
+    groups[1].close();
+    const { leftAs } = GroupArea.prototype;
+    const look = vi.spyOn(GroupArea.prototype, 'leftAs').mockImplementationOnce(function (
+      this: GroupArea,
+      member,
+    ) {
+      groups[0].close();
+      return leftAs.call(this, member);
+    });
+    expect(memberGroup(worlds[1], 'second', [0, 1], 1)).toBeDefined();
+    expect(look).toHaveBeenCalled();
+    look.mockRestore();
+  });
+
+  it('is waited for if a rank has left, and has yet to be counted', () => {
+    const handles = createThreadWorld(2, { areaBytes: PAIR_BYTES, timeout: 0.05 });
+    const segment = new Segment(handles[0].segment);
+    const worlds = handles.map((handle) => new ThreadWorld(handle));
+    for (const group of groupOf(worlds, 'first')) group.close();
+    Atomics.sub(segment.words, segment.firstArea + AREA.left, 1);
+    const error = errorOf(() => memberGroup(worlds[1], 'second', [0, 1], 1));
+    expect(error.message).toMatch(/; rank 1 waited 0.05 s for rank 0 to leave groups$/);
+    Atomics.add(segment.words, segment.firstArea + AREA.left, 1);
+    expect(memberGroup(worlds[1], 'second', [0, 1], 1)).toBeDefined();
   });
 
   it('is waited for by a rank that is far ahead of another', async () => {

@@ -28,6 +28,13 @@ interface Wanted {
   readonly rank: number;
 }
 
+/** There is no room for a group. */
+interface Full {
+  readonly why: string;
+  /** Other ranks that have yet to leave a group which some member has left. */
+  readonly behind: readonly number[];
+}
+
 /**
  * Returns the area of the group `name` among `ranks` that `rank` has not left: the first member to
  * come makes it, the other members find it. Waits while groups that some members have left are
@@ -46,20 +53,30 @@ export function openArea(
   for (;;) {
     const found = withLock(segment, rank, () => findArea(segment, wanted) ?? make(segment, wanted));
     if (found instanceof GroupArea) return found;
-    const behind = ranksBehind(segment, rank);
-    if (behind.length === 0 || !threadMayBlock()) throw new RangeError(found);
+    const { why, behind } = found;
+    if (behind.length === 0 || !threadMayBlock()) throw new RangeError(why);
     if (performance.now() > deadline) {
       const whom = behind.join(', ');
       throw new DeadlineError(
-        `${found}; rank ${rank} waited ${segment.timeout} s for rank ${whom} to leave groups`,
+        `${why}; rank ${rank} waited ${segment.timeout} s for rank ${whom} to leave groups`,
       );
     }
     Atomics.wait(segment.words, WORD_ALARMS, Atomics.load(segment.words, WORD_ALARMS), LOOK_MS);
   }
 }
 
+/** Makes the area, or tells why there is no room, and who may yet give some back. */
+function make(segment: Segment, wanted: Wanted): GroupArea | Full {
+  let made = tryToMake(segment, wanted);
+  if (made instanceof GroupArea) return made;
+  const behind = ranksBehind(segment, wanted.rank);
+  // Ranks leave groups without the lock: all may have left theirs since the memory was full.
+  if (behind.length === 0) made = tryToMake(segment, wanted);
+  return made instanceof GroupArea ? made : { why: made, behind };
+}
+
 /** Makes the area. @returns the reason, if there is no room */
-function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
+function tryToMake(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
   // The key names a group for all ranks of the world.
   const key = JSON.stringify([name, ranks]);
   const keyBytes = new TextEncoder().encode(key).length;
@@ -86,16 +103,17 @@ function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
 /** Finds other ranks that have yet to leave a group which some member has left. */
 function ranksBehind(segment: Segment, rank: number): number[] {
   const behind = new Set<number>();
-  withLock(segment, rank, () => {
-    for (const at of areas(segment)) {
-      if (isFree(segment, at) || Atomics.load(segment.words, at + AREA.left) === 0) continue;
-      const area = new GroupArea(segment, at);
-      area.ranks.forEach((other, member) => {
-        const isGone = area.leftAs(member) > 0 || segment.load(other, RANK.exited) !== 0;
-        if (!isGone && other !== rank) behind.add(other);
-      });
-    }
-  });
+  for (const at of areas(segment)) {
+    if (isFree(segment, at) || Atomics.load(segment.words, at + AREA.left) === 0) continue;
+    const area = new GroupArea(segment, at);
+    const have = area.ranks.map((_, member) => area.leftAs(member) > 0);
+    // One that has left is counted a moment later, and frees the area only then.
+    const areCounted = have.filter(Boolean).length <= Atomics.load(segment.words, at + AREA.left);
+    area.ranks.forEach((other, member) => {
+      const isGone = (have[member] && areCounted) || segment.load(other, RANK.exited) !== 0;
+      if (!isGone && other !== rank) behind.add(other);
+    });
+  }
   return [...behind].sort((a, b) => a - b);
 }
 
