@@ -28,13 +28,6 @@ interface Wanted {
   readonly rank: number;
 }
 
-/** There is no room for a group. */
-interface Full {
-  readonly why: string;
-  /** Other ranks that have yet to leave a group which some member has left. */
-  readonly behind: readonly number[];
-}
-
 /**
  * Returns the area of the group `name` among `ranks` that `rank` has not left: the first member to
  * come makes it, the other members find it. Waits while groups that some members have left are
@@ -51,32 +44,30 @@ export function openArea(
   const wanted = { name, ranks, rank };
   const deadline = performance.now() + 1000 * segment.timeout;
   for (;;) {
-    const found = withLock(segment, rank, () => findArea(segment, wanted) ?? make(segment, wanted));
+    let found: GroupArea | string;
+    let behind: number[];
+    takeLock(segment, rank);
+    try {
+      // Before the look for memory: ranks leave groups without the lock.
+      behind = ranksBehind(segment, rank);
+      found = findArea(segment, wanted) ?? make(segment, wanted);
+    } finally {
+      Atomics.store(segment.words, WORD_LOCK, 0);
+    }
     if (found instanceof GroupArea) return found;
-    const { why, behind } = found;
-    if (behind.length === 0 || !threadMayBlock()) throw new RangeError(why);
+    if (behind.length === 0 || !threadMayBlock()) throw new RangeError(found);
     if (performance.now() > deadline) {
       const whom = behind.join(', ');
       throw new DeadlineError(
-        `${why}; rank ${rank} waited ${segment.timeout} s for rank ${whom} to leave groups`,
+        `${found}; rank ${rank} waited ${segment.timeout} s for rank ${whom} to leave groups`,
       );
     }
     Atomics.wait(segment.words, WORD_ALARMS, Atomics.load(segment.words, WORD_ALARMS), LOOK_MS);
   }
 }
 
-/** Makes the area, or tells why there is no room, and who may yet give some back. */
-function make(segment: Segment, wanted: Wanted): GroupArea | Full {
-  let made = tryToMake(segment, wanted);
-  if (made instanceof GroupArea) return made;
-  const behind = ranksBehind(segment, wanted.rank);
-  // Ranks leave groups without the lock: all may have left theirs since the memory was full.
-  if (behind.length === 0) made = tryToMake(segment, wanted);
-  return made instanceof GroupArea ? made : { why: made, behind };
-}
-
 /** Makes the area. @returns the reason, if there is no room */
-function tryToMake(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
+function make(segment: Segment, { name, ranks }: Wanted): GroupArea | string {
   // The key names a group for all ranks of the world.
   const key = JSON.stringify([name, ranks]);
   const keyBytes = new TextEncoder().encode(key).length;
@@ -106,13 +97,13 @@ function ranksBehind(segment: Segment, rank: number): number[] {
   for (const at of areas(segment)) {
     if (isFree(segment, at) || Atomics.load(segment.words, at + AREA.left) === 0) continue;
     const area = new GroupArea(segment, at);
-    const have = area.ranks.map((_, member) => area.leftAs(member) > 0);
+    const { ranks } = area;
+    const staying = ranks.filter((_, member) => area.leftAs(member) === 0);
     // One that has left is counted a moment later, and frees the area only then.
-    const areCounted = have.filter(Boolean).length <= Atomics.load(segment.words, at + AREA.left);
-    area.ranks.forEach((other, member) => {
-      const isGone = (have[member] && areCounted) || segment.load(other, RANK.exited) !== 0;
-      if (!isGone && other !== rank) behind.add(other);
-    });
+    const left = Atomics.load(segment.words, at + AREA.left);
+    for (const other of staying.length + left < ranks.length ? ranks : staying) {
+      if (other !== rank && segment.load(other, RANK.exited) === 0) behind.add(other);
+    }
   }
   return [...behind].sort((a, b) => a - b);
 }
@@ -192,11 +183,13 @@ function writeFree({ words }: Segment, at: number, length: number): void {
   words[at + AREA.left] = 0;
 }
 
-/** Runs `action` alone among the ranks. Held for microseconds: making groups is rare. */
-function withLock<T>(segment: Segment, rank: number, action: () => T): T {
+/** Takes the lock of the list. Held for microseconds: making groups is rare. */
+function takeLock(segment: Segment, rank: number): void {
   const { words } = segment;
   const deadline = performance.now() + 1000 * segment.timeout;
-  for (let owner = lock(words, rank); owner >= 0; owner = lock(words, rank)) {
+  for (;;) {
+    const owner = Atomics.compareExchange(words, WORD_LOCK, 0, rank + 1) - 1;
+    if (owner < 0) return;
     const failure = segment.failure.read();
     if (failure !== null) throw new RankFailedError(failure.rank, failure.text);
     // A rank that ends while it holds the lock leaves a list in order.
@@ -208,14 +201,4 @@ function withLock<T>(segment: Segment, rank: number, action: () => T): T {
       );
     }
   }
-  try {
-    return action();
-  } finally {
-    Atomics.store(words, WORD_LOCK, 0);
-  }
-}
-
-/** @returns the rank that holds the lock, or -1: this rank now holds it */
-function lock(words: Int32Array, rank: number): number {
-  return Atomics.compareExchange(words, WORD_LOCK, 0, rank + 1) - 1;
 }
