@@ -30,6 +30,19 @@ export const PRODUCTS: usize = 32;
 /** Bytes of a plane before sums over several planes are promoted: every turn adds to chains. */
 export const CHAIN: usize = 16 * WIDTH;
 
+/**
+ * Samples of arrays in memory whose planes go side by side, a run of each in turn. Each is a stream
+ * of its own for the hardware's prefetching, which has time to go to the next page while the others
+ * are read. Arrays in the last-level cache gain nothing.
+ */
+const SAMPLES: usize = 4;
+const CACHED_BYTES: usize = 8 << 20;
+
+/** Samples that go side by side, of an array with as many and `stride` bytes from one to the next. */
+export function besides(samples: usize, stride: usize): usize {
+  return samples * stride > CACHED_BYTES ? SAMPLES : 1;
+}
+
 /** Begins the record of a channel. */
 export function begin(record: usize, shift: T): void {
   const zero = i64x2.splat(0);

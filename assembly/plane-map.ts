@@ -25,7 +25,11 @@ import {
   TURN,
   WIDTH,
 } from './lanes';
+import { besides } from './plane-loops';
 import { scratch } from './scratch';
+
+/** Bytes of a plane that are mapped before those of the next sample, of several side by side. */
+const RUN: usize = 7 * TURN;
 
 /** Computes y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
@@ -84,7 +88,7 @@ function mapRest<Gradient>(
 }
 
 /**
- * Maps the planes of one sample, which lie side by side, vector by vector: a vector over the end of
+ * Maps planes of one sample, which lie side by side, vector by vector: a vector over the end of
  * a plane is computed for both channels. So all vectors are aligned as the first one is; vectors
  * that begin at the planes would cross lines of the cache.
  */
@@ -144,9 +148,21 @@ function mapPlanes<Gradient>(call: Call): void {
   const dy = call.dy;
   const x = call.x;
   // The latest samples first: the pass before this one has left them in the caches.
+  const most = besides(call.rows, stride);
+  const width = most > 1 ? 1 : channels;
+  const run = most > 1 ? RUN : plane;
   for (let n = call.rows; n > 0; ) {
-    const at = --n * stride;
-    mapSample<Gradient>(out + at, dy + at, x + at, channels, plane, centers, gap);
+    const several = min(n, most);
+    n -= several;
+    for (let c: usize = 0; c < channels; c += width) {
+      for (let done: usize = 0; done < plane; done += run) {
+        const bytes = min(run, plane - done);
+        let at = n * stride + c * plane + done;
+        for (const end = at + several * stride; at < end; at += stride) {
+          mapSample<Gradient>(out + at, dy + at, x + at, width, bytes, centers + c * SIZE, gap);
+        }
+      }
+    }
   }
 }
 

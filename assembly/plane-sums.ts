@@ -16,8 +16,30 @@ import {
   shiftOf,
   sound,
 } from './channel';
-import { hasNear, Off, On, on, pairSum, pairSums, STORED, WIDTH, wideTwo } from './lanes';
-import { begin, CHAIN, PRODUCTS, planeSums, RECORD, SHIFT, SUM, smallSums } from './plane-loops';
+import {
+  depthOf,
+  hasNear,
+  Off,
+  On,
+  on,
+  pairSum,
+  pairSums,
+  STORED,
+  TURN,
+  WIDTH,
+  wideTwo,
+} from './lanes';
+import {
+  begin,
+  besides,
+  CHAIN,
+  PRODUCTS,
+  planeSums,
+  RECORD,
+  SHIFT,
+  SUM,
+  smallSums,
+} from './plane-loops';
 import { scratch } from './scratch';
 
 /** Bound of `sound`: the error of chains of depthOf turns then leaves M2 within 1e-6. */
@@ -56,6 +78,13 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
   }
 }
 
+/** Bytes of a plane that are summed before those of the next sample: `most` turns, or fewer. */
+function runOf(plane: usize, most: usize): usize {
+  const turns = (plane + TURN - 1) / TURN;
+  const runs = (turns + most - 1) / most;
+  return ((turns + runs - 1) / runs) * TURN;
+}
+
 /** Sums all planes; returns the channels' records. */
 function sumPlanes<Gradient>(call: Call): usize {
   const plane = call.values * STORED;
@@ -74,18 +103,28 @@ function sumPlanes<Gradient>(call: Call): usize {
       n += 2;
     }
   }
-  for (; n < samples; n++) {
+  const most = besides(samples, stride);
+  const nearRun = most > 1 ? runOf(plane, depthOf<On>()) : plane;
+  const farRun = most > 1 ? runOf(plane, 3 * depthOf<Off>()) : plane;
+  while (n < samples) {
+    const several = min(samples - n, most);
+    const past = several * stride;
     let dy = on<Gradient>() ? call.dy + n * stride : 0;
     let x = call.x + n * stride;
     for (let record = records; record < end; record += RECORD) {
-      if (hasNear() && load<T>(record, SHIFT) === 0) {
-        planeSums<Gradient, On, Off>(dy, x, record, plane);
-      } else {
-        planeSums<Gradient, Off, Off>(dy, x, record, plane);
+      const isNear = hasNear() && load<T>(record, SHIFT) === 0;
+      const run = isNear ? nearRun : farRun;
+      for (const next = x + plane; x < next; ) {
+        const bytes = min(run, next - x);
+        for (let k: usize = 0; k < past; k += stride) {
+          if (isNear) planeSums<Gradient, On, Off>(dy + k, x + k, record, bytes);
+          else planeSums<Gradient, Off, Off>(dy + k, x + k, record, bytes);
+        }
+        x += bytes;
+        if (on<Gradient>()) dy += bytes;
       }
-      dy += plane;
-      x += plane;
     }
+    n += several;
   }
   return records;
 }

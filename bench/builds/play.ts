@@ -16,6 +16,8 @@ export interface Turns {
 /** Milliseconds of a turn, and its fewest looks: a build's first calls find nothing in the caches. */
 const TURN_MS = 4;
 const LEAST_LOOKS = 150;
+/** Milliseconds of a turn, at most: calls that take milliseconds find nothing there anyway. */
+const MOST_TURN_MS = 100;
 /** Microseconds between two looks at the clock, about. */
 const LOOK = 25;
 const WARM_UP = 4;
@@ -54,7 +56,9 @@ async function timesOf(work: string): Promise<number[]> {
       const time = await turn({ build, work, ...plans[build] });
       if (round >= 0) times[build].push(time);
       const stride = Math.max(1, Math.round(LOOK / time));
-      const looks = Math.max(LEAST_LOOKS, Math.round((TURN_MS * 1000) / time / stride));
+      const most = Math.ceil((MOST_TURN_MS * 1000) / time);
+      const least = Math.min(LEAST_LOOKS, most);
+      const looks = Math.max(least, Math.round((TURN_MS * 1000) / time / stride));
       if (round < 0) plans[build] = { looks, stride };
     }
   }
