@@ -9,6 +9,7 @@ import {
   all,
   expectNear,
   expectSameBits,
+  foreign,
   keptOracle,
   makeCase,
   oracleOf,
@@ -37,6 +38,30 @@ export function describeContract(name: string, make: () => Kernels, source: Sour
         expectNear(c, oracleOf(c));
       }
     });
+
+    if (source !== foreign) {
+      // Over 8 MiB: as many samples as go side by side and three more, planes that end in a vector.
+      test.each([
+        ['planes of one vector and more', 7, 3, dtype === 'float32' ? 100_001 : 50_001],
+        ['small planes', dtype === 'float32' ? 2731 : 1367, 16, 49],
+      ])(
+        'take samples of arrays in memory side by side: %s',
+        (_, samples, channels, plane) => {
+          const kernels = make();
+          const layout = { samples, channels, plane, channelsLast: false, dtype };
+          for (const mean of [0.3, 20]) {
+            const c = makeCase(kernels, source, layout, mean);
+            runStages(kernels, c, [
+              { from: 0, to: 1 },
+              { from: 1, to: channels },
+            ]);
+            expectNear(c, oracleOf(c));
+            for (const array of [c.x, c.dy, c.y, c.dx]) kernels.release(array);
+          }
+        },
+        60_000,
+      );
+    }
 
     test('leave channels outside the range alone', () => {
       const kernels = make();
