@@ -16,19 +16,7 @@ import {
   shiftOf,
   sound,
 } from './channel';
-import {
-  depthOf,
-  hasNear,
-  Off,
-  On,
-  on,
-  pairSum,
-  pairSums,
-  STORED,
-  TURN,
-  WIDTH,
-  wideTwo,
-} from './lanes';
+import { hasNear, Off, On, on, pairSum, pairSums, STORED, TURN, WIDTH, wideTwo } from './lanes';
 import {
   begin,
   besides,
@@ -44,6 +32,9 @@ import { scratch } from './scratch';
 
 /** Bound of `sound`: the error of chains of depthOf turns then leaves M2 within 1e-6. */
 const MOST: f64 = 1.5625;
+
+/** Bytes of a plane that are summed before those of the next sample, of several side by side. */
+const RUN: usize = 24 * TURN;
 
 /**
  * True if planes are too short for a loop of their own, shorter than one chain: then several
@@ -78,13 +69,6 @@ function smallPlanes<Gradient, K>(call: Call, at: usize, records: usize, plane: 
   }
 }
 
-/** Bytes of a plane that are summed before those of the next sample: `most` turns, or fewer. */
-function runOf(plane: usize, most: usize): usize {
-  const turns = (plane + TURN - 1) / TURN;
-  const runs = (turns + most - 1) / most;
-  return ((turns + runs - 1) / runs) * TURN;
-}
-
 /** Sums all planes; returns the channels' records. */
 function sumPlanes<Gradient>(call: Call): usize {
   const plane = call.values * STORED;
@@ -104,8 +88,7 @@ function sumPlanes<Gradient>(call: Call): usize {
     }
   }
   const most = besides(samples, stride);
-  const nearRun = most > 1 ? runOf(plane, depthOf<On>()) : plane;
-  const farRun = most > 1 ? runOf(plane, 3 * depthOf<Off>()) : plane;
+  const run = most > 1 ? RUN : plane;
   while (n < samples) {
     const several = min(samples - n, most);
     const past = several * stride;
@@ -113,7 +96,6 @@ function sumPlanes<Gradient>(call: Call): usize {
     let x = call.x + n * stride;
     for (let record = records; record < end; record += RECORD) {
       const isNear = hasNear() && load<T>(record, SHIFT) === 0;
-      const run = isNear ? nearRun : farRun;
       for (const next = x + plane; x < next; ) {
         const bytes = min(run, next - x);
         for (let k: usize = 0; k < past; k += stride) {

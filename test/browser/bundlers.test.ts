@@ -12,11 +12,11 @@ import { serveFolder } from './harness/serve.js';
 
 const CONSUMER = fileURLToPath(new URL('./consumer', import.meta.url));
 /**
- * Bytes, gzipped, of all files of a worker that trains with the layers: kernels 9 KB, worlds of
+ * Bytes, gzipped, of all files of a worker that trains with the layers: kernels 9.5 KB, worlds of
  * threads and their collectives 15 KB, layers, tensors and averaging the rest. features.test.ts has
- * what a program must ask for. Vite has 47.0 KB, esbuild 48.3, webpack 51.4.
+ * what a program must ask for. Vite has 48.1 KB, esbuild 49.4, webpack 52.4.
  */
-const LIMIT = 52 * 1024;
+const LIMIT = 53 * 1024;
 
 let project: PackedProject;
 let browser: Browser;

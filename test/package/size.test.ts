@@ -48,11 +48,11 @@ async function loaded(minify: boolean): Promise<Loaded> {
 }
 
 // All exports at once, which no program loads; test/browser/bundlers.test.ts holds what one loads.
-it('is less than 40 KB, minified and gzipped, with every export', async () => {
+it('is less than 41 KB, minified and gzipped, with every export', async () => {
   const [minified, readable] = [await loaded(true), await loaded(false)];
   const kilobytes = ({ gzipped }: Loaded) => `${(gzipped / 1024).toFixed(1)} KB`;
   console.log(`import 'syncbn': ${kilobytes(minified)} (not minified: ${kilobytes(readable)})`);
-  expect(minified.gzipped).toBeLessThan(40 * 1024);
+  expect(minified.gzipped).toBeLessThan(41 * 1024);
 });
 
 it('holds the kernels, and neither MPI with koffi nor any package', async () => {
