@@ -38,6 +38,9 @@ export const CHAIN: usize = 16 * WIDTH;
 const SAMPLES: usize = 4;
 const CACHED_BYTES: usize = 8 << 20;
 
+/** Bytes of a plane that are mapped before those of the next sample, of several side by side. */
+export const MAP_RUN: usize = 7 * TURN;
+
 /** Samples that go side by side, of an array with as many and `stride` bytes from one to the next. */
 export function besides(samples: usize, stride: usize): usize {
   return samples * stride > CACHED_BYTES ? SAMPLES : 1;

@@ -25,11 +25,8 @@ import {
   TURN,
   WIDTH,
 } from './lanes';
-import { besides } from './plane-loops';
+import { besides, MAP_RUN } from './plane-loops';
 import { scratch } from './scratch';
-
-/** Bytes of a plane that are mapped before those of the next sample, of several side by side. */
-const RUN: usize = 7 * TURN;
 
 /** Computes y or dx of one vector. */
 function map<Gradient, Near>(dy: usize, x: usize, c: v128, s: v128, o: v128, k: v128): v128 {
@@ -150,7 +147,7 @@ function mapPlanes<Gradient>(call: Call): void {
   // The latest samples first: the pass before this one has left them in the caches.
   const most = besides(call.rows, stride);
   const width = most > 1 ? 1 : channels;
-  const run = most > 1 ? RUN : plane;
+  const run = most > 1 ? MAP_RUN : plane;
   for (let n = call.rows; n > 0; ) {
     const several = min(n, most);
     n -= several;

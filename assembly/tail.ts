@@ -7,6 +7,7 @@
 import { Call } from './call';
 import { OFFSET as OFFSETS, putCoefficients, SCALE as SCALES } from './channel';
 import { loadSplat, Off, On, on, SIZE, TURN, WIDTH } from './lanes';
+import { besides, MAP_RUN } from './plane-loops';
 import { channelsOfRun, coefficientArrays, foldArrays, foldOf, NEXT, putPositions } from './rows';
 import { scratch } from './scratch';
 
@@ -63,16 +64,26 @@ function tailPlanes<Add>(call: Call, low: v128): void {
   const centers = scratch(3 * gap);
   const end = centers + call.channels * SIZE;
   putCoefficients<Off>(call, 0, call.channels, centers, gap);
+  const stride = call.stride;
   // The latest samples first: the pass before this one has left them in the caches.
+  const most = besides(call.rows, stride);
+  const run = most > 1 ? MAP_RUN : plane;
   for (let n = call.rows; n > 0; ) {
-    let at = --n * call.stride;
+    const several = min(n, most);
+    n -= several;
+    let first = n * stride;
     for (let p = centers; p < end; p += SIZE) {
       const c = loadSplat(p);
       const s = loadSplat(p + SCALES * gap);
       const o = loadSplat(p + OFFSETS * gap);
-      const z = on<Add>() ? call.dy + at : 0;
-      tailPlane<Add>(call.out + at, z, call.x + at, plane, c, s, o, low);
-      at += plane;
+      for (const next = first + plane; first < next; ) {
+        const bytes = min(run, next - first);
+        for (let k: usize = 0, at = first; k < several; k++, at += stride) {
+          const z = on<Add>() ? call.dy + at : 0;
+          tailPlane<Add>(call.out + at, z, call.x + at, bytes, c, s, o, low);
+        }
+        first += bytes;
+      }
     }
   }
 }

@@ -132,6 +132,11 @@ export function describeTails(name: string, make: () => Kernels, source: Source)
     });
 
     if (dtype === 'float32' && source === own) {
+      test('take samples of arrays in memory side by side', () => {
+        const layout = { samples: 7, channels: 3, plane: 100_001, channelsLast: false, dtype };
+        for (const tail of TAILS) check(layout, tail);
+      }, 60_000);
+
       test('go through rows of 4 MB and more in two chunks', () => {
         check({ samples: 3, channels: 17, plane: 23_001, channelsLast: true, dtype }, TAILS[2]);
       });
