@@ -144,10 +144,10 @@ function mapPlanes<Gradient>(call: Call): void {
   const out = call.out;
   const dy = call.dy;
   const x = call.x;
-  // The latest samples first: the pass before this one has left them in the caches.
   const most = besides(call.rows, stride);
   const width = most > 1 ? 1 : channels;
   const run = most > 1 ? MAP_RUN : plane;
+  // The latest samples first: the pass before this one has left them in the caches.
   for (let n = call.rows; n > 0; ) {
     const several = min(n, most);
     n -= several;

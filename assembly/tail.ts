@@ -65,9 +65,9 @@ function tailPlanes<Add>(call: Call, low: v128): void {
   const end = centers + call.channels * SIZE;
   putCoefficients<Off>(call, 0, call.channels, centers, gap);
   const stride = call.stride;
-  // The latest samples first: the pass before this one has left them in the caches.
   const most = besides(call.rows, stride);
   const run = most > 1 ? MAP_RUN : plane;
+  // The latest samples first: the pass before this one has left them in the caches.
   for (let n = call.rows; n > 0; ) {
     const several = min(n, most);
     n -= several;
