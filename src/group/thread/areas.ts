@@ -45,12 +45,15 @@ export function openArea(
   const deadline = performance.now() + 1000 * segment.timeout;
   for (;;) {
     let found: GroupArea | string;
-    let behind: number[];
+    let behind: number[] = [];
     takeLock(segment, rank);
     try {
-      // Before the look for memory: ranks leave groups without the lock.
-      behind = ranksBehind(segment, rank);
       found = findArea(segment, wanted) ?? make(segment, wanted);
+      if (typeof found === 'string') {
+        behind = ranksBehind(segment, rank);
+        // Ranks leave groups without the lock: all may have left theirs since the memory was full.
+        if (behind.length === 0) found = make(segment, wanted);
+      }
     } finally {
       Atomics.store(segment.words, WORD_LOCK, 0);
     }
