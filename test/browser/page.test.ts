@@ -50,15 +50,14 @@ const TRAINING = 600_000;
  * @throws Error with what was said last, when nothing new comes for a while
  */
 async function statusOf(page: Page, pattern: RegExp): Promise<string> {
-  const now = () => page.$eval('#status', ({ textContent }) => textContent);
-  let text = await now();
+  let text = await textOf(page, '#status');
   let saidAt = Date.now();
   while (!pattern.test(text)) {
     if (Date.now() - saidAt > SILENCE * 1000) {
       throw new Error(`the page says '${text}' for ${SILENCE} s, and not ${pattern}`);
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
-    const next = await now();
+    const next = await textOf(page, '#status');
     if (next !== text) [text, saidAt] = [next, Date.now()];
   }
   return text;

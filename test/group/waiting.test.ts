@@ -9,14 +9,17 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Something awaited that has not come. */
+const pending = () => ({
+  ...{ settled: false, steps: 0, timeout: 1000 },
+  check: () => {},
+  block: () => {},
+  expect: () => {},
+});
+
 it('tells a rest how long nothing has moved, and how long is left since the wait began', () => {
   const rests: [number, number][] = [];
-  const awaited = {
-    ...{ settled: false, steps: 0, timeout: 1000 },
-    check: () => {},
-    block: () => {},
-    expect: () => {},
-  };
+  const awaited = pending();
   const rest: Rest = {
     ...{ mayBlock: true, looks: 1, looksBetween: 0 },
     arm: () => {},
@@ -52,9 +55,7 @@ it('marks that a rank awaits something until it awaits nothing', async () => {
     pause: () => new Promise((resolve) => wake.push(resolve)),
   });
   const awaitedAs = (name: string) => ({
-    ...{ settled: false, steps: 0, timeout: 1000 },
-    check: () => {},
-    block: () => {},
+    ...pending(),
     expect: (isAwaited: boolean) => marks.push(isAwaited ? name : 'nothing'),
   });
   const [first, second] = [awaitedAs('first'), awaitedAs('second')];
