@@ -53,7 +53,7 @@ export class Waiting {
   readonly #rest: Rest;
   /** Transports of this rank's groups; one without a collective under way has nothing to do. */
   readonly #active: Progress[] = [];
-  /** What this rank awaits without blocking. */
+  /** Everything that this rank awaits without blocking, the latest last. */
   readonly #settling: Awaited[] = [];
 
   constructor(rest: Rest) {
